@@ -1,0 +1,1 @@
+//! Routes ordinary Diesel statements to several databases.
