@@ -1,0 +1,342 @@
+//! Routers asked one after the other, and what holds where none of them decides.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashSet;
+
+use crate::trace::{Answer, Step};
+use crate::{
+    Alias, Decision, Hints, Model, Operation, Reason, Router, RouterName, Trace, UnknownAlias, Verdict,
+};
+
+/// Routers asked one after the other: the first opinion decides.
+///
+/// Where none has one, the chain falls back:
+///
+/// | question | answer |
+/// |---|---|
+/// | read, write | the database that the hints' instance came from, else the default database |
+/// | relation | whether both models are *written* to one database: there rows are made and foreign keys checked |
+/// | migration | whether the database is the default one |
+///
+/// The last one departs from Django, where tables of an unclaimed app appear on every database.
+///
+/// A chain is a [`Router`] itself. As a router it gives its members' opinions only, without the fall-backs, so
+/// that chains nest and the outermost one alone falls back.
+///
+/// ```
+/// use router_core::{DatabaseRule, Hints, Model, Operation, RouterChain, RuleRouter};
+///
+/// let rules = RuleRouter::compile(
+///     "default",
+///     [DatabaseRule::new("default"), DatabaseRule::new("blog_db").app("blog")],
+///     [],
+/// )
+/// .expect("the rules agree");
+/// let chain = RouterChain::new("default").with(rules);
+///
+/// let decision = chain.route(Operation::Write, &Model::new("blog", "posts"), &Hints::default());
+/// assert_eq!(decision.alias(), "blog_db");
+///
+/// let decision = chain.explain(Operation::Read, &Model::app("users"), &Hints::default());
+/// assert_eq!(decision.to_string(), "`default`, because no database claims `users`");
+/// ```
+#[derive(Debug, Clone)]
+pub struct RouterChain {
+    default: Alias,
+    members: Vec<Member>,
+    aliases: Option<Arc<FxHashSet<Alias>>>,
+}
+
+#[derive(Debug, Clone)]
+struct Member {
+    name: RouterName,
+    router: Arc<dyn Router>,
+}
+
+impl RouterChain {
+    /// Makes a chain without routers, which sends everything to the default database.
+    #[must_use]
+    pub fn new(default: impl Into<Alias>) -> Self {
+        Self { default: default.into(), members: Vec::new(), aliases: None }
+    }
+
+    /// Adds a router at the end, under the name of its type.
+    #[must_use]
+    pub fn with<R: Router + 'static>(self, router: R) -> Self {
+        self.with_named(RouterName::of_type::<R>(), router)
+    }
+
+    /// Adds a router at the end, under a name of its own.
+    #[must_use]
+    pub fn with_named(mut self, name: impl Into<RouterName>, router: impl Router + 'static) -> Self {
+        self.push(name, Arc::new(router));
+        self
+    }
+
+    /// Adds a router of a type known only at run time at the end, under a name of its own.
+    #[must_use]
+    pub fn with_boxed(mut self, name: impl Into<RouterName>, router: Box<dyn Router>) -> Self {
+        self.push(name, router.into());
+        self
+    }
+
+    /// Adds a shared router at the end, in place.
+    pub fn push(&mut self, name: impl Into<RouterName>, router: Arc<dyn Router>) {
+        self.members.push(Member { name: name.into(), router });
+    }
+
+    /// Tells the chain which databases there are, so that [`try_route`](Self::try_route) can refuse others.
+    #[must_use]
+    pub fn with_aliases(mut self, aliases: impl IntoIterator<Item = Alias>) -> Self {
+        self.aliases = Some(Arc::new(aliases.into_iter().collect()));
+        self
+    }
+
+    /// The default database.
+    #[must_use]
+    pub const fn default_alias(&self) -> &Alias {
+        &self.default
+    }
+
+    /// The names of the routers, in the order in which they are asked.
+    pub fn names(&self) -> impl ExactSizeIterator<Item = &RouterName> {
+        self.members.iter().map(|member| &member.name)
+    }
+
+    /// Chooses the database for a read or a write.
+    ///
+    /// A statement that changes the schema is routed like a write. Nothing is allocated, and the decision names
+    /// the router rather than the router's reason; ask [`explain`](Self::explain) for that.
+    ///
+    /// The alias is the router's answer as it stands. [`try_route`](Self::try_route) checks it; a caller that
+    /// looks the alias up anyway can check there and name the [`Decision::decider`].
+    #[must_use]
+    pub fn route(&self, operation: Operation, model: &Model<'_>, hints: &Hints<'_>) -> Decision {
+        for member in &self.members {
+            if let Some(alias) = database_for(&*member.router, operation, model, hints) {
+                return Decision::new(alias, Reason::Router { name: member.name.clone() });
+            }
+        }
+        let (alias, reason) = self.fall_back(hints);
+        Decision::new(alias, reason)
+    }
+
+    /// Chooses the database like [`route`](Self::route), and says why and who was asked.
+    #[must_use]
+    pub fn explain(&self, operation: Operation, model: &Model<'_>, hints: &Hints<'_>) -> Decision {
+        let operation = as_statement(operation);
+        let (answer, reason, trace) = self.ask(
+            |router| database_for(router, operation, model, hints),
+            |router| router.reason(operation, model, hints),
+        );
+        match answer {
+            Some(alias) => Decision::traced(alias, decided(reason, &trace), trace),
+            None => {
+                let (alias, fallback) = self.fall_back(hints);
+                let reason = match (fallback, reason) {
+                    (Reason::Default, Some(unclaimed @ Reason::Unclaimed { .. })) => unclaimed,
+                    (fallback, _) => fallback,
+                };
+                Decision::traced(alias, reason, trace)
+            }
+        }
+    }
+
+    /// Chooses the database like [`route`](Self::route) and refuses one that no configuration names.
+    ///
+    /// Without [`with_aliases`](Self::with_aliases) every alias passes.
+    ///
+    /// # Errors
+    ///
+    /// [`UnknownAlias`], naming the router that answered so.
+    ///
+    /// ```
+    /// use router_core::{Hints, Model, Operation, RouterChain, read_fn};
+    ///
+    /// let chain = RouterChain::new("default")
+    ///     .with_named("stats", read_fn(|_, _| Some("analytcis".into())))
+    ///     .with_aliases(["default".into(), "analytics".into()]);
+    /// let error = chain.try_route(Operation::Read, &Model::app("stats"), &Hints::default()).unwrap_err();
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     "router `stats` answered with unknown database `analytcis`; did you mean `analytics`?",
+    /// );
+    /// ```
+    pub fn try_route(
+        &self,
+        operation: Operation,
+        model: &Model<'_>,
+        hints: &Hints<'_>,
+    ) -> Result<Decision, UnknownAlias> {
+        let decision = self.route(operation, model, hints);
+        match &self.aliases {
+            Some(aliases) if !aliases.contains(decision.alias()) => {
+                // Asked again for the innermost router, which a nested chain hides from the first answer.
+                let explained = self.explain(operation, model, hints);
+                let router = if explained.alias() == decision.alias() { &explained } else { &decision }
+                    .decider()
+                    .cloned();
+                Err(UnknownAlias::new(decision.into_alias(), router, aliases.iter()))
+            }
+            _ => Ok(decision),
+        }
+    }
+
+    /// Whether rows of the one model may refer to rows of the other.
+    #[must_use]
+    pub fn relation_allowed(&self, a: &Model<'_>, b: &Model<'_>, hints: &Hints<'_>) -> bool {
+        self.allow_relation(a, b, hints).unwrap_or_else(|| {
+            self.route(Operation::Write, a, hints).alias() == self.route(Operation::Write, b, hints).alias()
+        })
+    }
+
+    /// Whether rows of the one model may refer to rows of the other, why, and who was asked.
+    #[must_use]
+    pub fn explain_relation(&self, a: &Model<'_>, b: &Model<'_>, hints: &Hints<'_>) -> Verdict {
+        let (answer, reason, trace) = self.ask(|router| router.allow_relation(a, b, hints), |_| None);
+        match answer {
+            Some(allowed) => Verdict::new(allowed, decided(reason, &trace), trace),
+            None => {
+                let a = self.route(Operation::Write, a, hints).into_alias();
+                let b = self.route(Operation::Write, b, hints).into_alias();
+                let same = a == b;
+                let reason = if same {
+                    Reason::SameDatabase { database: a }
+                } else {
+                    Reason::DifferentDatabases { a, b }
+                };
+                Verdict::new(same, reason, trace)
+            }
+        }
+    }
+
+    /// Whether the model's migrations run on the database.
+    #[must_use]
+    pub fn migration_allowed(&self, database: &Alias, model: &Model<'_>, hints: &Hints<'_>) -> bool {
+        self.allow_migrate(database, model, hints).unwrap_or_else(|| *database == self.default)
+    }
+
+    /// Whether the model's migrations run on the database, why, and who was asked.
+    #[must_use]
+    pub fn explain_migration(&self, database: &Alias, model: &Model<'_>, hints: &Hints<'_>) -> Verdict {
+        let about = hints.clone().database(database);
+        let (answer, reason, trace) = self.ask(
+            |router| router.allow_migrate(database, model, hints),
+            |router| router.reason(Operation::Migrate, model, &about),
+        );
+        match answer {
+            Some(allowed) => Verdict::new(allowed, decided(reason, &trace), trace),
+            None => {
+                let reason = Reason::OnlyDefault { default: self.default.clone() };
+                Verdict::new(*database == self.default, reason, trace)
+            }
+        }
+    }
+
+    fn fall_back(&self, hints: &Hints<'_>) -> (Alias, Reason) {
+        match hints.instance {
+            Some(alias) => (alias.clone(), Reason::Instance),
+            None => (self.default.clone(), Reason::Default),
+        }
+    }
+
+    /// Asks the members until one answers, and keeps a record: the answer, the last reason given, the trace.
+    fn ask<A: Clone + Into<Answer>>(
+        &self,
+        question: impl Fn(&dyn Router) -> Option<A>,
+        why: impl Fn(&dyn Router) -> Option<Reason>,
+    ) -> (Option<A>, Option<Reason>, Trace) {
+        let mut trace = Trace::default();
+        let mut last_abstention = None;
+        for member in &self.members {
+            let router = &*member.router;
+            let answer = question(router);
+            let (reason, nested) = match why(router) {
+                Some(Reason::Chain { reason, trace }) => (reason.map(|reason| *reason), trace),
+                reason => (reason, Trace::default()),
+            };
+            trace.push(Step {
+                router: member.name.clone(),
+                answer: answer.clone().map_or(Answer::NoOpinion, Into::into),
+                reason: reason.clone(),
+                nested,
+            });
+            if answer.is_some() {
+                return (answer, reason, trace);
+            }
+            last_abstention = reason.or(last_abstention);
+        }
+        (None, last_abstention, trace)
+    }
+}
+
+/// A decided question's reason: the router's own, else its name.
+fn decided(reason: Option<Reason>, trace: &Trace) -> Reason {
+    match (reason, trace.decider()) {
+        (Some(reason), _) => reason,
+        (None, Some(name)) => Reason::Router { name: name.clone() },
+        (None, None) => Reason::Default,
+    }
+}
+
+/// A statement that changes the schema goes where writes go.
+const fn as_statement(operation: Operation) -> Operation {
+    match operation {
+        Operation::Read => Operation::Read,
+        Operation::Write | Operation::Migrate => Operation::Write,
+    }
+}
+
+fn database_for(
+    router: &dyn Router,
+    operation: Operation,
+    model: &Model<'_>,
+    hints: &Hints<'_>,
+) -> Option<Alias> {
+    match as_statement(operation) {
+        Operation::Read => router.db_for_read(model, hints),
+        _ => router.db_for_write(model, hints),
+    }
+}
+
+/// The alias `default`, and no routers.
+impl Default for RouterChain {
+    fn default() -> Self {
+        Self::new("default")
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl Router for RouterChain {
+    fn db_for_read(&self, model: &Model<'_>, hints: &Hints<'_>) -> Option<Alias> {
+        self.members.iter().find_map(|member| member.router.db_for_read(model, hints))
+    }
+
+    fn db_for_write(&self, model: &Model<'_>, hints: &Hints<'_>) -> Option<Alias> {
+        self.members.iter().find_map(|member| member.router.db_for_write(model, hints))
+    }
+
+    fn allow_relation(&self, a: &Model<'_>, b: &Model<'_>, hints: &Hints<'_>) -> Option<bool> {
+        self.members.iter().find_map(|member| member.router.allow_relation(a, b, hints))
+    }
+
+    fn allow_migrate(&self, database: &Alias, model: &Model<'_>, hints: &Hints<'_>) -> Option<bool> {
+        self.members.iter().find_map(|member| member.router.allow_migrate(database, model, hints))
+    }
+
+    fn reason(&self, operation: Operation, model: &Model<'_>, hints: &Hints<'_>) -> Option<Reason> {
+        let why = |router: &dyn Router| router.reason(operation, model, hints);
+        let (reason, trace) = if operation == Operation::Migrate {
+            let database = hints.database?;
+            let (answer, reason, trace) =
+                self.ask(|router| router.allow_migrate(database, model, hints), why);
+            (answer.map_or(reason.clone(), |_| Some(decided(reason, &trace))), trace)
+        } else {
+            let (answer, reason, trace) =
+                self.ask(|router| database_for(router, operation, model, hints), why);
+            (answer.map_or(reason.clone(), |_| Some(decided(reason, &trace))), trace)
+        };
+        Some(Reason::Chain { reason: reason.map(Box::new), trace })
+    }
+}

@@ -1,0 +1,116 @@
+//! A final answer, which carries its reason.
+
+use std::fmt;
+
+use crate::{Alias, Reason, RouterName, Trace};
+
+/// The database that a chain chose, and why.
+///
+/// [`RouterChain::route`](crate::RouterChain::route) names the router that decided, or the fall-back;
+/// [`RouterChain::explain`](crate::RouterChain::explain) asks that router for its own reason and keeps a trace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    alias: Alias,
+    reason: Reason,
+    trace: Option<Box<Trace>>,
+}
+
+impl Decision {
+    pub(crate) const fn new(alias: Alias, reason: Reason) -> Self {
+        Self { alias, reason, trace: None }
+    }
+
+    pub(crate) fn traced(alias: Alias, reason: Reason, trace: Trace) -> Self {
+        Self { alias, reason, trace: Some(Box::new(trace)) }
+    }
+
+    /// The database that was chosen.
+    #[must_use]
+    pub const fn alias(&self) -> &Alias {
+        &self.alias
+    }
+
+    /// The database that was chosen, by value.
+    #[must_use]
+    pub fn into_alias(self) -> Alias {
+        self.alias
+    }
+
+    /// Why it was chosen.
+    #[must_use]
+    pub const fn reason(&self) -> &Reason {
+        &self.reason
+    }
+
+    /// Who was asked; only an explanation keeps it.
+    #[must_use]
+    pub fn trace(&self) -> Option<&Trace> {
+        self.trace.as_deref()
+    }
+
+    /// The router that decided, or nothing where a fall-back did.
+    #[must_use]
+    pub fn decider(&self) -> Option<&RouterName> {
+        match (&self.reason, &self.trace) {
+            (_, Some(trace)) => trace.decider(),
+            (Reason::Router { name }, None) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Whether no router decided, so that the instance's database or the default one was taken.
+    #[must_use]
+    pub const fn is_fallback(&self) -> bool {
+        self.reason.is_fallback()
+    }
+}
+
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`, because {}", self.alias, self.reason)
+    }
+}
+
+/// Whether a relation or a migration is allowed, why, and who was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    allowed: bool,
+    reason: Reason,
+    trace: Trace,
+}
+
+impl Verdict {
+    pub(crate) const fn new(allowed: bool, reason: Reason, trace: Trace) -> Self {
+        Self { allowed, reason, trace }
+    }
+
+    /// Whether it is allowed.
+    #[must_use]
+    pub const fn is_allowed(&self) -> bool {
+        self.allowed
+    }
+
+    /// Why, or why not.
+    #[must_use]
+    pub const fn reason(&self) -> &Reason {
+        &self.reason
+    }
+
+    /// Who was asked.
+    #[must_use]
+    pub const fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    /// The router that decided, or nothing where a fall-back did.
+    #[must_use]
+    pub fn decider(&self) -> Option<&RouterName> {
+        self.trace.decider()
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, because {}", if self.allowed { "yes" } else { "no" }, self.reason)
+    }
+}

@@ -1,0 +1,80 @@
+//! The trait that decides, and the router that never does.
+
+use std::fmt::Debug;
+
+use crate::{Alias, Hints, Model, Operation, Reason};
+
+/// Says which database a model belongs to, as far as it has an opinion.
+///
+/// Every method answers `None` unless written otherwise: "no opinion, ask the next router". The first `Some`
+/// decides, `Some(false)` included. A panic is no answer and reaches the caller.
+///
+/// ```
+/// use router_core::{Alias, Hints, Model, Operation, Router, RouterChain};
+///
+/// /// Reads of the archive go to a database of their own.
+/// #[derive(Debug)]
+/// struct ArchiveRouter;
+///
+/// impl Router for ArchiveRouter {
+///     fn db_for_read(&self, model: &Model<'_>, _: &Hints<'_>) -> Option<Alias> {
+///         (model.app == "archive").then(|| Alias::new("archive_db"))
+///     }
+/// }
+///
+/// let chain = RouterChain::new("default").with(ArchiveRouter);
+/// let decision = chain.route(Operation::Read, &Model::app("archive"), &Hints::default());
+/// assert_eq!(decision.alias(), "archive_db");
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a `Router`",
+    label = "implement `Router` for it, or wrap a closure in `read_fn`, `write_fn`, `migrate_fn` or `relation_fn`",
+    note = "every method of `Router` has a default: `impl Router for {Self} {{}}` is a router without opinions"
+)]
+pub trait Router: Debug + Send + Sync {
+    /// The database to read the model from.
+    fn db_for_read(&self, model: &Model<'_>, hints: &Hints<'_>) -> Option<Alias> {
+        let _ = (model, hints);
+        None
+    }
+
+    /// The database to write the model to.
+    fn db_for_write(&self, model: &Model<'_>, hints: &Hints<'_>) -> Option<Alias> {
+        let _ = (model, hints);
+        None
+    }
+
+    /// Whether rows of the one model may refer to rows of the other.
+    fn allow_relation(&self, a: &Model<'_>, b: &Model<'_>, hints: &Hints<'_>) -> Option<bool> {
+        let _ = (a, b, hints);
+        None
+    }
+
+    /// Whether the model's migrations run on the database.
+    fn allow_migrate(&self, database: &Alias, model: &Model<'_>, hints: &Hints<'_>) -> Option<bool> {
+        let _ = (database, model, hints);
+        None
+    }
+
+    /// Why this router answers as it does, or why it has no opinion.
+    ///
+    /// Asked only after the answer itself, and only where an explanation is wanted, so it may take its time.
+    /// For [`Operation::Migrate`] the database in question is [`Hints::database`]. With `None` the explanation
+    /// just names the router.
+    fn reason(&self, operation: Operation, model: &Model<'_>, hints: &Hints<'_>) -> Option<Reason> {
+        let _ = (operation, model, hints);
+        None
+    }
+}
+
+/// A router without opinions.
+///
+/// ```
+/// use router_core::{Hints, Model, NoRouter, Router};
+///
+/// assert_eq!(NoRouter.db_for_read(&Model::app("blog"), &Hints::default()), None);
+/// ```
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoRouter;
+
+impl Router for NoRouter {}
