@@ -30,6 +30,7 @@
 //! ```
 //!
 //! A decision costs one hash however many databases there are, and allocates nothing.
+//! With the feature `testing`, the module of that name checks that a router of your own keeps the rules.
 
 mod alias;
 mod app;
@@ -51,6 +52,9 @@ mod name;
 mod reason;
 mod trace;
 mod unknown_alias;
+
+#[cfg(any(feature = "testing", test))]
+pub mod testing;
 
 pub use adapter::{MigrateFn, ReadFn, RelationFn, WriteFn, migrate_fn, read_fn, relation_fn, write_fn};
 pub use alias::Alias;
