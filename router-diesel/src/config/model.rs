@@ -1,0 +1,260 @@
+//! The checked model: what a configuration file means, with nothing left to look up.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use router_core::{Alias, AppLabel, Operations, Place};
+use rustc_hash::FxHashMap;
+
+use super::problem::Problem;
+use super::tables::{TableMap, TablePattern};
+use super::url::DatabaseUrl;
+
+/// A configuration that has been read and checked: every alias in it exists, every number is sound.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Config {
+    /// The database of everything that no rule claims.
+    pub default: Alias,
+    /// What becomes of a table that belongs to no app.
+    pub unrouted: Unrouted,
+    /// What the names of environment variables with URLs begin with, if anything.
+    pub env_prefix: Option<String>,
+    /// The environment that was chosen, such as `development`.
+    pub environment: String,
+    /// SQL functions that change data, so that a `SELECT` which calls one is a write.
+    pub write_functions: Vec<String>,
+    /// The apps: first those declared under `apps`, then those that are only claimed, in file order.
+    pub apps: Vec<App>,
+    /// The databases, in file order.
+    pub databases: Vec<Database>,
+    /// What is worth saying about the file although it is sound.
+    pub notes: Vec<Problem>,
+    /// The files that were read, the main one first.
+    pub files: Vec<PathBuf>,
+    pub(crate) database_index: FxHashMap<Alias, usize>,
+    pub(crate) app_index: FxHashMap<AppLabel, usize>,
+}
+
+impl Config {
+    /// The database with this alias.
+    #[must_use]
+    pub fn database(&self, alias: &str) -> Option<&Database> {
+        self.database_index.get(alias).and_then(|index| self.databases.get(*index))
+    }
+
+    /// The app with this label.
+    #[must_use]
+    pub fn app(&self, label: &str) -> Option<&App> {
+        self.app_index.get(AppLabel::last_segment(label)).and_then(|index| self.apps.get(*index))
+    }
+
+    /// The replicas of a database, in file order.
+    pub fn replicas_of<'a>(&'a self, alias: &'a str) -> impl Iterator<Item = &'a Database> {
+        self.databases
+            .iter()
+            .filter(move |database| database.replica_of.as_ref().is_some_and(|primary| *primary == alias))
+    }
+
+    /// A map from tables to the apps that they belong to.
+    #[must_use]
+    pub fn table_map(&self) -> TableMap {
+        TableMap::new(&self.apps)
+    }
+}
+
+/// What becomes of a table that belongs to no app.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Unrouted {
+    /// It is looked for in the default database. This is what a service with one database expects.
+    #[default]
+    Default,
+    /// It is an error: for services that want every table to be declared.
+    Error,
+}
+
+/// A part of the service whose tables live together.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct App {
+    /// The label, such as `blog`.
+    pub label: AppLabel,
+    /// The tables that belong to the app; by default `<app>_*` and `<app>.*`.
+    pub tables: Vec<TablePattern>,
+    /// The folder with the app's migrations, relative to the current directory; by default
+    /// `migrations/<app>`.
+    pub migrations: PathBuf,
+    /// Whether migrations of the app are run at all; true by default.
+    pub managed: bool,
+    /// Where the app is declared; nothing if it is only claimed by a database.
+    pub place: Option<Place>,
+}
+
+/// A database: how to reach it, and what is its to serve.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Database {
+    /// The name of the database.
+    pub alias: Alias,
+    /// How to connect; masks its password wherever it is shown.
+    pub url: DatabaseUrl,
+    /// The apps that the database claims, in file order.
+    pub apps: Vec<AppLabel>,
+    /// What may be done here. All three by default; on a replica, reading alone.
+    pub operations: Operations,
+    /// The database on which the migrations of the claimed apps run instead of here.
+    pub migrate_to: Option<Alias>,
+    /// The database that keeps the records of migrations which run here.
+    pub migration_history: Option<Alias>,
+    /// Whether any migration may run here; true by default.
+    pub migrate: bool,
+    /// The primary of which this database is a replica.
+    pub replica_of: Option<Alias>,
+    /// The share of reads under the policy `weighted`; 1 by default.
+    pub weight: u32,
+    /// How a read chooses among the replicas of this primary.
+    pub policy: Policy,
+    /// When the primary itself serves reads that its replicas could serve.
+    pub primary_reads: PrimaryReads,
+    /// How far a replica may lag behind and still serve reads; no limit by default.
+    pub max_lag: Option<Duration>,
+    /// How long a read waits for a replica to catch up with the session's own writes before it goes
+    /// to the primary; not at all by default.
+    pub wait_for_replica: Option<Duration>,
+    /// Whether writes are refused, for operators; false by default.
+    pub read_only: bool,
+    /// What of the cluster is not to be used for now, for operators.
+    pub offline: Option<Offline>,
+    /// A file or folder with data for a new database, relative to the current directory.
+    pub seeds: Option<PathBuf>,
+    /// The pool's numbers.
+    pub pool: PoolSettings,
+    /// Where the database is declared.
+    pub place: Place,
+}
+
+impl Database {
+    /// Whether the database is a replica of another.
+    #[must_use]
+    pub fn is_replica(&self) -> bool {
+        self.replica_of.is_some()
+    }
+}
+
+/// How a read chooses among several replicas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Policy {
+    /// Each in turn.
+    #[default]
+    RoundRobin,
+    /// Any.
+    Random,
+    /// Any, in proportion to `weight`.
+    Weighted,
+    /// The one with the fewest connections in use.
+    LeastConnections,
+}
+
+/// When a primary serves reads that its replicas could serve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum PrimaryReads {
+    /// Never: without a replica, a read fails.
+    Never,
+    /// When no replica can.
+    #[default]
+    Fallback,
+    /// Always, as one target among the replicas.
+    Always,
+}
+
+/// What an operator has taken out of use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Offline {
+    /// The primary: reads go to replicas, writes fail at once.
+    Primary,
+    /// The replicas: reads go to the primary.
+    Replicas,
+}
+
+/// The numbers of a connection pool, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PoolSettings {
+    /// How many connections at most. 10: r2d2's default.
+    pub max_size: u32,
+    /// How many idle connections are kept at least. 0: a connection is made when it is wanted.
+    pub min_idle: u32,
+    /// How long a check-out waits. 5 s: shorter than most requests' own time-out.
+    pub connection_timeout: Duration,
+    /// After how long an idle connection is closed. 10 minutes: r2d2's default.
+    pub idle_timeout: Option<Duration>,
+    /// After how long any connection is closed. 30 minutes: r2d2's default.
+    pub max_lifetime: Option<Duration>,
+    /// How long a statement may run. No limit by default, as the server's own setting then holds.
+    pub statement_timeout: Option<Duration>,
+    /// After how long without use a connection is tested before it is handed out. 5 s.
+    pub validate_after: Duration,
+    /// Whether statements are prepared on the server; true by default, false behind a pooler that
+    /// shares connections between transactions.
+    pub prepared_statements: bool,
+}
+
+impl Default for PoolSettings {
+    fn default() -> Self {
+        Self {
+            max_size: 10,
+            min_idle: 0,
+            connection_timeout: Duration::from_secs(5),
+            idle_timeout: Some(Duration::from_secs(10 * 60)),
+            max_lifetime: Some(Duration::from_secs(30 * 60)),
+            statement_timeout: None,
+            validate_after: Duration::from_secs(5),
+            prepared_statements: true,
+        }
+    }
+}
+
+/// A kind of database server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Engine {
+    /// SQLite.
+    Sqlite,
+    /// PostgreSQL.
+    Postgres,
+    /// MySQL and MariaDB.
+    Mysql,
+}
+
+impl Engine {
+    /// The name that a configuration file uses.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgres",
+            Self::Mysql => "mysql",
+        }
+    }
+
+    /// The engine of a name or an alternative name: `postgresql`, `mariadb`.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "sqlite" => Some(Self::Sqlite),
+            "postgres" | "postgresql" => Some(Self::Postgres),
+            "mysql" | "mariadb" => Some(Self::Mysql),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
