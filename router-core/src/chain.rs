@@ -100,6 +100,7 @@ impl RouterChain {
     }
 
     /// The names of the routers, in the order in which they are asked.
+    #[must_use]
     pub fn names(&self) -> impl ExactSizeIterator<Item = &RouterName> {
         self.members.iter().map(|member| &member.name)
     }

@@ -1,1 +1,42 @@
-//! The harness.
+//! The harness: private database servers for tests.
+//!
+//! A test that needs PostgreSQL or MariaDB starts its own, on a free port of 127.0.0.1 and in a throw-away folder,
+//! and never talks to a server that happens to be running. The server ends with the test, whichever way the test
+//! ends: returning, panicking, or killed with SIGKILL.
+//!
+//! ```no_run
+//! use diesel::prelude::*;
+//! use router_tests::{postgres::Postgres, require};
+//!
+//! let Some(server) = require(Postgres::start()) else { return };
+//! let blog = server.database("blog").unwrap();
+//! let shop = server.database("shop").unwrap();
+//! let mut conn = PgConnection::establish(blog.url()).unwrap();
+//!
+//! let mark = server.mark().unwrap();
+//! diesel::sql_query("SELECT 1").execute(&mut conn).unwrap();
+//! assert_eq!(server.statements_since(mark).unwrap()[0].sql, "SELECT 1");
+//! ```
+//!
+//! [`sqlite`], [`postgres`] and [`mariadb`] offer the same verbs, so that one suite can run on all three.
+
+mod account;
+mod database;
+mod error;
+mod guardian;
+mod program;
+mod server;
+mod statement_log;
+mod template;
+
+pub mod mariadb;
+pub mod postgres;
+pub mod sqlite;
+
+pub use database::TestDatabase;
+pub use error::{HarnessError, require};
+pub use server::{Stop, free_port};
+pub use statement_log::{LoggedStatement, Mark};
+
+/// The password of every server's user, so that the URLs of tests carry a secret that nothing may show.
+pub const PASSWORD: &str = "s3cret-of-the-tests";

@@ -89,6 +89,7 @@ impl RuleRouter {
     }
 
     /// The databases, in file order.
+    #[must_use]
     pub fn databases(&self) -> impl ExactSizeIterator<Item = &DatabaseRule> {
         self.databases.iter()
     }
@@ -112,6 +113,7 @@ impl RuleRouter {
     }
 
     /// The apps that the rules know, in file order: those that are claimed, then those only known as unmanaged.
+    #[must_use]
     pub fn apps(&self) -> impl ExactSizeIterator<Item = &AppLabel> {
         self.apps.iter().map(|app| &app.label)
     }

@@ -1,0 +1,60 @@
+use std::{
+    ffi::OsStr,
+    os::unix::{fs::chown, process::CommandExt as _},
+    path::Path,
+    process::Command,
+};
+
+use crate::{HarnessError, program};
+
+/// The system user that runs a server.
+///
+/// PostgreSQL refuses to run as root, so a harness started by root runs its servers as the user that the server's
+/// package made, else as `nobody`. Any other user runs them as itself.
+#[derive(Debug, Hash)]
+pub(crate) enum Account {
+    /// Whoever runs the tests.
+    Own,
+    /// Another user, by its numbers.
+    Other { uid: u32, gid: u32 },
+}
+
+impl Account {
+    /// Chooses the account for a server whose package makes the system user `preferred`.
+    pub(crate) fn for_server(preferred: &str) -> Result<Self, HarnessError> {
+        if id(&["-u"])? != 0 {
+            return Ok(Self::Own);
+        }
+        let name = if id(&["-u", preferred]).is_ok() { preferred } else { "nobody" };
+        Ok(Self::Other { uid: id(&["-u", name])?, gid: id(&["-g", name])? })
+    }
+
+    /// A command that runs `program` under this account, from `folder`, in English.
+    pub(crate) fn command(&self, program: impl AsRef<OsStr>, folder: &Path) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(folder).env("TMPDIR", folder).env("LC_ALL", "C");
+        if let Self::Other { uid, gid } = self {
+            // Setting the uid also drops root's other groups.
+            command.uid(*uid).gid(*gid);
+        }
+        command
+    }
+
+    /// Makes this account the owner of a file or folder.
+    pub(crate) fn own(&self, path: &Path) -> Result<(), HarnessError> {
+        match self {
+            Self::Own => Ok(()),
+            Self::Other { uid, gid } => chown(path, Some(*uid), Some(*gid))
+                .map_err(HarnessError::io(format!("hand `{}` to user {uid}", path.display()))),
+        }
+    }
+}
+
+/// The number that `id` answers.
+fn id(arguments: &[&str]) -> Result<u32, HarnessError> {
+    let answer = program::run(Command::new("id").args(arguments))?;
+    answer
+        .trim()
+        .parse()
+        .map_err(HarnessError::refused(format!("read the answer of `id {}`", arguments.join(" "))))
+}

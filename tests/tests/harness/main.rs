@@ -1,0 +1,4 @@
+//! The harness itself: its servers start, keep apart what they should, stop, come back, and leave nothing behind.
+
+mod servers;
+mod sqlite;
