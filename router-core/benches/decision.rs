@@ -73,8 +73,12 @@ fn decide(criterion: &mut Criterion) {
             });
         }
     }
-    group.bench_function("model and hints", |bencher| {
-        bencher.iter(|| (Model::new(black_box("apps.blog"), "posts"), Hints::default()));
+    group.bench_function("model of a path", |bencher| {
+        bencher.iter(|| Model::new(black_box("apps.blog"), "posts"));
+    });
+    let blog = AppLabel::new("apps.blog");
+    group.bench_function("model of a label", |bencher| {
+        bencher.iter(|| Model::of(black_box(&blog), Some("posts")));
     });
     group.finish();
 }
