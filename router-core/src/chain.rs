@@ -112,6 +112,7 @@ impl RouterChain {
     ///
     /// The alias is the router's answer as it stands. [`try_route`](Self::try_route) checks it; a caller that
     /// looks the alias up anyway can check there and name the [`Decision::decider`].
+    #[inline]
     #[must_use]
     pub fn route(&self, operation: Operation, model: &Model<'_>, hints: &Hints<'_>) -> Decision {
         for member in &self.members {
@@ -289,6 +290,7 @@ const fn as_statement(operation: Operation) -> Operation {
     }
 }
 
+#[inline]
 fn database_for(
     router: &dyn Router,
     operation: Operation,

@@ -25,13 +25,29 @@ pub struct Model<'a> {
 }
 
 impl<'a> Model<'a> {
+    /// Names a known app and perhaps one of its tables, without a search for dots.
+    ///
+    /// ```
+    /// use router_core::{AppLabel, Model};
+    ///
+    /// let blog = AppLabel::new("apps.blog");
+    /// assert_eq!(Model::of(&blog, Some("posts")), Model::new("blog", "posts"));
+    /// ```
+    #[inline]
+    #[must_use]
+    pub fn of(app: &'a AppLabel, table: Option<&'a str>) -> Self {
+        Self { app: app.as_str(), table }
+    }
+
     /// Names an app as a whole.
+    #[inline]
     #[must_use]
     pub fn app(app: &'a str) -> Self {
         Self { app: AppLabel::last_segment(app), table: None }
     }
 
     /// Names a table of an app.
+    #[inline]
     #[must_use]
     pub fn new(app: &'a str, table: &'a str) -> Self {
         Self { app: AppLabel::last_segment(app), table: Some(table) }

@@ -29,7 +29,7 @@ use crate::{Alias, Hints, Model, Operation, Reason};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `Router`",
     label = "implement `Router` for it, or wrap a closure in `read_fn`, `write_fn`, `migrate_fn` or `relation_fn`",
-    note = "every method of `Router` has a default: `impl Router for {Self} {{}}` is a router without opinions"
+    note = "every method of `Router` has a default, so an implementation writes only what it has an opinion on"
 )]
 pub trait Router: Debug + Send + Sync {
     /// The database to read the model from.

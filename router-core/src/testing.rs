@@ -158,7 +158,7 @@ mod tests {
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
     use super::*;
-    use crate::{NoRouter, migrate_fn, read_fn, relation_fn, write_fn};
+    use crate::{DatabaseRule, NoRouter, RuleRouter, migrate_fn, read_fn, relation_fn, write_fn};
 
     const MODELS: [Model<'_>; 2] =
         [Model { app: "blog", table: None }, Model { app: "shop", table: Some("products") }];
@@ -175,6 +175,17 @@ mod tests {
         agrees_when_wrapped(NoRouter, &MODELS);
         agree(&NoRouter, &RouterChain::default().with(NoRouter).with(NoRouter), &[]);
         reads_where_it_writes(&NoRouter, &MODELS);
+    }
+
+    #[test]
+    fn the_rules_pass_what_they_promise() {
+        let rules = [DatabaseRule::new("default"), DatabaseRule::new("blog_db").app("blog")];
+        let rules = RuleRouter::compile("default", rules, []).unwrap();
+        abstains_on(&rules, &[Model::app("users")]);
+        answers_only(&rules, &[blog_db()], &MODELS);
+        is_deterministic(&rules, &MODELS);
+        reads_where_it_writes(&rules, &MODELS);
+        agrees_when_wrapped(rules, &MODELS);
     }
 
     #[test]

@@ -4,7 +4,8 @@ use std::collections::hash_map::Entry;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::router::{App, AppRoutes};
+use super::router::App;
+use super::table::Table;
 use super::{DatabaseRule, RuleError, RuleRouter, Unreachable};
 use crate::{Alias, AppLabel, Operation, Operations, Place};
 
@@ -34,8 +35,8 @@ pub(super) fn compile(
         return Err(errors);
     }
 
-    let (routes, apps) = claims.finish(&default);
-    Ok(RuleRouter { default, databases, by_alias, routes, apps })
+    let (apps, by_label, table) = claims.finish(&default);
+    Ok(RuleRouter { default, databases, by_alias, apps, by_label, table })
 }
 
 /// The first database of each alias.
@@ -271,8 +272,8 @@ impl<'a> Claims<'a> {
         }
     }
 
-    /// The look-up table, once nothing is wrong.
-    fn finish(mut self, default: &Alias) -> (FxHashMap<AppLabel, AppRoutes>, Vec<App>) {
+    /// What the router keeps, once nothing is wrong.
+    fn finish(mut self, default: &Alias) -> (Vec<App>, FxHashMap<AppLabel, usize>, Table) {
         let default = self.by_alias.get(default).map(|index| (*index, None));
         for app in self.apps.iter_mut().filter(|app| app.is_managed) {
             app.target = app.target.or(default);
@@ -281,16 +282,12 @@ impl<'a> Claims<'a> {
             self.index_of(&label);
         }
 
-        let mut routes = FxHashMap::with_capacity_and_hasher(self.apps.len(), Default::default());
-        for (index, (app, first)) in self.apps.iter().zip(&self.first).enumerate() {
-            let database = |operation: Operation| {
-                first[operation as usize].map(|(database, _)| self.databases[database].alias.clone())
-            };
-            routes.insert(
-                app.label.clone(),
-                AppRoutes { read: database(Operation::Read), write: database(Operation::Write), app: index },
-            );
+        let aliases = self.databases.iter().map(|rule| rule.alias.clone()).collect();
+        let mut table = Table::new(aliases, self.apps.len());
+        for (app, first) in self.apps.iter().zip(&self.first) {
+            let database = |operation: Operation| first[operation as usize].map(|(database, _)| database);
+            table.insert(app.label.as_str(), database(Operation::Read), database(Operation::Write));
         }
-        (routes, self.apps)
+        (self.apps, self.by_label, table)
     }
 }

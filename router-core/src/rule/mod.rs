@@ -4,6 +4,7 @@ mod claim;
 mod compile;
 mod error;
 mod router;
+mod table;
 
 pub use claim::Claim;
 pub use error::{RuleError, Unreachable};

@@ -4,6 +4,7 @@ use std::fmt;
 
 use rustc_hash::FxHashMap;
 
+use super::table::Table;
 use super::{Claim, DatabaseRule, RuleError, compile};
 use crate::{Alias, AppLabel, Hints, Model, Operation, Operations, Place, Reason, Router};
 
@@ -41,21 +42,13 @@ pub struct RuleRouter {
     /// In file order.
     pub(super) databases: Vec<DatabaseRule>,
     pub(super) by_alias: FxHashMap<Alias, usize>,
-    pub(super) routes: FxHashMap<AppLabel, AppRoutes>,
-    /// Every app of `routes`, in file order: those that are claimed, then those only known as unmanaged.
+    /// In file order: those that are claimed, then those only known as unmanaged.
     pub(super) apps: Vec<App>,
+    pub(super) by_label: FxHashMap<AppLabel, usize>,
+    pub(super) table: Table,
 }
 
-/// Where an app's statements go. Small, since this is all that the hot path touches.
-#[derive(Clone)]
-pub(super) struct AppRoutes {
-    pub(super) read: Option<Alias>,
-    pub(super) write: Option<Alias>,
-    /// The index into `RuleRouter::apps`.
-    pub(super) app: usize,
-}
-
-/// What else is known of an app.
+/// What is known of an app, beyond the table.
 #[derive(Clone)]
 pub(super) struct App {
     pub(super) label: AppLabel,
@@ -144,7 +137,7 @@ impl RuleRouter {
     }
 
     fn find(&self, app: &str) -> Option<&App> {
-        self.routes.get(AppLabel::last_segment(app)).map(|routes| &self.apps[routes.app])
+        self.by_label.get(AppLabel::last_segment(app)).map(|index| &self.apps[*index])
     }
 
     fn place_of_claim(&self, database: usize, app: usize) -> Option<Place> {
@@ -197,11 +190,11 @@ impl RuleRouter {
 
 impl Router for RuleRouter {
     fn db_for_read(&self, model: &Model<'_>, _: &Hints<'_>) -> Option<Alias> {
-        self.routes.get(model.app)?.read.clone()
+        self.table.read(model.app).cloned()
     }
 
     fn db_for_write(&self, model: &Model<'_>, _: &Hints<'_>) -> Option<Alias> {
-        self.routes.get(model.app)?.write.clone()
+        self.table.write(model.app).cloned()
     }
 
     fn allow_migrate(&self, database: &Alias, model: &Model<'_>, _: &Hints<'_>) -> Option<bool> {
