@@ -203,14 +203,18 @@ fn urls(line: &str, hidden: &mut Vec<Range<usize>>) -> bool {
             None => rest.find(" #").unwrap_or(rest.len()),
         };
         let url = &rest[..end];
-        let Some(colon) = url.find(':') else { continue };
+        // User and password have a colon between them, and neither has a space before it.
+        let word = &url[..url.find(char::is_whitespace).unwrap_or(url.len())];
+        let Some(colon) = word.find(':') else { continue };
         if let Some(at) = url.rfind('@') {
             if colon < at {
                 // Several URLs on one line lose what stands between them, too.
                 hidden.push(start + colon + 1..start + at);
             }
-        } else if url[colon + 1..].starts_with(|c: char| !c.is_ascii_digit() && !"/?".contains(c)) {
-            hidden.push(start + colon + 1..start + end);
+        } else if !word[..colon].contains('/') && !word[colon + 1..].starts_with(|c: char| c.is_ascii_digit())
+        {
+            // No host follows: a port that is none, or a password whose end is missing.
+            hidden.push(start + colon + 1..start + word.trim_end_matches([',', '}']).len().max(colon + 1));
         }
     }
     open
@@ -255,6 +259,10 @@ mod tests {
             ("  url: postgres://h/db?password=x&a=b", "  url: postgres://h/db?password=***&a=b"),
             ("  url: host=h password=x dbname=y", "  url: host=h password=*** dbname=y"),
             ("  url: ${URL:-postgres://u:p@h/d}", "  url: ${URL:-postgres://u:***@h/d}"),
+            ("  { url: sqlite://db/x, user: a@b }", "  { url: sqlite://db/x, user: a@b }"),
+            ("  { url: sqlite://db/x, apps: [a] }", "  { url: sqlite://db/x, apps: [a] }"),
+            ("  { url: postgres://u:p@h/d, apps: [a] }", "  { url: postgres://u:***@h/d, apps: [a] }"),
+            ("  { url: postgres://u:hunter2, apps: [a] }", "  { url: postgres://u:***, apps: [a] }"),
             ("  migrate_to: defualt", "  migrate_to: defualt"),
         ] {
             assert_eq!(lines(line)[0].text, expected, "{line}");

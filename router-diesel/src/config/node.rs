@@ -161,6 +161,12 @@ fn refusal(error: &serde_yaml::Error, file: u32, is_bomb: bool) -> Draft {
         _ => first.rsplit(": ").next().unwrap_or(first),
     };
     let mut draft = Draft::new(Code::Syntax, Code::Syntax.title()).at(mark, label);
+    // `…, while parsing a flow mapping at line 2 column 12`: where the parser began what it cannot end.
+    if let Some((_, context)) = message.split_once(", while ") {
+        if let (what, Some(begun)) = (context.split(" at line ").next().unwrap_or_default(), place(context)) {
+            draft = draft.also(Mark { file, ..begun }, format!("while {what}"));
+        }
+    }
     if first.contains("character that cannot start any token") {
         draft = draft.help("put the value in quotes, and indent with spaces");
     }
@@ -178,16 +184,17 @@ struct Reader {
 impl Reader {
     /// The place that the deserializer has added to an error.
     fn mark<E: fmt::Display>(&self, error: &E) -> Mark {
-        let text = error.to_string();
         // The place of a file's first character is written in another way.
-        let first = Mark { file: self.file, line: 1, column: 1 };
-        let Some((_, place)) = text.rsplit_once(" at line ") else { return first };
-        let Some((line, column)) = place.split_once(" column ") else { return first };
-        match (line.parse(), column.parse()) {
-            (Ok(line), Ok(column)) => Mark { file: self.file, line, column },
-            _ => first,
-        }
+        let mark = place(&error.to_string()).unwrap_or(Mark { line: 1, column: 1, ..Mark::default() });
+        Mark { file: self.file, ..mark }
     }
+}
+
+/// The place at the end of an error's text: `at line 3 column 5`.
+fn place(text: &str) -> Option<Mark> {
+    let (_, place) = text.rsplit_once(" at line ")?;
+    let (line, column) = place.split_once(" column ")?;
+    Some(Mark { file: 0, line: line.parse().ok()?, column: column.parse().ok()? })
 }
 
 /// Reads a value, or fails as the deserializer does.
