@@ -74,7 +74,8 @@ pub(crate) struct AppSection {
 #[serde(default, deny_unknown_fields, expecting = "the settings of a database")]
 pub(crate) struct DatabaseSection {
     /// How to reach it: `sqlite://db/blog.sqlite3`, `postgres://user:password@host/name`,
-    /// `mysql://…`. Either this or the parts.
+    /// `mysql://…`. Either this or the parts; `~` takes away the one above an environment.
+    #[schemars(extend("type" = ["string", "null"]))]
     pub(crate) url: Setting<Secret>,
     /// The kind of server, for a URL that is made of parts.
     #[schemars(extend("enum" = ["sqlite", "postgres", "postgresql", "mysql", "mariadb"]))]
@@ -215,10 +216,12 @@ impl<T: JsonSchema> JsonSchema for Setting<T> {
 
 /// A word out of a few.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub(crate) struct Word(pub(crate) String);
 
 /// Text that nobody is shown.
 #[derive(Clone, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub(crate) struct Secret(pub(crate) String);
 
 impl fmt::Debug for Secret {

@@ -25,6 +25,7 @@ mod model;
 mod node;
 mod problem;
 mod read;
+mod schema;
 mod snippet;
 mod tables;
 mod url;
