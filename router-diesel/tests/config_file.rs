@@ -339,6 +339,7 @@ fn no_secret_is_ever_shown() {
         "databases: { a: { url: '${URL}x', port: '${SECRET}' } }",
         "databases: { a: { url: '${OTHER:-mysql://u:hunter2@h/d/e}' } }",
         "databases: { a: { url: 'postgres://h/d?password=hunter2', x: 1 } }",
+        "x: &s hunter2\ndatabases: { a: { url: ':memory:' } }\nenvironments: { p: { databases: { a: { password: *s } } } }",
         "databases: { a: { engine: postgres, host: h, password: hunter$2, options: { password: hunter3, a: [] } } }",
     ] {
         let variables = [("URL", "postgres://u:hunter4@h/d/e"), ("SECRET", "hunter4")];
@@ -359,4 +360,54 @@ fn no_secret_is_ever_shown() {
     assert!(secrets.iter().all(|secret| !shown.contains(secret)), "{shown}");
     let loader = Config::loader().yaml("password: hunter2", "x").variables([("SECRET", "hunter4")]);
     assert!(!format!("{loader:?}").contains("hunter"));
+}
+
+#[test]
+fn a_file_that_is_broken_anywhere_is_refused_without_panic_or_secret() {
+    let text = "apps: { blog: { tables: [posts, 'b_*'] } }
+databases:
+  default: &base { url: 'postgres://u:hunter2@h/d', pool: { max_size: 3, idle_timeout: 5s } }
+  blog_db:
+    <<: *base
+    url: ~
+    engine: mysql
+    password: hunter2
+    host: \"h\" # as \u{e9}ver
+    apps: [blog]
+environments: { production: { default: blog_db } }
+";
+    assert!(load(text, &[]).is_ok());
+    let told = |broken: &str| {
+        if let Err(error) = load(broken, &[]) {
+            let shown = error.to_string();
+            assert!(!error.problems().is_empty());
+            assert!(!shown.contains("hunter2"), "{broken}\n{shown}");
+        }
+    };
+    for (at, c) in text.char_indices() {
+        told(&text[..at]);
+        // Without its colon a password cannot be told from a user, nor without its name from anything.
+        let before = &text[..at];
+        if before.ends_with("//u")
+            || before.lines().last().is_some_and(|line| "    password:".starts_with(line))
+        {
+            continue;
+        }
+        for new in ["", "'", "\"", "{", "]", ":", "\n", "\t", "&", "*", "$", "\u{2028}", " #", "%"] {
+            told(&format!("{}{new}{}", &text[..at], &text[at + c.len_utf8()..]));
+        }
+    }
+}
+
+#[test]
+fn ten_thousand_mistakes_are_told_in_good_time() {
+    let mut text = String::from("databases:\n");
+    for index in 0..3_000 {
+        text.push_str(&format!(
+            "  db_{index}: {{ url: 'sqlite://{index}', replica_of: none_{index}, nothing: 1, url: x }}\n"
+        ));
+    }
+    let begun = std::time::Instant::now();
+    assert_eq!(codes(&text, &[]).len(), 9_000);
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
 }

@@ -5,12 +5,12 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::env::Variables;
 use super::file::{EnvironmentSection, OneOrMany, Ordered};
 use super::merge::overlay;
-use super::node::{self, Entry, Mark, Node, Value};
+use super::node::{self, Entry, Mark, Node, Places, Value};
 use super::problem::{Code, Draft};
 use super::read::{Context, read, unknown_key};
 use super::snippet::Sources;
@@ -33,20 +33,25 @@ pub(crate) struct Chosen<'a> {
 /// Reads files and puts them together.
 pub(crate) struct Assembler<'a> {
     pub(crate) variables: &'a Variables,
+    places: Places,
     pub(crate) sources: Sources,
     pub(crate) problems: RefCell<Vec<Draft>>,
     pub(crate) files: Vec<PathBuf>,
+    /// All of them by the names under which the file system knows them.
+    known: FxHashSet<PathBuf>,
     /// The files that are being read, each included by the one before it.
     open: Vec<PathBuf>,
 }
 
 impl<'a> Assembler<'a> {
-    pub(crate) fn new(variables: &'a Variables, problems: Vec<Draft>) -> Self {
+    pub(crate) fn new(variables: &'a Variables, problems: Vec<Draft>, places: Places) -> Self {
         Self {
             variables,
+            places,
             sources: Sources::default(),
             problems: RefCell::new(problems),
             files: Vec::new(),
+            known: FxHashSet::default(),
             open: Vec::new(),
         }
     }
@@ -70,7 +75,9 @@ impl<'a> Assembler<'a> {
     pub(crate) fn text(&mut self, name: &str, path: Option<&Path>, text: String) -> Option<Node> {
         let mut root = self.tree(name, text)?;
         self.files.push(path.map_or_else(|| name.into(), Path::to_owned));
-        self.open.push(path.and_then(|path| path.canonicalize().ok()).unwrap_or_default());
+        let canonical = path.and_then(|path| path.canonicalize().ok()).unwrap_or_default();
+        self.known.insert(canonical.clone());
+        self.open.push(canonical);
         if let Some(include) = root.take("include") {
             let folder = path.unwrap_or(Path::new(name)).parent().unwrap_or(Path::new(""));
             self.include(&mut root, &include, folder);
@@ -92,7 +99,7 @@ impl<'a> Assembler<'a> {
             return None;
         }
         let mut problems = Vec::new();
-        let tree = node::parse(text, number, &mut problems);
+        let tree = node::parse(text, number, self.places, &mut problems);
         self.problems.borrow_mut().extend(problems);
         match tree {
             Ok(root) => match root.value {
@@ -137,7 +144,7 @@ impl<'a> Assembler<'a> {
                     continue;
                 }
                 // By two ways into one file: what it declares is there already.
-                if self.files.iter().any(|file| file.canonicalize().is_ok_and(|file| file == canonical)) {
+                if self.known.contains(&canonical) {
                     continue;
                 }
                 let text = match read_file(&path) {

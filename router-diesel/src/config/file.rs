@@ -83,6 +83,7 @@ pub(crate) struct DatabaseSection {
     /// The server's host, or the folder of its Unix socket.
     pub(crate) host: Setting<String>,
     /// The server's port.
+    #[schemars(range(min = 1))]
     pub(crate) port: Setting<u16>,
     /// The database's name on the server; for SQLite, its file.
     pub(crate) name: Setting<String>,
@@ -107,6 +108,7 @@ pub(crate) struct DatabaseSection {
     /// The primary of which this is a replica.
     pub(crate) replica_of: Setting<String>,
     /// The share of reads under the policy `weighted`. By default 1.
+    #[schemars(range(min = 1))]
     pub(crate) weight: Setting<u32>,
     /// How a read chooses among the replicas of this database. By default `round_robin`.
     #[schemars(extend("enum" = ["round_robin", "random", "weighted", "least_connections"]))]

@@ -8,7 +8,7 @@ use super::assemble::{Assembler, Chosen};
 use super::check::{Input, check};
 use super::env::Variables;
 use super::model::Config;
-use super::node::{Mark, Node, Value};
+use super::node::{self, Mark, Node, Places, Value};
 use super::problem::{ConfigError, Severity};
 use super::read::{Context, read};
 use super::url::is_secret_key;
@@ -148,15 +148,25 @@ impl Loader {
     ///
     /// When the file cannot be read or is not sound: with all of its problems at once.
     pub fn load(&self) -> Result<Config, ConfigError> {
+        match self.attempt(Places::Declarations) {
+            Ok(config) if config.notes.is_empty() => Ok(config),
+            // Something is to be told: now every place is wanted.
+            _ => self.attempt(Places::All),
+        }
+    }
+
+    fn attempt(&self, places: Places) -> Result<Config, ConfigError> {
         let mut problems = Vec::new();
         let variables = Variables::read(self.variables.as_ref(), self.env_file.as_deref(), &mut problems);
         let named = self.environment.as_deref().or_else(|| variables.get(ENVIRONMENT_VARIABLE));
         let named = named.filter(|name| !name.is_empty());
         let chosen = Chosen { name: named.unwrap_or(DEFAULT_ENVIRONMENT), explicitly: named.is_some() };
-        let mut assembler = Assembler::new(&variables, problems);
+        let mut assembler = Assembler::new(&variables, problems, places);
         let root = match &self.source {
             Source::File(path) => assembler.file(path),
-            Source::Find => assembler.file(Path::new(variables.get(FILE_VARIABLE).unwrap_or(DEFAULT_FILE))),
+            Source::Find => assembler.file(Path::new(
+                variables.get(FILE_VARIABLE).filter(|path| !path.is_empty()).unwrap_or(DEFAULT_FILE),
+            )),
             Source::Text { text, name } => assembler.text(name, None, text.clone()),
         };
         let checked = root.map(|mut root| {
@@ -174,15 +184,24 @@ impl Loader {
                 files: std::mem::take(&mut assembler.files),
             };
             let mut problems = assembler.problems.borrow_mut();
-            let config = check(input, &mut problems);
-            let secrets = if problems.is_empty() { Vec::new() } else { secrets(&root, &variables) };
-            (config, secrets)
+            check(input, &mut problems)
         });
-        let (config, secrets) = checked.unzip();
+        let problems = assembler.problems.into_inner();
         let mut sources = assembler.sources;
-        sources.hide(secrets.unwrap_or_default());
-        let problems = sources.report(assembler.problems.into_inner());
-        match config {
+        if places == Places::Declarations && !problems.is_empty() {
+            return Err(ConfigError::new(Vec::new()));
+        }
+        if !problems.is_empty() {
+            // An anchor may put a secret where no line betrays it, so each file is looked through as it
+            // was, with the environments that were not chosen.
+            let trees = sources
+                .texts()
+                .filter_map(|text| node::parse(text, 0, Places::Declarations, &mut Vec::new()).ok());
+            let found: Vec<String> = trees.flat_map(|tree| secrets(&tree)).collect();
+            sources.hide(found.into_iter().chain(variables.secrets()));
+        }
+        let problems = sources.report(problems);
+        match checked {
             Some(mut config) if problems.iter().all(|problem| problem.severity() != Severity::Error) => {
                 config.notes = problems;
                 Ok(config)
@@ -192,14 +211,16 @@ impl Loader {
     }
 }
 
-/// The secrets of a tree: passwords that stand in it, and those that variables bring.
-fn secrets(node: &Node, variables: &Variables) -> Vec<String> {
-    let mut secrets = variables.secrets();
+/// The secrets of a tree: what stands under keys such as `password`.
+fn secrets(node: &Node) -> Vec<String> {
+    let mut secrets = Vec::new();
     let mut nodes = vec![(false, node)];
     while let Some((is_secret, node)) = nodes.pop() {
         match &node.value {
             Value::Map(entries) => {
-                nodes.extend(entries.iter().map(|entry| (is_secret_key(&entry.key), &entry.node)));
+                nodes.extend(
+                    entries.iter().map(|entry| (is_secret || is_secret_key(&entry.key), &entry.node)),
+                );
             }
             Value::List(list) => nodes.extend(list.iter().map(|node| (is_secret, node))),
             // A secret that is no text is wrong, but no less secret.

@@ -73,10 +73,21 @@ pub(crate) fn lines(text: &str) -> Vec<MaskedLine> {
         if urls(line, &mut hidden) {
             secret_below = secret_below.or(Some(depth));
         }
+        addresses(line, &mut hidden);
         parameters(line, &mut hidden);
         masked.push(MaskedLine::new(line, hidden));
     }
     masked
+}
+
+/// The place after the last character of a kind.
+fn after_last(text: &str, kind: impl Fn(char) -> bool) -> usize {
+    text.char_indices().rfind(|(_, c)| kind(*c)).map_or(0, |(at, c)| at + c.len_utf8())
+}
+
+/// Whether a key holds a secret or is a misspelt one that does.
+fn is_like_secret_key(key: &str) -> bool {
+    is_secret_key(key) || (key.len() > 4 && strsim::damerau_levenshtein(&key.to_lowercase(), "password") <= 2)
 }
 
 /// What stands before the key in `- - key: value`.
@@ -108,11 +119,12 @@ fn secret_values(line: &str, hidden: &mut Vec<Range<usize>>) -> Option<Below> {
         from = colon + 1;
         let before = line[..colon].trim_end();
         let bare = before.trim_end_matches(['"', '\'']);
-        let key = bare.rfind(|c: char| !(c.is_alphanumeric() || "_-.".contains(c)));
-        let key = &bare[key.map_or(0, |at| at + bare[at..].chars().next().map_or(1, char::len_utf8))..];
+        let key = &bare[after_last(bare, |c| !(c.is_alphanumeric() || "_-.".contains(c)))..];
         let is_key =
             before.len() > bare.len() || line[from..].is_empty() || line[from..].starts_with([' ', '\t']);
-        if !is_key || !is_secret_key(key) {
+        let whole =
+            bare.rsplit(['{', ',']).next().unwrap_or(bare).trim_start_matches(['-', ' ', '\t', '"', '\'']);
+        if !is_key || !(is_like_secret_key(key) || is_like_secret_key(whole)) {
             continue;
         }
         below = below.or(Some(Below::Deeper));
@@ -220,11 +232,22 @@ fn urls(line: &str, hidden: &mut Vec<Range<usize>>) -> bool {
     open
 }
 
+/// Hides what stands between a colon and an `@`, as in a URL whose `://` is broken.
+fn addresses(line: &str, hidden: &mut Vec<Range<usize>>) {
+    for (at, _) in line.match_indices('@') {
+        let word = after_last(&line[..at], char::is_whitespace);
+        // `${URL:-…` has a colon, too.
+        let mut colons = line[word..at].match_indices(':').map(|(colon, _)| word + colon + 1);
+        if let Some(start) = colons.find(|start| !line[*start..].starts_with(['/', '-'])) {
+            hidden.push(start..at);
+        }
+    }
+}
+
 /// Hides the values of parameters such as `?password=`, also where they stand without a URL.
 fn parameters(line: &str, hidden: &mut Vec<Range<usize>>) {
     for (at, _) in line.match_indices('=') {
-        let key = line[..at].rfind(|c: char| !(c.is_ascii_alphanumeric() || "_-".contains(c)));
-        let key = &line[key.map_or(0, |at| at + line[at..].chars().next().map_or(1, char::len_utf8))..at];
+        let key = &line[after_last(&line[..at], |c| !(c.is_ascii_alphanumeric() || "_-".contains(c)))..at];
         if is_secret_key(key) {
             let value = &line[at + 1..];
             let end = value.find(['&', ' ', '"', '\'', '}', ',']).unwrap_or(value.len());
@@ -259,6 +282,10 @@ mod tests {
             ("  url: postgres://h/db?password=x&a=b", "  url: postgres://h/db?password=***&a=b"),
             ("  url: host=h password=x dbname=y", "  url: host=h password=*** dbname=y"),
             ("  url: ${URL:-postgres://u:p@h/d}", "  url: ${URL:-postgres://u:***@h/d}"),
+            ("  url: postgres//u:hunter2@h/d", "  url: postgres//u:***@h/d"),
+            ("  url: postgres:/u:hunter2@h/d", "  url: postgres:/u:***@h/d"),
+            ("  pasword: hunter2", "  pasword: ***"),
+            ("  { pas'word: hunter2 }", "  { pas'word: *** }"),
             ("  { url: sqlite://db/x, user: a@b }", "  { url: sqlite://db/x, user: a@b }"),
             ("  { url: sqlite://db/x, apps: [a] }", "  { url: sqlite://db/x, apps: [a] }"),
             ("  { url: postgres://u:p@h/d, apps: [a] }", "  { url: postgres://u:***@h/d, apps: [a] }"),

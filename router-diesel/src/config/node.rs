@@ -32,6 +32,19 @@ impl Mark {
     }
 }
 
+/// Which places are kept. An error for each costs more than the reading itself, so that the places
+/// which only a message would show are found when there is a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Places {
+    /// Those of the apps and of the databases, which reasons show.
+    Declarations,
+    /// All.
+    All,
+}
+
+/// How deep the keys of apps and databases are.
+const DECLARATION: usize = 1;
+
 /// A value and its place. Maps and lists have no place of their own; that of their key serves.
 #[derive(Clone)]
 pub(crate) struct Node {
@@ -131,10 +144,14 @@ impl Node {
 }
 
 /// Reads a text. What is wrong within the tree goes to `problems`; an error means that there is none.
-pub(crate) fn parse(text: &str, file: u32, problems: &mut Vec<Draft>) -> Result<Node, Draft> {
-    let reader =
-        Reader { file, left: Cell::new(SPARE_NODES + text.len() / 2), problems: RefCell::new(Vec::new()) };
-    let node = NodeSeed(&reader).deserialize(serde_yaml::Deserializer::from_str(text));
+pub(crate) fn parse(text: &str, file: u32, places: Places, problems: &mut Vec<Draft>) -> Result<Node, Draft> {
+    let reader = Reader {
+        file,
+        places,
+        left: Cell::new(SPARE_NODES + text.len() / 2),
+        problems: RefCell::new(Vec::new()),
+    };
+    let node = reader.value(0).deserialize(serde_yaml::Deserializer::from_str(text));
     problems.append(&mut reader.problems.borrow_mut());
     node.map_err(|error| refusal(&error, file, reader.left.get() == 0))
 }
@@ -177,11 +194,20 @@ const TAGS: &str = "tags (`!name`) mean nothing in this file";
 
 struct Reader {
     file: u32,
+    places: Places,
     left: Cell<usize>,
     problems: RefCell<Vec<Draft>>,
 }
 
 impl Reader {
+    fn value(&self, depth: usize) -> NodeSeed<'_> {
+        NodeSeed { reader: self, depth, is_placed: self.places == Places::All }
+    }
+
+    fn key(&self, depth: usize) -> NodeSeed<'_> {
+        NodeSeed { reader: self, depth, is_placed: self.places == Places::All || depth == DECLARATION }
+    }
+
     /// The place that the deserializer has added to an error.
     fn mark<E: fmt::Display>(&self, error: &E) -> Mark {
         // The place of a file's first character is written in another way.
@@ -198,16 +224,22 @@ fn place(text: &str) -> Option<Mark> {
 }
 
 /// Reads a value, or fails as the deserializer does.
-struct NodeSeed<'a>(&'a Reader);
+struct NodeSeed<'a> {
+    reader: &'a Reader,
+    /// How many maps and lists are around it.
+    depth: usize,
+    is_placed: bool,
+}
 
 impl<'de> DeserializeSeed<'de> for NodeSeed<'_> {
     type Value = Node;
 
     fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Node, D::Error> {
+        let Self { reader, depth, is_placed } = self;
         let scalar = RefCell::new(None);
-        let result = deserializer.deserialize_any(NodeVisitor { reader: self.0, scalar: &scalar });
+        let result = deserializer.deserialize_any(NodeVisitor { reader, depth, is_placed, scalar: &scalar });
         result.or_else(|error| match scalar.take() {
-            Some(value) => Ok(Node { mark: self.0.mark(&error), value }),
+            Some(value) => Ok(Node { mark: reader.mark(&error), value }),
             None => Err(error),
         })
     }
@@ -215,6 +247,8 @@ impl<'de> DeserializeSeed<'de> for NodeSeed<'_> {
 
 struct NodeVisitor<'a> {
     reader: &'a Reader,
+    depth: usize,
+    is_placed: bool,
     scalar: &'a RefCell<Option<Value>>,
 }
 
@@ -229,9 +263,12 @@ impl NodeVisitor<'_> {
         }
     }
 
-    /// Keeps a scalar and fails on purpose.
+    /// Keeps a scalar, and fails on purpose where its place is wanted.
     fn keep<E: Error>(self, value: Value) -> Result<Node, E> {
         self.count()?;
+        if !self.is_placed {
+            return Ok(Node { mark: Mark::default(), value });
+        }
         *self.scalar.borrow_mut() = Some(value);
         Err(E::custom(""))
     }
@@ -287,7 +324,7 @@ impl<'de> Visitor<'de> for NodeVisitor<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Node, A::Error> {
         self.count()?;
         let mut nodes = Vec::new();
-        while let Some(mut node) = list.next_element_seed(NodeSeed(self.reader))? {
+        while let Some(mut node) = list.next_element_seed(self.reader.value(self.depth + 1))? {
             // A map in a list has no key whose place could serve.
             node.mark = node.first_mark();
             nodes.push(node);
@@ -300,8 +337,8 @@ impl<'de> Visitor<'de> for NodeVisitor<'_> {
         let mut entries: Vec<Entry> = Vec::new();
         let mut merged: Vec<Entry> = Vec::new();
         let mut names = Names::default();
-        while let Some(key) = map.next_key_seed(NodeSeed(self.reader))? {
-            let node = map.next_value_seed(NodeSeed(self.reader))?;
+        while let Some(key) = map.next_key_seed(self.reader.key(self.depth))? {
+            let node = map.next_value_seed(self.reader.value(self.depth + 1))?;
             let mark = key.first_mark();
             let key = match key.value {
                 Value::Text(text) => text,

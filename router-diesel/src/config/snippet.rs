@@ -16,6 +16,8 @@ use super::url::MASK;
 
 /// How many lines around a label may be drawn, which is what the renderer does to fill small gaps.
 const AROUND: usize = 3;
+/// Labels that are more lines apart are drawn in two snippets.
+const FAR: u32 = 40;
 /// Shorter secrets would hide half of the file.
 const SHORTEST_SECRET: usize = 4;
 
@@ -30,7 +32,29 @@ pub(crate) struct Sources {
 struct Source {
     name: Arc<str>,
     text: String,
-    lines: OnceCell<Vec<MaskedLine>>,
+    lines: OnceCell<Vec<Line>>,
+}
+
+/// A line as it is, by its bytes in the text, and as it may be shown.
+struct Line {
+    original: Range<usize>,
+    masked: MaskedLine,
+}
+
+impl Source {
+    fn lines(&self) -> &[Line] {
+        self.lines.get_or_init(|| {
+            let mut start = 0;
+            let lines = self.text.split('\n').zip(mask::lines(&self.text));
+            lines
+                .map(|(line, masked)| {
+                    let original = start..start + line.len();
+                    start = original.end + 1;
+                    Line { original, masked }
+                })
+                .collect()
+        })
+    }
 }
 
 impl Sources {
@@ -45,6 +69,11 @@ impl Sources {
         self.files.get(file as usize).map_or("", |source| &source.text)
     }
 
+    /// The texts of all files.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
+        self.files.iter().map(|source| source.text.as_str())
+    }
+
     /// Hides values in everything that is drawn.
     pub(crate) fn hide(&mut self, secrets: impl IntoIterator<Item = String>) {
         self.secrets.extend(secrets.into_iter().filter(|secret| secret.len() >= SHORTEST_SECRET));
@@ -55,8 +84,12 @@ impl Sources {
 
     /// A mark as it is shown.
     pub(crate) fn place(&self, mark: Mark) -> Option<Place> {
-        let source = self.files.get(mark.file as usize).filter(|_| mark.line > 0)?;
+        let source = self.source(mark)?;
         Some(Place::new(Arc::clone(&source.name), mark.line, mark.column))
+    }
+
+    fn source(&self, mark: Mark) -> Option<&Source> {
+        self.files.get(mark.file as usize).filter(|_| mark.line > 0)
     }
 
     /// Draws problems in the order of the file, each once.
@@ -82,27 +115,26 @@ impl Sources {
         };
         let mut group =
             level.primary_title(message.as_str()).id(draft.code.as_str()).elements(None::<Origin<'_>>);
-        // A label in another file needs a snippet of its own.
-        let related = draft.related.as_ref().filter(|(mark, _)| mark.line > 0);
-        let (here, there): (Vec<_>, Vec<_>) =
-            related.into_iter().partition(|(mark, _)| mark.file == draft.mark.file);
-        for (mark, annotations) in [
-            (
-                draft.mark,
-                std::iter::once((draft.mark, label.as_str(), AnnotationKind::Primary)).collect::<Vec<_>>(),
-            ),
-            (there.first().map_or(Mark::default(), |(mark, _)| *mark), Vec::new()),
-        ] {
-            let mut annotations = annotations;
-            let others = if annotations.is_empty() { &there } else { &here };
-            annotations
-                .extend(others.iter().map(|(mark, label)| (*mark, label.as_str(), AnnotationKind::Context)));
-            if let Some(source) = self.files.get(mark.file as usize).filter(|_| mark.line > 0) {
-                group = match self.snippet(source, &annotations) {
-                    Some(snippet) => group.element(snippet),
-                    None => group.element(Origin::path(&*source.name)),
-                };
-            }
+        let primary = [(draft.mark, label.as_str(), AnnotationKind::Primary)];
+        let related = draft.related.iter().filter(|(mark, _)| mark.line > 0);
+        let related: Vec<_> =
+            related.map(|(mark, label)| (*mark, label.as_str(), AnnotationKind::Context)).collect();
+        // A label in another file, or far away, needs a snippet of its own.
+        let is_near =
+            |mark: &Mark| mark.file == draft.mark.file && mark.line.abs_diff(draft.mark.line) <= FAR;
+        let snippets = if related.iter().all(|(mark, ..)| is_near(mark)) {
+            vec![primary.into_iter().chain(related).collect()]
+        } else {
+            vec![primary.to_vec(), related]
+        };
+        for annotations in snippets {
+            let Some(source) = annotations.first().and_then(|(mark, ..)| self.source(*mark)) else {
+                continue;
+            };
+            group = match self.snippet(source, &annotations) {
+                Some(snippet) => group.element(snippet),
+                None => group.element(Origin::path(&*source.name)),
+            };
         }
         let mut report = vec![group];
         report.extend(help.as_deref().map(|help| Group::with_title(Level::HELP.secondary_title(help))));
@@ -124,26 +156,24 @@ impl Sources {
         source: &'a Source,
         annotations: &[(Mark, &'a str, AnnotationKind)],
     ) -> Option<Snippet<'a, annotate_snippets::Annotation<'a>>> {
-        let masked = source.lines.get_or_init(|| mask::lines(&source.text));
+        let lines = source.lines();
         let wanted: Vec<usize> = annotations.iter().map(|(mark, ..)| mark.line as usize - 1).collect();
         let first = *wanted.iter().min()?;
-        let last = (*wanted.iter().max()?).min(masked.len() - 1);
-        let originals: Vec<&str> =
-            source.text.split('\n').skip(first).take((last + 1).checked_sub(first)?).collect();
+        let last = (*wanted.iter().max()?).min(lines.len() - 1);
         let mut text = String::new();
         let mut drawn = Vec::new();
-        for (index, line) in masked.iter().enumerate().take(last + 1).skip(first) {
+        for (index, line) in lines.iter().enumerate().take(last + 1).skip(first) {
             let start = text.len();
             if wanted.iter().any(|wanted| wanted.abs_diff(index) <= AROUND) {
-                text.push_str(&self.without_secrets(&line.text));
+                text.push_str(&self.without_secrets(&line.masked.text));
             }
             text.push('\n');
             for (mark, label, kind) in annotations.iter().filter(|(mark, ..)| mark.line as usize == index + 1)
             {
-                let span = span(originals.get(index - first)?, mark.column as usize - 1);
+                let span = span(&source.text[line.original.clone()], mark.column as usize - 1);
                 let end = text.len() - 1;
-                let from = (start + line.offset(span.start)).min(end);
-                let to = (start + line.offset(span.end)).clamp(from, end);
+                let from = (start + line.masked.offset(span.start)).min(end);
+                let to = (start + line.masked.offset(span.end)).clamp(from, end);
                 let (from, to) = (floor(&text, from), floor(&text, to));
                 let annotation = kind.span(from..to);
                 drawn.push(if label.is_empty() { annotation } else { annotation.label(*label) });

@@ -42,6 +42,8 @@ struct Checker<'a> {
     env_prefix: Option<String>,
     /// The entries of the databases, by alias: also of those that are wrong.
     entries: FxHashMap<&'a str, &'a Entry>,
+    /// How often a name may still be compared with all others, which are many.
+    guesses: usize,
     problems: &'a mut Vec<Draft>,
 }
 
@@ -56,6 +58,7 @@ pub(crate) fn check(input: Input<'_>, problems: &mut Vec<Draft>) -> Config {
         overruled,
         env_prefix: file.env_prefix.get().cloned(),
         entries: databases_entries.iter().map(|entry| (entry.key.as_str(), entry)).collect(),
+        guesses: 100,
         problems,
     };
     let unrouted = checker.word(root, "unrouted", &file.unrouted, &UNROUTED).unwrap_or_default();
@@ -222,9 +225,12 @@ impl Checker<'_> {
 
     /// Tells of an alias that names no database.
     fn unknown_alias(&mut self, key: &str, alias: &str, mark: Mark) {
-        let draft = Draft::new(Code::UnknownAlias, format!("`{key}` names no database"))
-            .at(mark, format!("no database is called `{alias}`"))
-            .did_you_mean(alias, self.entries.keys().copied());
+        let mut draft = Draft::new(Code::UnknownAlias, format!("`{key}` names no database"))
+            .at(mark, format!("no database is called `{alias}`"));
+        if let Some(left) = self.guesses.checked_sub(1) {
+            self.guesses = left;
+            draft = draft.did_you_mean(alias, self.entries.keys().copied());
+        }
         self.tell(draft);
     }
 }
