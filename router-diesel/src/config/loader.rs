@@ -4,9 +4,14 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::check;
+use super::assemble::{Assembler, Chosen};
+use super::check::{Input, check};
+use super::env::Variables;
 use super::model::Config;
-use super::problem::{Code, ConfigError, Problem};
+use super::node::{self, Mark, Node, Places, Value};
+use super::problem::{ConfigError, Severity};
+use super::read::{Context, read};
+use super::url::is_secret_key;
 
 /// The environment variable that names the file.
 pub(crate) const FILE_VARIABLE: &str = "DBROUTER_CONFIG";
@@ -143,26 +148,87 @@ impl Loader {
     ///
     /// When the file cannot be read or is not sound: with all of its problems at once.
     pub fn load(&self) -> Result<Config, ConfigError> {
-        let failed = |code, message: String| ConfigError::new(vec![Problem::new(code, message)]);
-        let (name, text) = match &self.source {
-            Source::Find => {
-                let path = std::env::var(FILE_VARIABLE).unwrap_or_else(|_| DEFAULT_FILE.to_owned());
-                return self.clone().file(path).load();
-            }
-            Source::File(path) => {
-                let text = std::fs::read_to_string(path)
-                    .map_err(|error| failed(Code::MissingFile, error.to_string()))?;
-                (path.display().to_string(), text)
-            }
-            Source::Text { text, name } => (name.clone(), text.clone()),
-        };
-        let environment = self
-            .environment
-            .clone()
-            .or_else(|| std::env::var(ENVIRONMENT_VARIABLE).ok())
-            .unwrap_or_else(|| DEFAULT_ENVIRONMENT.to_owned());
-        let file = serde_yaml::from_str(&text)
-            .map_err(|error| failed(Code::Syntax, format!("the file cannot be read: {error}")))?;
-        check::check(file, &name, environment).map_err(ConfigError::new)
+        match self.attempt(Places::Declarations) {
+            Ok(config) if config.notes.is_empty() => Ok(config),
+            // Something is to be told: now every place is wanted.
+            _ => self.attempt(Places::All),
+        }
     }
+
+    fn attempt(&self, places: Places) -> Result<Config, ConfigError> {
+        let mut problems = Vec::new();
+        let variables = Variables::read(self.variables.as_ref(), self.env_file.as_deref(), &mut problems);
+        let named = self.environment.as_deref().or_else(|| variables.get(ENVIRONMENT_VARIABLE));
+        let named = named.filter(|name| !name.is_empty());
+        let chosen = Chosen { name: named.unwrap_or(DEFAULT_ENVIRONMENT), explicitly: named.is_some() };
+        let mut assembler = Assembler::new(&variables, problems, places);
+        let root = match &self.source {
+            Source::File(path) => assembler.file(path),
+            Source::Find => assembler.file(Path::new(
+                variables.get(FILE_VARIABLE).filter(|path| !path.is_empty()).unwrap_or(DEFAULT_FILE),
+            )),
+            Source::Text { text, name } => assembler.text(name, None, text.clone()),
+        };
+        let checked = root.map(|mut root| {
+            assembler.environment(&mut root, &chosen);
+            let overruled = assembler.overrule(&mut root);
+            let context = Context { variables: Some(&variables), problems: &assembler.problems };
+            let file = read(&root, Mark::default(), &context).unwrap_or_default();
+            let input = Input {
+                file,
+                root: &root,
+                sources: &assembler.sources,
+                variables: &variables,
+                overruled: &overruled,
+                environment: chosen.name.to_owned(),
+                files: std::mem::take(&mut assembler.files),
+            };
+            let mut problems = assembler.problems.borrow_mut();
+            check(input, &mut problems)
+        });
+        let problems = assembler.problems.into_inner();
+        let mut sources = assembler.sources;
+        if places == Places::Declarations && !problems.is_empty() {
+            return Err(ConfigError::new(Vec::new()));
+        }
+        if !problems.is_empty() {
+            // An anchor may put a secret where no line betrays it, so each file is looked through as it
+            // was, with the environments that were not chosen.
+            let trees = sources
+                .texts()
+                .filter_map(|text| node::parse(text, 0, Places::Declarations, &mut Vec::new()).ok());
+            let found: Vec<String> = trees.flat_map(|tree| secrets(&tree)).collect();
+            sources.hide(found.into_iter().chain(variables.secrets()));
+        }
+        let problems = sources.report(problems);
+        match checked {
+            Some(mut config) if problems.iter().all(|problem| problem.severity() != Severity::Error) => {
+                config.notes = problems;
+                Ok(config)
+            }
+            _ => Err(ConfigError::new(problems)),
+        }
+    }
+}
+
+/// The secrets of a tree: what stands under keys such as `password`.
+fn secrets(node: &Node) -> Vec<String> {
+    let mut secrets = Vec::new();
+    let mut nodes = vec![(false, node)];
+    while let Some((is_secret, node)) = nodes.pop() {
+        match &node.value {
+            Value::Map(entries) => {
+                nodes.extend(
+                    entries.iter().map(|entry| (is_secret || is_secret_key(&entry.key), &entry.node)),
+                );
+            }
+            Value::List(list) => nodes.extend(list.iter().map(|node| (is_secret, node))),
+            // A secret that is no text is wrong, but no less secret.
+            Value::Integer(number) if is_secret => secrets.push(number.to_string()),
+            // `${PASSWORD}` may be shown; it is its value that may not.
+            Value::Text(text) if is_secret && !text.starts_with("${") => secrets.push(text.clone()),
+            _ => {}
+        }
+    }
+    secrets
 }

@@ -13,12 +13,20 @@
 //! # Ok::<(), router_diesel::config::ConfigError>(())
 //! ```
 
+mod assemble;
 mod check;
 mod duration;
+mod env;
 mod file;
 mod loader;
+mod mask;
+mod merge;
 mod model;
+mod node;
 mod problem;
+mod read;
+mod schema;
+mod snippet;
 mod tables;
 mod url;
 

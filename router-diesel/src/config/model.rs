@@ -7,7 +7,7 @@ use std::time::Duration;
 use router_core::{Alias, AppLabel, Operations, Place};
 use rustc_hash::FxHashMap;
 
-use super::problem::Problem;
+use super::problem::{Code, Problem};
 use super::tables::{TableMap, TablePattern};
 use super::url::DatabaseUrl;
 
@@ -55,6 +55,21 @@ impl Config {
         self.databases
             .iter()
             .filter(move |database| database.replica_of.as_ref().is_some_and(|primary| *primary == alias))
+    }
+
+    /// A note for each database whose engine is not supported, by what the caller says of engines.
+    /// That is an error only where such a database is to be connected.
+    pub fn unsupported_engines(&self, supported: impl Fn(Engine) -> bool) -> Vec<Problem> {
+        self.databases
+            .iter()
+            .filter(|database| !supported(database.url.engine()))
+            .map(|database| {
+                let engine = database.url.engine();
+                let message = format!("`{}` cannot be connected: this build has no {engine}", database.alias);
+                Problem::note(Code::EngineNotBuilt, message, database.place.clone())
+                    .with_help(format!("build with the feature `{engine}`"))
+            })
+            .collect()
     }
 
     /// A map from tables to the apps that they belong to.
@@ -239,16 +254,6 @@ impl Engine {
             Self::Sqlite => "sqlite",
             Self::Postgres => "postgres",
             Self::Mysql => "mysql",
-        }
-    }
-
-    /// The engine of a name or an alternative name: `postgresql`, `mariadb`.
-    pub(crate) fn from_name(name: &str) -> Option<Self> {
-        match name {
-            "sqlite" => Some(Self::Sqlite),
-            "postgres" | "postgresql" => Some(Self::Postgres),
-            "mysql" | "mariadb" => Some(Self::Mysql),
-            _ => None,
         }
     }
 }

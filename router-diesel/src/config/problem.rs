@@ -5,6 +5,8 @@ use std::fmt;
 use router_core::Place;
 use serde::{Serialize, Serializer};
 
+use super::node::Mark;
+
 macro_rules! codes {
     ($($(#[doc = $doc:literal])+ $name:ident = $code:literal, $title:literal;)+) => {
         /// What kind of problem it is. A code never changes its meaning; `docs/errors.md` has an
@@ -171,22 +173,26 @@ pub struct Problem {
     pub(crate) label: Option<String>,
     #[serde(serialize_with = "place")]
     pub(crate) place: Option<Place>,
+    #[serde(serialize_with = "place")]
+    pub(crate) related: Option<Place>,
     pub(crate) help: Option<String>,
     #[serde(skip)]
     pub(crate) rendered: String,
 }
 
 impl Problem {
-    pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            severity: Severity::Error,
-            message: message.into(),
-            label: None,
-            place: None,
-            help: None,
-            rendered: String::new(),
-        }
+    /// A note about a checked configuration, whose lines are not at hand any more.
+    pub(crate) fn note(code: Code, message: String, place: Place) -> Self {
+        let rendered = format!("note[{code}]: {message}\n  --> {place}");
+        let severity = Severity::Note;
+        Self { code, severity, message, label: None, place: Some(place), related: None, help: None, rendered }
+    }
+
+    /// Adds what to do.
+    pub(crate) fn with_help(mut self, help: String) -> Self {
+        self.rendered.push_str(&format!("\n  = help: {help}"));
+        self.help = Some(help);
+        self
     }
 
     /// What kind of problem it is.
@@ -235,11 +241,7 @@ fn place<S: Serializer>(place: &Option<Place>, serializer: S) -> Result<S::Ok, S
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.rendered.is_empty() {
-            write!(f, "error[{}]: {}", self.code, self.message)
-        } else {
-            f.write_str(&self.rendered)
-        }
+        f.write_str(&self.rendered)
     }
 }
 
@@ -247,6 +249,84 @@ impl fmt::Debug for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
+}
+
+/// A problem whose places are still marks, before it is drawn.
+#[derive(Clone)]
+pub(crate) struct Draft {
+    pub(crate) code: Code,
+    pub(crate) severity: Severity,
+    pub(crate) message: String,
+    pub(crate) mark: Mark,
+    pub(crate) label: String,
+    pub(crate) related: Option<(Mark, String)>,
+    pub(crate) help: Option<String>,
+}
+
+impl Draft {
+    pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            severity: Severity::Error,
+            message: message.into(),
+            mark: Mark::default(),
+            label: String::new(),
+            related: None,
+            help: None,
+        }
+    }
+
+    /// Where it is, and what is said there.
+    pub(crate) fn at(mut self, mark: Mark, label: impl Into<String>) -> Self {
+        self.mark = mark;
+        self.label = label.into();
+        self
+    }
+
+    /// Where what it conflicts with is, and what is said there.
+    pub(crate) fn also(mut self, mark: Mark, label: impl Into<String>) -> Self {
+        self.related = Some((mark, label.into()));
+        self
+    }
+
+    /// What to do.
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Offers the candidate that is spelt most like a word; changes nothing where none is.
+    pub(crate) fn did_you_mean<'a>(
+        mut self,
+        word: &str,
+        candidates: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
+        if let Some(candidate) = nearest(word, candidates) {
+            self.help = Some(format!("did you mean `{candidate}`?"));
+        }
+        self
+    }
+
+    /// Says that it is worth knowing, and no error.
+    pub(crate) fn note(mut self) -> Self {
+        self.severity = Severity::Note;
+        self
+    }
+}
+
+/// The candidate that a person who wrote `word` most likely meant.
+pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let lower = word.to_lowercase();
+    // A third of the letters may be wrong; more would be guessing.
+    let limit = (word.chars().count() / 3).max(1);
+    candidates
+        .into_iter()
+        // The lengths bound the distance, and spare comparing with thousands of aliases.
+        .filter(|candidate| candidate.len().abs_diff(word.len()) <= limit * 2)
+        .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), candidate))
+        .filter(|(distance, _)| *distance <= limit)
+        .min_by_key(|(distance, candidate)| (*distance, *candidate))
+        .map(|(_, candidate)| candidate)
 }
 
 /// Everything that is wrong with a configuration, in file order.

@@ -102,6 +102,7 @@ pub struct TableMap {
     beginnings: FxHashMap<String, Ranked>,
     /// All other globs, in file order.
     others: Vec<(Ranked, TablePattern)>,
+    has_question_marks: bool,
 }
 
 /// A glob's rank in file order, and its app.
@@ -138,6 +139,7 @@ impl TableMap {
         } else if let (Some(beginning), "") = (beginning, pattern.schema.as_str()) {
             self.beginnings.entry(beginning.to_owned()).or_insert(ranked);
         } else {
+            self.has_question_marks |= pattern.text.contains('?');
             self.others.push((ranked, pattern.clone()));
         }
     }
@@ -151,6 +153,17 @@ impl TableMap {
         let exact = self.exact.get(schema).and_then(|tables| tables.get(&*table)).copied();
         let app = exact.or_else(|| self.first_glob(schema, &table))?;
         self.apps.get(app as usize)
+    }
+
+    /// The app whose earlier glob matches all that a glob matches, if that is plain to see.
+    pub(crate) fn covering(&self, glob: &TablePattern) -> Option<&AppLabel> {
+        // A glob that is taken for a name is matched by another's star and not by its letters; what
+        // the `?` of another matches of it says nothing.
+        if is_glob(&glob.schema) || glob.table.contains('?') || self.has_question_marks {
+            return None;
+        }
+        let first = self.first_glob(&glob.schema, &glob.table)?;
+        self.apps.get(first as usize)
     }
 
     fn first_glob(&self, schema: &str, table: &str) -> Option<u32> {

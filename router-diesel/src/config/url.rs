@@ -104,7 +104,11 @@ impl DatabaseUrl {
             Some(("sqlite", rest)) => Self::sqlite_url(rest)?,
             Some(("postgres" | "postgresql", rest)) => Self::server(Engine::Postgres, rest)?,
             Some(("mysql" | "mariadb", rest)) => Self::server(Engine::Mysql, rest)?,
-            Some((scheme, _)) => return Err(UrlError::UnknownScheme(scheme.to_owned())),
+            Some((scheme, rest)) if rest.starts_with("//") => {
+                return Err(UrlError::UnknownScheme(scheme.to_owned()));
+            }
+            // `localhost:5432/blog`, perhaps with a password: nothing of it is shown.
+            Some(_) => return Err(UrlError::NoScheme),
         };
         match engine {
             Some(named) if named != url.engine => Err(UrlError::EngineMismatch { named, scheme: url.engine }),
@@ -444,6 +448,7 @@ mod tests {
         for (text, error) in [
             ("", UrlError::Invalid("is empty")),
             ("db/x.sqlite3", UrlError::NoScheme),
+            ("localhost:5432/blog", UrlError::NoScheme),
             ("redis://h", UrlError::UnknownScheme("redis".to_owned())),
             ("sqlite://", UrlError::Invalid("names no file")),
             ("postgres:h/db", UrlError::Invalid("lacks the `//` after its scheme")),

@@ -1,0 +1,166 @@
+//! Checks the apps and the tables that are theirs.
+
+use router_core::AppLabel;
+use rustc_hash::FxHashMap;
+
+use super::{Apps, Checker, element_of, is_name, mark_of};
+use crate::config::file::{AppSection, Setting};
+use crate::config::model::App;
+use crate::config::node::{Entry, Mark};
+use crate::config::problem::{Code, Draft};
+use crate::config::tables::{TableMap, TablePattern};
+
+impl Checker<'_> {
+    /// An app that is declared.
+    pub(super) fn app(&mut self, apps: &mut Apps, entry: &Entry, section: Setting<AppSection>) {
+        if !self.label_is_sound(&entry.key, entry.mark) {
+            return;
+        }
+        let label = AppLabel::new(&entry.key);
+        if apps.index.contains_key(&label) {
+            let first =
+                apps.lower.get(&label.as_str().to_lowercase()).map_or(Mark::default(), |(_, mark)| *mark);
+            self.tell(
+                Draft::new(Code::DuplicateKey, format!("the app `{label}` is declared twice"))
+                    .at(entry.mark, "of a dotted name the last part counts")
+                    .also(first, "first here"),
+            );
+            return;
+        }
+        self.same_but_case(apps, &label, entry.mark);
+        let section = section.take().unwrap_or_default();
+        let mut tables = Vec::new();
+        match section.tables.get() {
+            None => tables = TablePattern::defaults(&label),
+            Some(names) => {
+                if names.is_empty() {
+                    self.tell(
+                        Draft::new(Code::Unreachable, format!("no table belongs to the app `{label}`"))
+                            .at(mark_of(&entry.node, "tables"), "this list is empty")
+                            .help(format!(
+                                "list its tables, or leave `tables` out for `{label}_*` and `{label}.*`"
+                            )),
+                    );
+                }
+                for (index, name) in names.iter() {
+                    match TablePattern::new(name) {
+                        Some(pattern) => tables.push(pattern),
+                        None => self.tell(
+                            Draft::new(Code::BadPattern, format!("`{name}` is no name of a table"))
+                                .at(element_of(&entry.node, "tables", index), "not a name or a glob")
+                                .help("write `posts`, `blog_*` or `schema.table`, without quotes or spaces"),
+                        ),
+                    }
+                }
+            }
+        }
+        let migrations = section.migrations.take().unwrap_or_else(|| format!("migrations/{label}"));
+        let place = Some(self.place(entry.mark));
+        let managed = section.managed.take().unwrap_or(true);
+        apps.push(App { label, tables, migrations: migrations.into(), managed, place }, entry.mark);
+    }
+
+    /// An app that a database claims; perhaps nobody declares it.
+    pub(super) fn claimed(&mut self, apps: &mut Apps, path: &str, mark: Mark) -> Option<AppLabel> {
+        if !self.label_is_sound(path, mark) {
+            return None;
+        }
+        let last = AppLabel::last_segment(path);
+        if let Some(index) = apps.index.get(last) {
+            return Some(apps.list[*index].label.clone());
+        }
+        let label = AppLabel::new(last);
+        self.same_but_case(apps, &label, mark);
+        let tables = TablePattern::defaults(&label);
+        let migrations = format!("migrations/{label}").into();
+        apps.push(App { label: label.clone(), tables, migrations, managed: true, place: None }, mark);
+        Some(label)
+    }
+
+    fn label_is_sound(&mut self, label: &str, mark: Mark) -> bool {
+        let sound = is_name(label);
+        if !sound {
+            self.tell(
+                Draft::new(Code::BadName, format!("`{label}` cannot be the label of an app"))
+                    .at(mark, "labels have letters, digits, `_`, `-` and dots between them"),
+            );
+        }
+        sound
+    }
+
+    fn same_but_case(&mut self, apps: &Apps, label: &AppLabel, mark: Mark) {
+        if let Some((first, at)) = apps.lower.get(&label.as_str().to_lowercase()) {
+            if first != label {
+                self.tell(
+                    Draft::new(Code::SameButCase, format!("`{label}` and `{first}` differ only in case"))
+                        .at(mark, format!("written `{label}` here"))
+                        .also(*at, format!("written `{first}` here"))
+                        .help("write both alike"),
+                );
+            }
+        }
+    }
+
+    /// No table is claimed by two apps, and no glob comes too late.
+    pub(super) fn tables(&mut self, apps: &Apps, entries: &[Entry]) {
+        let mut claims: FxHashMap<(&str, &str), (&AppLabel, Mark)> = FxHashMap::default();
+        let mut globs = Vec::new();
+        // Only what is written can be at odds; the patterns that an app has by default give way.
+        let written = entries.iter().filter(|entry| entry.node.entry("tables").is_some());
+        for entry in written {
+            let Some(app) =
+                apps.index.get(AppLabel::last_segment(&entry.key)).map(|index| &apps.list[*index])
+            else {
+                continue;
+            };
+            for (index, pattern) in app.tables.iter().enumerate() {
+                let mark = element_of(&entry.node, "tables", index);
+                match claims.get(&pattern.key()) {
+                    None => {
+                        claims.insert(pattern.key(), (&app.label, mark));
+                        if !pattern.is_exact() {
+                            globs.push((app, pattern, mark));
+                        }
+                    }
+                    Some((first, _)) if **first == app.label => self.tell(
+                        Draft::new(Code::Repeated, format!("`{pattern}` stands twice in the list"))
+                            .at(mark, "again here"),
+                    ),
+                    Some((first, at)) => {
+                        let message = format!("`{pattern}` belongs to both `{first}` and `{}`", app.label);
+                        self.tell(
+                            Draft::new(Code::TableClaimedTwice, message)
+                                .at(mark, format!("claimed for `{}` here", app.label))
+                                .also(*at, format!("claimed for `{first}` here"))
+                                .help("a table belongs to one app"),
+                        );
+                    }
+                }
+            }
+        }
+        if globs.is_empty() {
+            return;
+        }
+        let map = TableMap::new(&apps.list);
+        for (app, pattern, mark) in globs {
+            let Some(first) = map.covering(pattern).filter(|first| **first != app.label) else { continue };
+            let message = format!("`{pattern}` of the app `{}` matches nothing that is left", app.label);
+            let at =
+                apps.lower.get(&first.as_str().to_lowercase()).map_or(Mark::default(), |(_, mark)| *mark);
+            self.tell(
+                Draft::new(Code::Unreachable, message)
+                    .at(mark, format!("the tables of `{first}` cover these"))
+                    .also(at, "this app is declared before")
+                    .help(format!("declare `{}` before `{first}`", app.label)),
+            );
+        }
+    }
+}
+
+impl Apps {
+    fn push(&mut self, app: App, mark: Mark) {
+        self.lower.entry(app.label.as_str().to_lowercase()).or_insert_with(|| (app.label.clone(), mark));
+        self.index.insert(app.label.clone(), self.list.len());
+        self.list.push(app);
+    }
+}

@@ -1,0 +1,72 @@
+//! Checks that every operation on an app has one database.
+
+use router_core::{AppLabel, Operation, Operations};
+use rustc_hash::FxHashMap;
+
+use super::{Checker, element_of};
+use crate::config::model::Database;
+use crate::config::node::Mark;
+use crate::config::problem::{Code, Draft};
+
+impl Checker<'_> {
+    /// No app is claimed twice for one operation.
+    pub(super) fn claims(&mut self, databases: &[Database]) {
+        let mut claims: FxHashMap<&AppLabel, [Option<usize>; 3]> = FxHashMap::default();
+        for (index, database) in databases.iter().enumerate() {
+            for label in &database.apps {
+                let first = claims.entry(label).or_default();
+                let mut twice = Operations::none();
+                let mut other = index;
+                for operation in database.operations.iter() {
+                    let first = &mut first[operation as usize];
+                    match first {
+                        // A replica's claim is one of its own, and a list with a name twice has been told of.
+                        Some(first) if *first != index => {
+                            twice = twice.with(operation);
+                            other = other.min(*first);
+                        }
+                        first => *first = Some(index),
+                    }
+                }
+                if twice != Operations::none() {
+                    self.claimed_twice(label, twice, database, &databases[other]);
+                }
+            }
+        }
+    }
+
+    fn claimed_twice(&mut self, label: &AppLabel, twice: Operations, again: &Database, first: &Database) {
+        let twice: Vec<&str> = twice.iter().map(Operation::as_str).collect();
+        let message = format!(
+            "`{label}` is claimed for {} by both `{}` and `{}`",
+            and(&twice),
+            first.alias,
+            again.alias
+        );
+        self.tell(
+            Draft::new(Code::ClaimedTwice, message)
+                .at(self.claim_of(again, label), format!("claimed by `{}` here", again.alias))
+                .also(self.claim_of(first, label), format!("claimed by `{}` here", first.alias))
+                .help("let one of them claim it, or divide the `operations` between them"),
+        );
+    }
+
+    /// The place where a database claims an app.
+    fn claim_of(&self, database: &Database, label: &AppLabel) -> Mark {
+        let Some(entry) = self.entries.get(database.alias.as_str()) else { return Mark::default() };
+        let names = entry.node.entry("apps").map_or(&[][..], |apps| apps.node.items());
+        let index = names
+            .iter()
+            .position(|name| name.text().is_some_and(|name| AppLabel::last_segment(name) == label.as_str()));
+        element_of(&entry.node, "apps", index.unwrap_or_default())
+    }
+}
+
+/// Words as they are said: `read, write and migrate`.
+fn and(words: &[&str]) -> String {
+    match words {
+        [] => String::new(),
+        [word] => (*word).to_owned(),
+        [words @ .., last] => format!("{} and {last}", words.join(", ")),
+    }
+}

@@ -1,0 +1,254 @@
+//! From the file model to the checked model, with all problems at once.
+
+mod apps;
+mod claims;
+mod databases;
+mod links;
+mod pool;
+mod urls;
+
+use std::path::PathBuf;
+
+use router_core::{Alias, AppLabel, Place};
+use rustc_hash::FxHashMap;
+
+use super::assemble::element_mark;
+use super::env::Variables;
+use super::file::{File, OneOrMany, Setting, Word};
+use super::model::{App, Config, Database, Unrouted};
+use super::node::{Entry, Mark, Node, Value};
+use super::problem::{Code, Draft};
+use super::read::list;
+use super::snippet::Sources;
+
+/// What a check is made of.
+pub(crate) struct Input<'a> {
+    pub(crate) file: File,
+    /// The tree from which the file model was read, for its places.
+    pub(crate) root: &'a Node,
+    pub(crate) sources: &'a Sources,
+    pub(crate) variables: &'a Variables,
+    /// The variables that overrule URLs, by alias.
+    pub(crate) overruled: &'a FxHashMap<String, String>,
+    pub(crate) environment: String,
+    pub(crate) files: Vec<PathBuf>,
+}
+
+/// What is known while checking.
+struct Checker<'a> {
+    sources: &'a Sources,
+    variables: &'a Variables,
+    overruled: &'a FxHashMap<String, String>,
+    env_prefix: Option<String>,
+    /// The entries of the databases, by alias: also of those that are wrong.
+    entries: FxHashMap<&'a str, &'a Entry>,
+    /// How often a name may still be compared with all others, which are many.
+    guesses: usize,
+    problems: &'a mut Vec<Draft>,
+}
+
+/// Checks a file. The configuration is of use only if no error is among the problems.
+pub(crate) fn check(input: Input<'_>, problems: &mut Vec<Draft>) -> Config {
+    let Input { file, root, sources, variables, overruled, environment, files } = input;
+    let section = |name| root.entry(name).map_or(&[][..], |entry| entry.node.entries());
+    let databases_entries = section("databases");
+    let mut checker = Checker {
+        sources,
+        variables,
+        overruled,
+        env_prefix: file.env_prefix.get().cloned(),
+        entries: databases_entries.iter().map(|entry| (entry.key.as_str(), entry)).collect(),
+        guesses: 100,
+        problems,
+    };
+    let unrouted = checker.word(root, "unrouted", &file.unrouted, &UNROUTED).unwrap_or_default();
+    checker.env_prefix(root);
+    let write_functions = checker.write_functions(root, &file.write_functions);
+
+    let mut apps = Apps::default();
+    let declared = file.apps.take().unwrap_or_default().0;
+    for (entry, (_, section)) in section("apps").iter().zip(declared) {
+        checker.app(&mut apps, entry, section);
+    }
+    checker.tables(&apps, section("apps"));
+
+    let mut databases = Vec::with_capacity(databases_entries.len());
+    let declared = file.databases.take().unwrap_or_default().0;
+    checker.alike(databases_entries);
+    for (entry, (_, section)) in databases_entries.iter().zip(declared) {
+        databases.extend(checker.database(&mut apps, entry, section));
+    }
+    let is_map = |entry: &Entry| matches!(entry.node.value, Value::Map(_) | Value::Null);
+    if databases_entries.is_empty() && root.entry("databases").is_none_or(is_map) {
+        checker.no_databases(root);
+    }
+    let database_index: FxHashMap<Alias, usize> = databases
+        .iter()
+        .enumerate()
+        .map(|(index, database): (usize, &Database)| (database.alias.clone(), index))
+        .collect();
+    checker.links(&databases, &database_index);
+    checker.claims(&databases);
+    let default = checker.default(root, &file.default, &databases, &database_index);
+
+    Config {
+        default,
+        unrouted,
+        env_prefix: checker.env_prefix,
+        environment,
+        write_functions,
+        apps: apps.list,
+        databases,
+        notes: Vec::new(),
+        files,
+        database_index,
+        app_index: apps.index,
+    }
+}
+
+/// The apps so far.
+#[derive(Default)]
+struct Apps {
+    list: Vec<App>,
+    index: FxHashMap<AppLabel, usize>,
+    /// Labels in lower case, to find those that differ only in case; and where they are.
+    lower: FxHashMap<String, (AppLabel, Mark)>,
+}
+
+const UNROUTED: [(&str, Unrouted); 2] = [("default", Unrouted::Default), ("error", Unrouted::Error)];
+
+impl Checker<'_> {
+    fn tell(&mut self, draft: Draft) {
+        self.problems.push(draft);
+    }
+
+    /// The place of an entry. Every entry has one; line 1 is for a mark that has none.
+    fn place(&self, mark: Mark) -> Place {
+        self.sources.place(mark).unwrap_or_else(|| Place::new("", 1, 1))
+    }
+
+    /// What a word out of a few means.
+    fn word<T: Copy>(
+        &mut self,
+        node: &Node,
+        key: &str,
+        word: &Setting<Word>,
+        words: &[(&str, T)],
+    ) -> Option<T> {
+        let Word(word) = word.get()?;
+        let meant = words.iter().find(|(name, _)| name == word).map(|(_, meaning)| *meaning);
+        if meant.is_none() {
+            let names: Vec<&str> = words.iter().map(|(name, _)| *name).collect();
+            let draft = Draft::new(Code::UnknownWord, format!("`{key}` cannot be `{word}`"))
+                .at(mark_of(node, key), "this is none of the choices")
+                .help(format!("the choices are {}", list(&names)))
+                .did_you_mean(word, names.iter().copied());
+            self.tell(draft);
+        }
+        meant
+    }
+
+    fn env_prefix(&mut self, root: &Node) {
+        let Some(prefix) = &self.env_prefix else { return };
+        let sound = prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+            && prefix.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        if !sound {
+            self.tell(
+                Draft::new(Code::BadName, "`env_prefix` cannot begin a variable's name")
+                    .at(mark_of(root, "env_prefix"), "names of variables have letters, digits and `_`"),
+            );
+        }
+    }
+
+    fn write_functions(&mut self, root: &Node, names: &Setting<OneOrMany>) -> Vec<String> {
+        let mut functions = Vec::new();
+        for (index, name) in names.get().into_iter().flat_map(OneOrMany::iter) {
+            if name.is_empty() || name.contains(|c: char| !(c.is_alphanumeric() || "_.$".contains(c))) {
+                self.tell(
+                    Draft::new(Code::BadName, "`write_functions` lists the names of SQL functions")
+                        .at(element_of(root, "write_functions", index), "this is no such name")
+                        .help("write the name alone, without parentheses: `bump_counter`"),
+                );
+            } else {
+                functions.push(name.to_owned());
+            }
+        }
+        functions
+    }
+
+    fn no_databases(&mut self, root: &Node) {
+        let mark = match root.entry("databases") {
+            Some(entry) => entry.mark,
+            None => root.entries().first().map_or(Mark::default(), |entry| entry.mark),
+        };
+        self.tell(
+            Draft::new(Code::NoDatabases, Code::NoDatabases.title())
+                .at(mark, "`databases` names none")
+                .help("declare one: `databases: { default: { url: sqlite://db/default.sqlite3 } }`"),
+        );
+    }
+
+    /// The default database: the one that is named, else `default`, else `primary`, else the first.
+    fn default(
+        &mut self,
+        root: &Node,
+        named: &Setting<String>,
+        databases: &[Database],
+        index: &FxHashMap<Alias, usize>,
+    ) -> Alias {
+        let named = named.get().map(String::as_str);
+        if let Some(alias) = named {
+            let mark = mark_of(root, "default");
+            if !self.entries.contains_key(alias) {
+                self.unknown_alias("default", alias, mark);
+            }
+            if let Some(database) =
+                index.get(alias).map(|index| &databases[*index]).filter(|it| it.is_replica())
+            {
+                let replica_of = mark_of(&self.entries[database.alias.as_str()].node, "replica_of");
+                self.tell(
+                    Draft::new(
+                        Code::DefaultIsReplica,
+                        format!("the default database `{alias}` is a replica"),
+                    )
+                    .at(mark, "what no rule claims would be written here")
+                    .also(replica_of, "here it is made a replica")
+                    .help("name the primary"),
+                );
+            }
+            return Alias::from(alias);
+        }
+        let usual = ["default", "primary"].into_iter().find(|alias| self.entries.contains_key(alias));
+        let first = databases.iter().find(|database| !database.is_replica()).map(|database| &database.alias);
+        usual.map(Alias::from).or_else(|| first.cloned()).unwrap_or_else(|| Alias::new("default"))
+    }
+
+    /// Tells of an alias that names no database.
+    fn unknown_alias(&mut self, key: &str, alias: &str, mark: Mark) {
+        let mut draft = Draft::new(Code::UnknownAlias, format!("`{key}` names no database"))
+            .at(mark, format!("no database is called `{alias}`"));
+        if let Some(left) = self.guesses.checked_sub(1) {
+            self.guesses = left;
+            draft = draft.did_you_mean(alias, self.entries.keys().copied());
+        }
+        self.tell(draft);
+    }
+}
+
+/// The place of the value of a key, or nothing where the key is not there.
+fn mark_of(node: &Node, key: &str) -> Mark {
+    node.entry(key).map_or(Mark::default(), Entry::value_mark)
+}
+
+/// The place of an element of the list of a key.
+fn element_of(node: &Node, key: &str, index: usize) -> Mark {
+    node.entry(key).map_or(Mark::default(), |entry| element_mark(entry, index))
+}
+
+/// Whether a name can be an alias or a label: letters, digits, `_`, `-` and dots between them.
+fn is_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_alphanumeric() || c == '_')
+        && name.ends_with(|c: char| c.is_alphanumeric() || c == '_')
+        && name.chars().all(|c| c.is_alphanumeric() || "_-.".contains(c))
+        && !name.contains("..")
+}

@@ -1,0 +1,143 @@
+//! Finds out where a database is: from the environment, else its URL, else the parts of one.
+
+use super::{Checker, mark_of};
+use crate::config::env::Variables;
+use crate::config::file::{DatabaseSection, Ordered, Secret};
+use crate::config::model::Engine;
+use crate::config::node::{Entry, Mark};
+use crate::config::problem::{Code, Draft, nearest};
+use crate::config::url::{DatabaseUrl, Parts, UrlError};
+
+const ENGINES: [(&str, Engine); 5] = [
+    ("sqlite", Engine::Sqlite),
+    ("postgres", Engine::Postgres),
+    ("postgresql", Engine::Postgres),
+    ("mysql", Engine::Mysql),
+    ("mariadb", Engine::Mysql),
+];
+
+const SCHEMES: [&str; 6] = ["sqlite", "postgres", "postgresql", "mysql", "mariadb", "file"];
+
+const PARTS: [&str; 6] = ["host", "port", "name", "user", "password", "options"];
+
+impl Checker<'_> {
+    /// The URL of a database; nothing where it has none that can be used, which is then told.
+    pub(super) fn url(&mut self, entry: &Entry, section: &DatabaseSection) -> Option<DatabaseUrl> {
+        let node = &entry.node;
+        if let Some(variable) = self.overruled.get(&entry.key) {
+            let url = DatabaseUrl::parse(self.variables.get(variable)?.trim());
+            let source = format!("the URL that `{variable}` gives `{}`", entry.key);
+            return url.map_err(|error| self.bad_url(&error, &source, entry.mark)).ok();
+        }
+        let engine = self.word(node, "engine", &section.engine, &ENGINES);
+        let part = PARTS.into_iter().find_map(|key| node.entry(key).map(|part| (key, part)));
+        match (&section.url.get(), part) {
+            (Some(Secret(url)), None) => {
+                // A wrong engine has been told of; the URL then speaks for itself.
+                let url = DatabaseUrl::parse_for(url, engine);
+                let source = format!("the URL of `{}`", entry.key);
+                url.map_err(|error| self.bad_url(&error, &source, mark_of(node, "url"))).ok()
+            }
+            (Some(_), Some((key, part))) => {
+                self.tell(
+                    Draft::new(Code::UrlAndParts, format!("`{}` has both `url` and `{key}`", entry.key))
+                        .at(part.mark, "this is a part of a URL")
+                        .also(mark_of(node, "url"), "this is a whole one")
+                        .help("keep one of the two; in an environment, `url: ~` takes away the one above it"),
+                );
+                None
+            }
+            (None, _) if !section.url.is_absent() => None,
+            (None, None) => {
+                let variable = Variables::url_name(self.env_prefix.as_deref(), &entry.key);
+                if engine.is_some() || section.engine.is_absent() {
+                    self.tell(
+                        Draft::new(Code::NoUrl, format!("nothing says where `{}` is", entry.key))
+                            .at(entry.mark, "this database has no URL")
+                            .help(format!("add `url`, or set the variable `{variable}`")),
+                    );
+                }
+                None
+            }
+            (None, Some((key, part))) => {
+                let Some(engine) = engine else {
+                    if section.engine.is_absent() {
+                        self.tell(
+                            Draft::new(Code::Misplaced, format!("`{key}` needs `engine` beside it"))
+                                .at(part.mark, "a part of a URL of which the kind is unknown")
+                                .help("add `engine: postgres`, `mysql` or `sqlite`"),
+                        );
+                    }
+                    return None;
+                };
+                self.from_parts(entry, section, engine)
+            }
+        }
+    }
+
+    fn from_parts(
+        &mut self,
+        entry: &Entry,
+        section: &DatabaseSection,
+        engine: Engine,
+    ) -> Option<DatabaseUrl> {
+        let node = &entry.node;
+        if engine == Engine::Sqlite {
+            let stray = ["host", "port", "user", "password"].into_iter().find_map(|key| node.entry(key));
+            if let Some(stray) = stray {
+                self.tell(
+                    Draft::new(Code::Misplaced, format!("`{}` means nothing for SQLite", stray.key))
+                        .at(stray.mark, "a file has none")
+                        .also(mark_of(node, "engine"), "here SQLite is chosen")
+                        .help("of the parts, SQLite takes `name` (the file) and `options`"),
+                );
+                return None;
+            }
+        }
+        let options = section.options.get().map_or(&[][..], |Ordered(options)| options);
+        let parts = Parts {
+            host: section.host.get().cloned(),
+            port: section.port.get().copied(),
+            name: section.name.get().cloned(),
+            user: section.user.get().cloned(),
+            password: section.password.get().map(|Secret(password)| password.clone()),
+            options: options
+                .iter()
+                .filter_map(|(key, value)| Some((key.clone(), value.get()?.0.clone())))
+                .collect(),
+        };
+        let source = format!("the URL of `{}`", entry.key);
+        let url = DatabaseUrl::from_parts(engine, &parts);
+        url.map_err(|error| self.bad_url(&error, &source, mark_of(node, "engine"))).ok()
+    }
+
+    fn bad_url(&mut self, error: &UrlError, source: &str, mark: Mark) {
+        let draft = match error {
+            UrlError::UnknownScheme(scheme) => {
+                let help = match nearest(scheme, SCHEMES) {
+                    Some(scheme) => format!("did you mean `{scheme}`?"),
+                    None => "use `sqlite://`, `postgres://` or `mysql://`".to_owned(),
+                };
+                Draft::new(Code::UnknownScheme, format!("{source} has the unknown scheme `{scheme}`"))
+                    .at(mark, "no engine is known by this scheme")
+                    .help(help)
+            }
+            UrlError::NoScheme => Draft::new(Code::BadUrl, format!("{source} has no scheme"))
+                .at(mark, "what kind of database is this?")
+                .help("begin it with `sqlite://`, `postgres://` or `mysql://`; a path alone needs `engine: sqlite`"),
+            UrlError::Ambiguous => Draft::new(Code::AmbiguousUrl, format!("{source} can be read in several ways"))
+                .at(mark, "where does the password end?")
+                .help(
+                    "percent-encode the password (`@` is `%40`, `/` is `%2F`, `%` is `%25`), or write the parts: \
+                     `engine`, `host`, `port`, `name`, `user`, `password`",
+                ),
+            UrlError::EngineMismatch { named, scheme } => {
+                Draft::new(Code::EngineMismatch, format!("{source} is one of {scheme}, but `engine` is {named}"))
+                    .at(mark, format!("this is a URL of {scheme}"))
+                    .help("leave `engine` out: the scheme says it")
+            }
+            UrlError::Invalid(reason) => Draft::new(Code::BadUrl, format!("{source} {reason}")).at(mark, "here"),
+        };
+        self.tell(draft);
+    }
+}

@@ -1,0 +1,413 @@
+//! What a configuration file means.
+
+use std::collections::HashMap;
+use std::fs;
+use std::time::Duration;
+
+use router_core::Operation;
+use router_diesel::config::{Code, Config, ConfigError, Offline, Policy, PrimaryReads};
+
+fn load(text: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    Config::loader().yaml(text, "databases.yml").variables(variables.iter().copied()).load()
+}
+
+fn sound(text: &str) -> Config {
+    load(text, &[]).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn codes(text: &str, variables: &[(&str, &str)]) -> Vec<String> {
+    let error = load(text, variables).expect_err("a problem");
+    error.problems().iter().map(|problem| problem.code().to_string()).collect()
+}
+
+#[test]
+fn the_example_of_the_design_is_read_whole() {
+    let text = r"
+default: default
+unrouted: default
+env_prefix: SHOP
+write_functions: [bump_counter]
+apps:
+  blog: { tables: [posts, comments], migrations: db/blog }
+  legacy: { tables: [customers], managed: false }
+databases:
+  default:
+    url: ${DATABASE_URL:-postgres://h/default}
+    pool: { max_size: 20, min_idle: 1, connection_timeout: 3s, statement_timeout: 30s, prepared_statements: false }
+    policy: weighted
+    primary_reads: always
+    wait_for_replica: 100ms
+    offline: replicas
+  blog_db:
+    engine: postgres
+    host: blog.db.internal
+    port: 6432
+    name: blog
+    user: blog
+    password: ${BLOG_PASSWORD}
+    options: { sslmode: require, connect_timeout: 5 }
+    apps: [blog, search]
+    operations: [read, write]
+    migrate_to: blog_admin
+  blog_admin: { url: '${BLOG_ADMIN_URL}' }
+  default_replica: { replica_of: default, url: '${REPLICA_URL}', weight: 2, max_lag: 10s }
+environments:
+  production:
+    databases: { default: { url: '${NOT_ASKED_FOR}', pool: { max_size: '${N}', idle_timeout: '${T}' } } }
+";
+    let config = load(
+        text,
+        &[
+            ("BLOG_PASSWORD", "p@ss: #1"),
+            ("BLOG_ADMIN_URL", "postgres://owner@blog.db.internal/blog"),
+            ("SHOP_DEFAULT_REPLICA_DATABASE_URL", "postgres://replica/default"),
+        ],
+    )
+    .unwrap();
+    assert_eq!(
+        config.apps.iter().map(|app| app.label.as_str()).collect::<Vec<_>>(),
+        ["blog", "legacy", "search"]
+    );
+    assert_eq!(config.app("apps.blog").unwrap().migrations.to_str(), Some("db/blog"));
+    assert!(!config.app("legacy").unwrap().managed);
+    assert_eq!(config.app("blog").unwrap().place.as_ref().unwrap().to_string(), "databases.yml:7:3");
+
+    let default = config.database("default").unwrap();
+    assert_eq!(default.url.expose(), "postgres://h/default");
+    assert_eq!((default.pool.max_size, default.pool.min_idle), (20, 1));
+    assert_eq!(default.pool.connection_timeout, Duration::from_secs(3));
+    assert_eq!(default.pool.statement_timeout, Some(Duration::from_secs(30)));
+    assert!(!default.pool.prepared_statements);
+    assert_eq!((default.policy, default.primary_reads), (Policy::Weighted, PrimaryReads::Always));
+    assert_eq!(default.offline, Some(Offline::Replicas));
+    assert_eq!(default.place.to_string(), "databases.yml:10:3");
+
+    let blog = config.database("blog_db").unwrap();
+    assert_eq!(
+        blog.url.expose(),
+        "postgres://blog:p%40ss%3A%20%231@blog.db.internal:6432/blog?sslmode=require&connect_timeout=5"
+    );
+    assert_eq!(blog.migrate_to.as_ref().unwrap(), &"blog_admin");
+    assert!(!blog.operations.contains(Operation::Migrate));
+
+    let replica = config.database("default_replica").unwrap();
+    assert_eq!(replica.url.expose(), "postgres://replica/default");
+    assert_eq!((replica.weight, replica.max_lag), (2, Some(Duration::from_secs(10))));
+    assert!(!replica.operations.contains(Operation::Write) && !replica.migrate);
+    assert_eq!(config.replicas_of("default").count(), 1);
+}
+
+#[test]
+fn the_default_is_named_or_default_or_primary_or_the_first() {
+    let database = |alias: &str| format!("  {alias}: {{ url: 'sqlite://{alias}' }}\n");
+    for (first_line, aliases, default) in [
+        ("default: b\n", &["a", "b", "default"][..], "b"),
+        ("", &["a", "primary", "default"], "default"),
+        ("", &["a", "primary"], "primary"),
+        ("", &["a", "b"], "a"),
+    ] {
+        let databases: String = aliases.iter().map(|alias| database(alias)).collect();
+        assert_eq!(sound(&format!("{first_line}databases:\n{databases}")).default, default);
+    }
+}
+
+#[test]
+fn an_environment_is_merged_over_the_rest() {
+    let text = "
+databases:
+  default: { url: sqlite://dev, apps: [a, b], pool: { max_size: 3, min_idle: 1 } }
+environments:
+  production:
+    databases:
+      default: { url: ~, engine: postgres, host: h, name: n, apps: [c], pool: { max_size: 30 } }
+      extra: { url: 'sqlite://extra' }
+  test:
+";
+    let loader = Config::loader().yaml(text, "databases.yml");
+    let development = loader.clone().variables([("A", "")]).load().unwrap();
+    assert_eq!(development.environment, "development");
+    assert_eq!(development.databases.len(), 1);
+
+    let production = loader.clone().variables([("DBROUTER_ENV", "production")]).load().unwrap();
+    let default = &production.databases[0];
+    assert_eq!(default.url.expose(), "postgres://h/n");
+    assert_eq!(default.apps, ["c"]);
+    assert_eq!((default.pool.max_size, default.pool.min_idle), (30, 1));
+    assert_eq!(production.databases[1].alias, "extra");
+
+    assert_eq!(loader.environment("test").variables([("A", "")]).load().unwrap().databases.len(), 1);
+}
+
+#[test]
+fn a_url_in_the_environment_comes_before_all_else() {
+    let text = "databases: { blog-db: { url: '${MISSING}', engine: '${MISSING}' } }";
+    let config = load(text, &[("BLOG_DB_DATABASE_URL", "sqlite://from-env")]).unwrap();
+    assert_eq!(config.databases[0].url.expose(), "from-env");
+    assert_eq!(codes(text, &[("BLOG_DB_DATABASE_URL", "")]), ["R035", "R035"]);
+    let error = load(text, &[("BLOG_DB_DATABASE_URL", "psotgres://u:hunter2@h/db")]).unwrap_err();
+    assert!(error.to_string().contains("BLOG_DB_DATABASE_URL"), "{error}");
+    assert!(!error.to_string().contains("hunter2"), "{error}");
+}
+
+#[test]
+fn merge_keys_bring_what_is_not_there() {
+    let config = sound(
+        "
+x-base: &base { url: sqlite://base, pool: { max_size: 3 }, apps: [blog] }
+x-more: &more { url: sqlite://more, read_only: true }
+databases:
+  one: { <<: *base, url: sqlite://one }
+  two: { <<: [*more, *base], apps: [shop] }
+",
+    );
+    let [one, two] = &config.databases[..] else { panic!("two databases") };
+    assert_eq!((one.url.expose(), one.pool.max_size, one.read_only), ("one", 3, false));
+    assert_eq!((two.url.expose(), two.pool.max_size, two.read_only), ("more", 3, true));
+    assert_eq!(two.apps, ["shop"]);
+}
+
+#[test]
+fn included_files_add_apps_and_databases() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    write(
+        "databases.yml",
+        "include: [stats.yml, 'tenants/*.yml']\ndatabases: { default: { url: 'sqlite://d' } }\n",
+    );
+    write(
+        "stats.yml",
+        "apps: { stats: { tables: [hits] } }\ndatabases: { stats_db: { url: 'sqlite://s', apps: [stats] } }\n",
+    );
+    write("tenants/b.yml", "databases: { b: { url: 'sqlite://b' } }\n");
+    write("tenants/a.yml", "include: ../stats.yml\ndatabases: { a: { url: 'sqlite://a' } }\n");
+    let load = || Config::loader().file(folder.path().join("databases.yml")).variables([("A", "")]).load();
+    let config = load().unwrap();
+    let aliases: Vec<&str> = config.databases.iter().map(|database| database.alias.as_str()).collect();
+    assert_eq!(aliases, ["default", "stats_db", "a", "b"]);
+    assert_eq!(config.files.len(), 4);
+    assert!(config.databases[1].place.to_string().ends_with("stats.yml:2:14"));
+
+    write("tenants/b.yml", "default: b\ndatabases: { b: { url: 'sqlite://b' }, a: {} }\n");
+    let codes: Vec<Code> = load().unwrap_err().problems().iter().map(|problem| problem.code()).collect();
+    assert_eq!(codes, [Code::UnknownKey, Code::DeclaredTwice]);
+}
+
+#[test]
+fn an_env_file_never_overrides_a_variable() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("prod.env");
+    fs::write(&path, "ONE=sqlite://file-one\nTWO='sqlite://file two'\n").unwrap();
+    let config = Config::loader()
+        .yaml("databases: { a: { url: '${ONE}' }, b: { url: '${TWO}' } }", "databases.yml")
+        .variables([("ONE", "sqlite://set-one")])
+        .env_file(&path)
+        .load()
+        .unwrap();
+    assert_eq!(config.databases[0].url.expose(), "set-one");
+    assert_eq!(config.databases[1].url.expose(), "file two");
+}
+
+#[test]
+fn tables_find_their_apps() {
+    let config = sound(
+        "
+apps:
+  blog: { tables: [posts, 'blog_*', archive.posts] }
+  shop: {}
+  rest: { tables: ['*_log', 'x?z'] }
+databases: { default: { url: ':memory:', apps: [events] } }
+",
+    );
+    let map = config.table_map();
+    let expected = HashMap::from([
+        ((None, "posts"), Some("blog")),
+        ((None, "POSTS"), Some("blog")),
+        ((Some("public"), "posts"), Some("blog")),
+        ((Some("archive"), "posts"), Some("blog")),
+        ((Some("other"), "posts"), None),
+        ((None, "blog_log"), Some("blog")),
+        ((None, "shop_items"), Some("shop")),
+        ((Some("shop"), "items"), Some("shop")),
+        ((None, "audit_log"), Some("rest")),
+        ((None, "xyz"), Some("rest")),
+        ((None, "events_raw"), Some("events")),
+        ((None, "nothing"), None),
+    ]);
+    for ((schema, table), app) in expected {
+        assert_eq!(map.app_of(schema, table).map(|label| label.as_str()), app, "{schema:?} {table}");
+    }
+}
+
+#[test]
+fn all_problems_are_told_at_once_in_file_order() {
+    let text = "
+unrouted: nowhere
+apps:
+  blog: { tables: [], managed: 3 }
+databases:
+  a: { url: 'sqlite://a', operations: [raed], port: many, unknown: 1 }
+  b: { url: [], pool: { max_size: 0, idle_timeout: 7, no_such: 1 } }
+  c: not a map
+  d: { url: 'sqlite://d', migrate_to: zzz, apps: [blog, blog] }
+environments:
+  staging: { databases: { a: { port: 0, unknown: 1 } } }
+";
+    assert_eq!(
+        codes(text, &[]),
+        [
+            "R013", "R025", "R009", "R017", "R029", "R009", "R008", "R009", "R010", "R011", "R008", "R009",
+            "R012", "R027", "R010", "R008"
+        ]
+        .map(str::to_owned)
+        .to_vec()
+    );
+}
+
+#[test]
+fn oddities_are_refused_with_a_code() {
+    for (text, expected) in [
+        ("", "R002"),
+        ("# comment", "R002"),
+        ("just text", "R009"),
+        ("[1, 2]", "R009"),
+        ("databases:", "R016"),
+        ("databases: 3", "R009"),
+        ("a: b: c", "R005"),
+        ("\tdatabases: {}", "R005"),
+        ("databases: *nothing", "R005"),
+        ("--- {}\n--- {}", "R005"),
+        ("databases: !tag { a: 1 }", "R005"),
+        ("databases: { a: { url: 'sqlite://a', replica_of: a } }", "R022"),
+        ("databases: { a: { url: 'sqlite://a', apps: [x], migrate_to: a } }", "R023"),
+        ("databases: { a: { url: 'sqlite://a', pool: { connection_timeout: 0s } } }", "R011"),
+        ("databases: { a: { url: 'sqlite://a', pool: { connection_timeout: 999999h } } }", "R011"),
+        ("databases: { a: { url: 'sqlite://a', pool: { max_size: -1 } } }", "R010"),
+        ("databases: { a: { url: 'sqlite://a', pool: { max_size: 1.5 } } }", "R010"),
+        ("databases: { a: { engine: postgres, host: h, password: 123456 } }", "R009"),
+        ("databases: { a: { engine: sqlite, name: x, host: h } }", "R034"),
+        ("databases: { a: { url: '' } }", "R031"),
+        ("databases: { a: { url: 'a/b.sqlite3' } }", "R031"),
+        ("databases: { a: { url: 'sqlite://a', shards: {} } }", "R008"),
+        ("databases: { blog-db: { url: ':memory:' }, blog_db: { url: ':memory:' } }", "R015"),
+        ("apps: { Blog: {} }\ndatabases: { a: { url: ':memory:', apps: [blog] } }", "R015"),
+        ("apps: { blog: {}, x.blog: {} }\ndatabases: { a: { url: ':memory:' } }", "R007"),
+        (
+            "apps: { a: { tables: ['*'] }, b: { tables: ['b_*'] } }\ndatabases: { a: { url: ':memory:' } }",
+            "R025",
+        ),
+        ("env_prefix: a b\ndatabases: { a: { url: ':memory:' } }", "R014"),
+        ("databases: { ? [a] : { url: ':memory:' } }", "R009"),
+    ] {
+        let codes = codes(text, &[]);
+        assert!(codes.iter().any(|code| code == expected), "{text}\n{codes:?}, and not {expected}");
+    }
+}
+
+#[test]
+fn a_bomb_of_aliases_is_refused_quickly() {
+    let mut text = String::from("x-0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+    for level in 1..12 {
+        let names = vec![format!("*a{}", level - 1); 10].join(", ");
+        text.push_str(&format!("x-{level}: &a{level} [{names}]\n"));
+    }
+    text.push_str("databases: { a: { url: ':memory:' } }\n");
+    assert_eq!(codes(&text, &[]), ["R006"]);
+}
+
+#[test]
+fn no_secret_is_ever_shown() {
+    let secrets = ["hunter2", "hunter3", "hunter4", "987654"];
+    for text in [
+        "databases: { a: { url: 'postgres://u:hunter2@h/d', unknown: 1 } }",
+        "databases: { a: { url: 'postgers://u:hunter2@h/d' } }",
+        "databases:\n  a:\n    url: postgres://u:hunter2@h/w@x\n",
+        "databases:\n  a:\n    url: postgres://u:hu@nt/hunter2@h/d/e\n",
+        "databases:\n  a:\n    password: hunter2\n    host: [\n",
+        "databases:\n  a: { password: hunter2, host: h\n",
+        "databases:\n  a:\n    password: \"hunter2\n    host: h\n",
+        "databases:\n  a:\n    password: [hunter2]\n",
+        "databases:\n  a: { engine: postgres, password: 987654 }\n",
+        "databases:\n  a: { engine: postgres, password: {x: hunter2} }\n",
+        "x-secret: &s hunter2\nx-p: &p { password: hunter3 }\ndatabases:\n  a: { engine: postgers, password: *s, <<: *p }\n",
+        "x: &s hunter2\ndatabases:\n  a: { engine: postgres, host: h, password: *s }\n",
+        "databases:\n  a:\n    engine: postgres\n    password: |\n      hunter2\n      hunter3\n    prot: 1\n",
+        "databases: { a: { url: '${URL}', migrate_to: '${SECRET}', apps: [x] } }",
+        "databases: { a: { url: '${URL}x', port: '${SECRET}' } }",
+        "databases: { a: { url: '${OTHER:-mysql://u:hunter2@h/d/e}' } }",
+        "databases: { a: { url: 'postgres://h/d?password=hunter2', x: 1 } }",
+        "x: &s hunter2\ndatabases: { a: { url: ':memory:' } }\nenvironments: { p: { databases: { a: { password: *s } } } }",
+        "databases: { a: { engine: postgres, host: h, password: hunter$2, options: { password: hunter3, a: [] } } }",
+    ] {
+        let variables = [("URL", "postgres://u:hunter4@h/d/e"), ("SECRET", "hunter4")];
+        let error = load(text, &variables).expect_err(text);
+        let json = serde_json::to_string(error.problems()).unwrap();
+        let shown = format!("{error}\n{error:?}\n{json}");
+        for secret in secrets {
+            assert!(!shown.contains(secret), "{secret} of\n{text}\nis shown in\n{shown}");
+        }
+    }
+    let config = sound(
+        "databases:
+  a: { url: 'postgres://u:hunter2@h/d' }
+  b: { engine: mysql, host: h, user: u, password: hunter3, options: { token: hunter4 } }
+",
+    );
+    let shown = format!("{config:?} {}", config.databases[0].url);
+    assert!(secrets.iter().all(|secret| !shown.contains(secret)), "{shown}");
+    let loader = Config::loader().yaml("password: hunter2", "x").variables([("SECRET", "hunter4")]);
+    assert!(!format!("{loader:?}").contains("hunter"));
+}
+
+#[test]
+fn a_file_that_is_broken_anywhere_is_refused_without_panic_or_secret() {
+    let text = "apps: { blog: { tables: [posts, 'b_*'] } }
+databases:
+  default: &base { url: 'postgres://u:hunter2@h/d', pool: { max_size: 3, idle_timeout: 5s } }
+  blog_db:
+    <<: *base
+    url: ~
+    engine: mysql
+    password: hunter2
+    host: \"h\" # as \u{e9}ver
+    apps: [blog]
+environments: { production: { default: blog_db } }
+";
+    assert!(load(text, &[]).is_ok());
+    let told = |broken: &str| {
+        if let Err(error) = load(broken, &[]) {
+            let shown = error.to_string();
+            assert!(!error.problems().is_empty());
+            assert!(!shown.contains("hunter2"), "{broken}\n{shown}");
+        }
+    };
+    for (at, c) in text.char_indices() {
+        told(&text[..at]);
+        // Without its colon a password cannot be told from a user, nor without its name from anything.
+        let before = &text[..at];
+        if before.ends_with("//u")
+            || before.lines().last().is_some_and(|line| "    password:".starts_with(line))
+        {
+            continue;
+        }
+        for new in ["", "'", "\"", "{", "]", ":", "\n", "\t", "&", "*", "$", "\u{2028}", " #", "%"] {
+            told(&format!("{}{new}{}", &text[..at], &text[at + c.len_utf8()..]));
+        }
+    }
+}
+
+#[test]
+fn ten_thousand_mistakes_are_told_in_good_time() {
+    let mut text = String::from("databases:\n");
+    for index in 0..3_000 {
+        text.push_str(&format!(
+            "  db_{index}: {{ url: 'sqlite://{index}', replica_of: none_{index}, nothing: 1, url: x }}\n"
+        ));
+    }
+    let begun = std::time::Instant::now();
+    assert_eq!(codes(&text, &[]).len(), 9_000);
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+}
