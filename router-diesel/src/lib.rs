@@ -1,1 +1,3 @@
 //! Routes ordinary Diesel statements to several databases.
+
+pub mod statement;
