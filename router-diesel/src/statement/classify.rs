@@ -9,9 +9,9 @@ use std::ptr;
 use router_core::Operation;
 use sqlparser::ast::{
     AlterTableOperation, BinaryOperator, ColumnDef, ColumnOption, CopySource, CopyTarget, CreateTable,
-    CreateTableLikeKind, CreateView, Cte, Delete, Expr, FromTable, Function, Ident, Insert, LockType,
-    ObjectName, ObjectType, Query, Select, Set, SetExpr, Spanned, Statement, TableConstraint, TableFactor,
-    TableObject, Truncate, Update, UtilityOption, Value, Visit, Visitor,
+    CreateTableLikeKind, CreateView, Cte, Delete, Expr, FromTable, Function, Insert, LockType, ObjectName,
+    ObjectType, Query, Select, Set, SetExpr, Spanned, Statement, TableConstraint, TableFactor, TableObject,
+    Truncate, Update, UtilityOption, Value, Visit, Visitor,
 };
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan};
@@ -115,13 +115,9 @@ impl Reader<'_> {
             // The walk sees these, here and inside of common table expressions.
             Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) | Statement::Merge(_) => {}
             Statement::Truncate(truncate) => self.truncate(truncate),
-            Statement::Copy { source, to, target, values, .. } => {
-                // What follows `FROM STDIN;` is taken for rows, be it rows or statements.
-                if !values.is_empty() {
-                    return Err(NotHere);
-                }
-                self.copy(source, *to, target);
-            }
+            // What follows `COPY … FROM STDIN;` is taken for rows, be it rows or statements.
+            Statement::Copy { target: CopyTarget::Stdin, .. } => return Err(NotHere),
+            Statement::Copy { source, to, target, .. } => self.copy(source, *to, target),
             Statement::Call(function) => {
                 self.draft.found(Operation::Write, "CALL");
                 self.function(&function.name);
@@ -279,8 +275,7 @@ impl Reader<'_> {
     fn source(&mut self, name: &ObjectName) {
         let dialect = self.dialect();
         let Some(table) = TableName::from_object(dialect, name) else { return };
-        let is_dual = dialect == Dialect::Mysql
-            && matches!(name.0.as_slice(), [part] if part.as_ident().is_some_and(is_dual));
+        let is_dual = dialect == Dialect::Mysql && is_word(name, "dual");
         let mut in_sight = self.scopes.iter().flat_map(|scope| &scope.visible);
         if !is_dual && !in_sight.any(|cte| table.is_cte(dialect, cte)) {
             self.tables.push((name.span().start, table));
@@ -430,6 +425,12 @@ impl Visitor for Reader<'_> {
 
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
         match factor {
+            // `ONLY posts` is taken for a table with an alias, and `ONLY (posts)` for a function.
+            TableFactor::Table { name, .. }
+                if self.dialect() == Dialect::Postgres && is_word(name, "only") =>
+            {
+                return ControlFlow::Break(());
+            }
             TableFactor::Table { name, args: None, .. } => {
                 if !self.set_apart.contains(&ptr::from_ref(factor)) {
                     self.source(name);
@@ -474,8 +475,14 @@ fn names_bare_table(mut body: &SetExpr) -> bool {
     }
 }
 
-fn is_dual(name: &Ident) -> bool {
-    name.quote_style.is_none() && name.value.eq_ignore_ascii_case("dual")
+/// Whether a name is this one word without quotes.
+fn is_word(name: &ObjectName, word: &str) -> bool {
+    match name.0.as_slice() {
+        [part] => part
+            .as_ident()
+            .is_some_and(|part| part.quote_style.is_none() && part.value.eq_ignore_ascii_case(word)),
+        _ => false,
+    }
 }
 
 /// Whether `EXPLAIN (…)` runs the statement. A value that is not plainly "no" is a yes.
