@@ -1,0 +1,75 @@
+//! What a reading has found so far.
+
+use std::borrow::Cow;
+
+use router_core::Operation;
+
+use super::functions::Effect;
+use super::{TableName, TransactionControl};
+
+/// A statement in the making. Both readings fill one.
+#[derive(Debug, Default)]
+pub(super) struct Draft {
+    pub(super) finding: Option<(Operation, Cow<'static, str>)>,
+    pub(super) tables: Vec<TableName>,
+    pub(super) controls: Vec<TransactionControl>,
+    pub(super) session_state: bool,
+}
+
+impl Draft {
+    /// Records an operation. The strongest stays, and of equals the first, with its reason.
+    pub(super) fn found(&mut self, operation: Operation, why: impl Into<Cow<'static, str>>) {
+        if self.finding.as_ref().is_none_or(|(known, _)| operation > *known) {
+            self.finding = Some((operation, why.into()));
+        }
+    }
+
+    /// Records a transaction's control, which belongs on the connection that can write.
+    pub(super) fn control(&mut self, control: TransactionControl) {
+        self.controls.push(control);
+        self.found(Operation::Write, "controls a transaction");
+    }
+
+    /// Records what stays behind on the connection, and so must go where the session's writes go.
+    pub(super) fn state(&mut self, why: impl Into<Cow<'static, str>>) {
+        self.session_state = true;
+        self.found(Operation::Write, why);
+    }
+
+    /// Records a function with an effect.
+    pub(super) fn calls(&mut self, name: &str, effect: Effect) {
+        self.session_state |= effect == Effect::Session;
+        self.found(Operation::Write, format!("calls `{}`", name.to_ascii_lowercase()));
+    }
+
+    /// Records a table once.
+    pub(super) fn table(&mut self, table: TableName) {
+        if !self.tables.contains(&table) {
+            self.tables.push(table);
+        }
+    }
+
+    /// What an EXPLAIN of this comes to: a read, unless the statement is run.
+    pub(super) fn explained(self, runs: bool) -> Self {
+        let finding = match self.finding {
+            Some((operation, why)) if runs && operation > Operation::Read => {
+                (operation, Cow::Owned(format!("`EXPLAIN ANALYZE` runs it: {why}")))
+            }
+            _ => (Operation::Read, Cow::Borrowed("EXPLAIN")),
+        };
+        let session_state = runs && self.session_state;
+        Self { finding: Some(finding), tables: self.tables, controls: Vec::new(), session_state }
+    }
+
+    /// Adds what an inner statement found, as a part of this one.
+    pub(super) fn absorb(&mut self, inner: Self) {
+        if let Some((operation, why)) = inner.finding {
+            self.found(operation, why);
+        }
+        self.controls.extend(inner.controls);
+        self.session_state |= inner.session_state;
+        for table in inner.tables {
+            self.table(table);
+        }
+    }
+}

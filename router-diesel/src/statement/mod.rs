@@ -1,0 +1,266 @@
+//! Reads SQL: what a statement does, and which tables it names.
+//!
+//! A router needs two facts about a statement, and both must be right: its [`Operation`], because a write that
+//! looks like a read ends on a replica, and its tables, because they say which app and so which database it
+//! belongs to. A [`Classifier`] finds them from the text and the [`Dialect`] alone:
+//!
+//! ```
+//! use router_core::Operation;
+//! use router_diesel::statement::{Classifier, Dialect};
+//!
+//! let classifier = Classifier::new(Dialect::Postgres);
+//! let statement = classifier.classify("SELECT id FROM posts JOIN blog.authors USING (id) FOR SHARE");
+//! assert_eq!(statement.operation(), Operation::Write);
+//! assert_eq!(statement.why(), "`FOR SHARE` locks rows");
+//! assert_eq!(statement.tables().iter().map(ToString::to_string).collect::<Vec<_>>(), ["posts", "blog.authors"]);
+//! ```
+//!
+//! # Two readings
+//!
+//! 1. `sqlparser` parses the text, and the tree is walked. Structure is understood exactly, scopes included.
+//! 2. Its grammar refuses some of what Diesel emits (`FOR NO KEY UPDATE`, `ON CONFLICT (x) WHERE …`, SQLite's
+//!    `x IS ?`) and much that people write by hand (`DO $$…$$`, `LOCK IN SHARE MODE`, `REFRESH MATERIALIZED
+//!    VIEW`). Those are read from `sqlparser`'s *tokens*, in which literals, comments and quoted names are already
+//!    told apart: the words that introduce tables are followed through parentheses and common table expressions.
+//!    Never from raw text, where a string that contains SQL would pass for SQL.
+//!
+//! [`Statement::reading`] says which one it was, and a test holds the two against each other. Where neither can
+//! place a statement it is a write without tables, [`Reading::Unreadable`]: a wrong guess costs more than a
+//! question.
+//!
+//! # What counts as what
+//!
+//! - **Read**: what leaves everything as it was and could run on a replica.
+//! - **Migrate**: whatever changes the schema or who may use it: `CREATE`, `ALTER`, `DROP`, `RENAME`, `GRANT`,
+//!   `REVOKE`, `COMMENT ON`, roles included.
+//! - **Write**: everything else. That is rows; locks; upkeep that changes no schema (`VACUUM`, `ANALYZE`,
+//!   `REINDEX`, `CLUSTER`, `OPTIMIZE`, `REFRESH MATERIALIZED VIEW`); what belongs to one connection and would be
+//!   lost on another (`SET`, `PREPARE`, cursors, `LISTEN`, `last_insert_rowid()`); transaction control, since the
+//!   connection that runs `BEGIN` must be able to run what follows.
+//!
+//! Several statements in one text are classified as their strongest operation, with the tables of all.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use router_core::Operation;
+
+mod classify;
+mod dialect;
+mod draft;
+mod functions;
+mod table;
+mod tokens;
+
+pub use dialect::{Dialect, UnknownDialect};
+pub use table::TableName;
+
+use draft::Draft;
+use functions::WriteFunctions;
+
+/// What a text of SQL does to a database, and to which tables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Statement {
+    operation: Operation,
+    why: Cow<'static, str>,
+    tables: Vec<TableName>,
+    reading: Reading,
+    controls: Vec<TransactionControl>,
+    session_state: bool,
+}
+
+impl Statement {
+    /// What it does: the strongest operation of all its parts.
+    #[must_use]
+    pub fn operation(&self) -> Operation {
+        self.operation
+    }
+
+    /// Why it is that operation, as a short phrase: ``calls `nextval` ``, `a CTE writes`, `INSERT`.
+    #[must_use]
+    pub fn why(&self) -> &str {
+        &self.why
+    }
+
+    /// The tables and views that it names, in order of first appearance, each once.
+    #[must_use]
+    pub fn tables(&self) -> &[TableName] {
+        &self.tables
+    }
+
+    /// How it was understood.
+    #[must_use]
+    pub fn reading(&self) -> Reading {
+        self.reading
+    }
+
+    /// How it controls a transaction, if it does: the first such part of several.
+    ///
+    /// `BEGIN` in a batch must not pass unseen: a session that counts transaction depth asks this first.
+    #[must_use]
+    pub fn transaction_control(&self) -> Option<TransactionControl> {
+        self.controls.first().copied()
+    }
+
+    /// Every part that controls a transaction, in order. A batch may begin and commit its own.
+    #[must_use]
+    pub fn transaction_controls(&self) -> &[TransactionControl] {
+        &self.controls
+    }
+
+    /// Whether it leaves something behind on its connection: a setting, a temporary table, a prepared statement,
+    /// a cursor, a lock that outlives the transaction.
+    ///
+    /// A pooled connection carries such state to its next user.
+    #[must_use]
+    pub fn sets_session_state(&self) -> bool {
+        self.session_state
+    }
+
+    fn new(draft: Draft, reading: Reading) -> Self {
+        let Draft { finding, tables, controls, session_state } = draft;
+        let (operation, why) = finding.unwrap_or((Operation::Read, Cow::Borrowed("nothing to run")));
+        Self { operation, why, tables, reading, controls, session_state }
+    }
+
+    fn unreadable(reason: &dyn fmt::Display) -> Self {
+        Self {
+            operation: Operation::Write,
+            why: Cow::Owned(format!("cannot be read: {reason}")),
+            tables: Vec::new(),
+            reading: Reading::Unreadable,
+            controls: Vec::new(),
+            session_state: false,
+        }
+    }
+}
+
+/// How a statement was understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reading {
+    /// From the tree that `sqlparser` made of it.
+    Parsed,
+    /// From its tokens, because the grammar of `sqlparser` refuses it.
+    Tokens,
+    /// Not at all. It counts as a write, and its tables are unknown.
+    Unreadable,
+}
+
+impl Reading {
+    /// The reading's name: `parsed`, `tokens` or `unreadable`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Parsed => "parsed",
+            Self::Tokens => "tokens",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+impl fmt::Display for Reading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A statement that begins, ends or divides a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TransactionControl {
+    /// `BEGIN`, `START TRANSACTION`, `XA START`.
+    Begin,
+    /// `COMMIT`, `END`.
+    Commit,
+    /// `ROLLBACK`, `ABORT`.
+    Rollback,
+    /// `SAVEPOINT name`.
+    Savepoint,
+    /// `ROLLBACK TO SAVEPOINT name`.
+    RollbackTo,
+    /// `RELEASE SAVEPOINT name`.
+    Release,
+    /// `PREPARE TRANSACTION`, `COMMIT PREPARED`, `XA PREPARE` and the other steps of a two-phase commit.
+    TwoPhase,
+}
+
+/// Reads statements of one dialect.
+///
+/// It is cheap to build and holds no cache: what is worth remembering, the caller remembers.
+#[derive(Debug, Clone)]
+pub struct Classifier {
+    dialect: Dialect,
+    functions: WriteFunctions,
+}
+
+impl Classifier {
+    /// A classifier that knows the dialect's own functions with effects, such as `nextval` and `GET_LOCK`.
+    #[must_use]
+    pub fn new(dialect: Dialect) -> Self {
+        Self { dialect, functions: WriteFunctions::new(dialect) }
+    }
+
+    /// Adds functions of your own whose call is a write.
+    ///
+    /// Case does not matter. A name without a schema means that function in every schema; one with a schema also
+    /// means a call that names none, because the search path may lead there.
+    ///
+    /// ```
+    /// use router_core::Operation;
+    /// use router_diesel::statement::{Classifier, Dialect};
+    ///
+    /// let classifier = Classifier::new(Dialect::Postgres).with_write_functions(["audit.record"]);
+    /// assert_eq!(classifier.classify("SELECT record('login')").operation(), Operation::Write);
+    /// assert_eq!(classifier.classify("SELECT music.record('login')").operation(), Operation::Read);
+    /// ```
+    #[must_use]
+    pub fn with_write_functions<I>(mut self, names: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        for name in names {
+            self.functions.add(name.as_ref());
+        }
+        self
+    }
+
+    /// The dialect that it reads.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// Reads a text of SQL, by its tree where the grammar allows and else by its tokens.
+    ///
+    /// Any text has an answer: what cannot be read is a write without tables.
+    #[must_use]
+    pub fn classify(&self, sql: &str) -> Statement {
+        let tokens = match tokens::tokenize(self.dialect, sql) {
+            Ok(tokens) => tokens,
+            Err(unplaced) => return Statement::unreadable(&unplaced),
+        };
+        match classify::read(self, tokens) {
+            Ok(draft) => Statement::new(draft, Reading::Parsed),
+            Err(tokens) => match tokens::read(self, &tokens) {
+                Ok(draft) => Statement::new(draft, Reading::Tokens),
+                Err(unplaced) => Statement::unreadable(&unplaced),
+            },
+        }
+    }
+
+    /// Reads a text of SQL in one given way, or not at all.
+    ///
+    /// [`classify`](Self::classify) chooses by itself; this is for holding the two readings against each other.
+    #[must_use]
+    pub fn classify_by(&self, reading: Reading, sql: &str) -> Option<Statement> {
+        let tokens = tokens::tokenize(self.dialect, sql).ok()?;
+        let draft = match reading {
+            Reading::Parsed => classify::read(self, tokens).ok()?,
+            Reading::Tokens => tokens::read(self, &tokens).ok()?,
+            Reading::Unreadable => return None,
+        };
+        Some(Statement::new(draft, reading))
+    }
+}

@@ -1,0 +1,103 @@
+//! The names of tables.
+
+use std::fmt;
+
+use sqlparser::ast::ObjectName;
+
+use super::Dialect;
+
+/// A table or view, as a statement names it.
+///
+/// PostgreSQL's names are folded as the server folds them: `Posts` is `posts`, `"Posts"` is not. MySQL's and
+/// SQLite's are kept as written; whether their case matters depends on the server, and whoever matches them decides.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TableName {
+    schema: Option<Box<str>>,
+    name: Box<str>,
+}
+
+impl TableName {
+    /// A table named without a schema.
+    #[must_use]
+    pub fn new(name: impl Into<Box<str>>) -> Self {
+        Self { schema: None, name: name.into() }
+    }
+
+    /// A table named with its schema. Of `database.schema.table` the last two parts count.
+    #[must_use]
+    pub fn qualified(schema: impl Into<Box<str>>, name: impl Into<Box<str>>) -> Self {
+        Self { schema: Some(schema.into()), name: name.into() }
+    }
+
+    /// The schema, where the statement names one. MySQL calls it the database, SQLite the attached database.
+    #[must_use]
+    pub fn schema(&self) -> Option<&str> {
+        self.schema.as_deref()
+    }
+
+    /// The table's own name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A name from its parts, each with whether it was quoted. None where there is no part.
+    pub(super) fn from_parts<'p>(
+        dialect: Dialect,
+        parts: impl DoubleEndedIterator<Item = (&'p str, bool)>,
+    ) -> Option<Self> {
+        let mut parts = parts.rev().map(|(part, quoted)| fold(dialect, part, quoted));
+        let name = parts.next()?;
+        Some(Self { schema: parts.next(), name })
+    }
+
+    /// A name from the tree. None where a part is not a plain name.
+    pub(super) fn from_object(dialect: Dialect, object: &ObjectName) -> Option<Self> {
+        let mut parts = Vec::with_capacity(object.0.len());
+        for part in &object.0 {
+            let part = part.as_ident()?;
+            parts.push((part.value.as_str(), part.quote_style.is_some()));
+        }
+        Self::from_parts(dialect, parts.into_iter())
+    }
+
+    /// Whether a table's name without a schema is this name of a common table expression.
+    pub(super) fn is_cte(&self, dialect: Dialect, cte: &str) -> bool {
+        self.schema.is_none()
+            && match dialect {
+                Dialect::Postgres => *self.name == *cte,
+                Dialect::Sqlite | Dialect::Mysql => self.name.eq_ignore_ascii_case(cte),
+            }
+    }
+}
+
+impl fmt::Display for TableName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(schema) = &self.schema {
+            write!(f, "{schema}.")?;
+        }
+        f.write_str(&self.name)
+    }
+}
+
+/// A name as the dialect's server would store it.
+pub(super) fn fold(dialect: Dialect, name: &str, quoted: bool) -> Box<str> {
+    match dialect {
+        Dialect::Postgres if !quoted => name.to_ascii_lowercase().into(),
+        _ => name.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_two_parts_count() {
+        let parts = [("shop", false), ("Sales", false), ("Orders", true)];
+        let table = TableName::from_parts(Dialect::Postgres, parts.into_iter());
+        assert_eq!(table, Some(TableName::qualified("sales", "Orders")));
+        let table = TableName::from_parts(Dialect::Mysql, parts.into_iter());
+        assert_eq!(table.map(|table| table.to_string()), Some("Sales.Orders".to_owned()));
+    }
+}

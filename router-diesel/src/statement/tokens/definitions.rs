@@ -1,0 +1,229 @@
+//! Definitions: CREATE, ALTER, DROP, and the rights on what they make.
+
+use router_core::Operation;
+use sqlparser::tokenizer::Token;
+
+use super::Unplaced;
+use super::verbs::Reader;
+use super::walk::Setting;
+
+/// What can be defined, as far as the words before it do not say so.
+const KINDS: &[&str] = &[
+    "aggregate",
+    "cast",
+    "collation",
+    "conversion",
+    "database",
+    "domain",
+    "event",
+    "extension",
+    "function",
+    "group",
+    "index",
+    "language",
+    "operator",
+    "package",
+    "policy",
+    "procedure",
+    "publication",
+    "role",
+    "rule",
+    "schema",
+    "sequence",
+    "server",
+    "statistics",
+    "subscription",
+    "table",
+    "tablespace",
+    "text",
+    "transform",
+    "trigger",
+    "type",
+    "user",
+    "view",
+];
+
+impl Reader<'_> {
+    pub(super) fn definition(&mut self, start: usize, end: usize) -> Result<(), Unplaced> {
+        let cursor = self.cursor;
+        let verb = match cursor.token(start) {
+            Token::Word(word) => word.value.to_ascii_uppercase(),
+            _ => String::new(),
+        };
+        let kind =
+            (start + 1..end).take_while(|at| !cursor.is_open(*at)).find(|at| cursor.is_any(*at, KINDS));
+        let why = match (verb.as_str(), kind) {
+            ("CREATE" | "ALTER" | "DROP", Some(kind)) => {
+                format!("{verb} {}", cursor.token(kind).to_string().to_ascii_uppercase())
+            }
+            _ => verb.clone(),
+        };
+        self.draft.found(Operation::Migrate, why);
+
+        match (verb.as_str(), kind) {
+            ("GRANT" | "REVOKE", _) => self.rights(start, end),
+            ("COMMENT" | "SECURITY", _) => self.comment(start, end),
+            ("RENAME", Some(kind)) if cursor.is(kind, "table") => self.rename(kind + 1, end),
+            ("CREATE" | "ALTER" | "DROP", Some(kind)) => {
+                let temporary = (start..kind).any(|at| cursor.is_any(at, &["temp", "temporary"]));
+                self.object(verb == "CREATE", verb == "DROP", kind, end)?;
+                // What stands in a body runs later, and elsewhere.
+                self.draft.session_state = temporary;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn object(&mut self, creates: bool, drops: bool, kind: usize, end: usize) -> Result<(), Unplaced> {
+        let cursor = self.cursor;
+        let mut name = cursor.skip(kind + 1, &["concurrently", "if", "not", "exists"]);
+        name = cursor.skip(name, &["only"]);
+        let is = |expected| cursor.is(kind, expected);
+        match () {
+            () if is("table") || is("view") => {
+                if drops {
+                    return self.targets(name).map(drop);
+                }
+                if cursor.are(name, &["all", "in"]) {
+                    return Ok(());
+                }
+                let next = self.target(name)?;
+                if !creates {
+                    self.altered(next, end)?;
+                }
+                let setting = if creates && is("table") { Setting::Table } else { Setting::Definition };
+                self.walk(next, end, setting)
+            }
+            () if is("index") || is("policy") => match self.find(kind, end, "on") {
+                Some(on) => {
+                    let next = self.target(cursor.skip_all(on + 1, &["only"]))?;
+                    self.walk(next, end, Setting::Definition)
+                }
+                None => Ok(()),
+            },
+            () if is("trigger") || is("rule") => {
+                // `CREATE RULE r AS ON INSERT TO name`, and else `… ON name`.
+                let word = if is("rule") && creates { "to" } else { "on" };
+                match self.find(kind, end, word) {
+                    Some(at) => {
+                        let next = self.target(at + 1)?;
+                        self.body(next, end)
+                    }
+                    None => Ok(()),
+                }
+            }
+            () if is("procedure") || is("function") || is("package") => self.body(kind + 1, end),
+            () if is("event") && !cursor.is(kind + 1, "trigger") => self.body(kind + 1, end),
+            () if is("statistics") => match self.find(kind, end, "from") {
+                Some(from) => self.target(from + 1).map(drop),
+                None => Ok(()),
+            },
+            () if is("sequence") => {
+                match (kind..end).find(|at| cursor.are(*at, &["owned", "by"]) && !cursor.is(*at + 2, "none"))
+                {
+                    Some(owned) => self.column(owned + 2),
+                    None => Ok(()),
+                }
+            }
+            () => Ok(()),
+        }
+    }
+
+    /// The first place of a word outside of brackets.
+    fn find(&self, start: usize, end: usize, word: &str) -> Option<usize> {
+        let mut at = start;
+        while at < end {
+            if self.cursor.is(at, word) {
+                return Some(at);
+            }
+            at = if self.cursor.is_open(at) { self.cursor.partner(at) + 1 } else { at + 1 };
+        }
+        None
+    }
+
+    /// The other tables that ALTER TABLE names.
+    fn altered(&mut self, start: usize, end: usize) -> Result<(), Unplaced> {
+        let cursor = self.cursor;
+        for at in start..end {
+            let partition =
+                cursor.is(at, "partition") && cursor.is_any(at.wrapping_sub(1), &["attach", "detach"]);
+            let exchange = cursor.are(at, &["with", "table"]);
+            let inherit = cursor.is(at, "inherit");
+            if self.dialect() == crate::statement::Dialect::Postgres && (partition || inherit) {
+                self.target(at + 1)?;
+            } else if exchange {
+                self.target(at + 2)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A body of statements. Its language is larger than SQL; what cannot be followed is left alone, for the
+    /// definition itself is understood.
+    fn body(&mut self, start: usize, end: usize) -> Result<(), Unplaced> {
+        let _ = self.walk(start, end, Setting::Routine);
+        Ok(())
+    }
+
+    fn rename(&mut self, mut at: usize, end: usize) -> Result<(), Unplaced> {
+        at = self.cursor.skip_all(at, &["if", "exists"]);
+        loop {
+            at = self.target(at)?;
+            match (at..end).find(|at| *self.cursor.token(*at) == Token::Comma) {
+                Some(comma) => at = comma + 1,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    fn rights(&mut self, start: usize, end: usize) -> Result<(), Unplaced> {
+        let cursor = self.cursor;
+        let Some(on) = self.find(start, end, "on") else { return Ok(()) };
+        const NO_TABLES: &[&str] =
+            &["all", "foreign", "large", "parameter", "routine", "routines", "procedures", "functions"];
+        let mut at = cursor.skip_all(on + 1, &["table"]);
+        if !cursor.is(on + 1, "table") && (cursor.is_any(at, NO_TABLES) || cursor.is_any(at, KINDS)) {
+            return Ok(());
+        }
+        // MySQL: `ON *.*`, `ON *`, `ON schema.*`.
+        while let Some((_, next)) = cursor.parts(at) {
+            if *cursor.token(next - 1) != Token::Mul {
+                self.target(at)?;
+            }
+            if *cursor.token(next) != Token::Comma {
+                break;
+            }
+            at = next + 1;
+        }
+        Ok(())
+    }
+
+    fn comment(&mut self, start: usize, end: usize) -> Result<(), Unplaced> {
+        let cursor = self.cursor;
+        let Some(on) = self.find(start, end, "on") else { return Ok(()) };
+        let kind = cursor.skip(on + 1, &["materialized", "foreign"]);
+        if cursor.is_any(kind, &["table", "view"]) {
+            self.target(kind + 1).map(drop)
+        } else if cursor.is(kind, "column") {
+            self.column(kind + 1)
+        } else if let Some(on) = self.find(kind, end, "on") {
+            // `COMMENT ON TRIGGER name ON table`, and constraints, policies and rules likewise.
+            if cursor.is(on + 1, "domain") { Ok(()) } else { self.target(on + 1).map(drop) }
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The table of `table.column`.
+    fn column(&mut self, at: usize) -> Result<(), Unplaced> {
+        let cursor = self.cursor;
+        match cursor.parts(at) {
+            Some((parts, _)) if parts.len() > 1 => {
+                self.mention(at, parts[..parts.len() - 1].iter().copied());
+                Ok(())
+            }
+            _ => Err(Unplaced("a column's table is missing".to_owned())),
+        }
+    }
+}
