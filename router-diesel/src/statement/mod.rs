@@ -45,6 +45,7 @@ use std::fmt;
 
 use router_core::Operation;
 
+pub(crate) mod cache;
 mod classify;
 mod dialect;
 mod draft;

@@ -1,0 +1,101 @@
+//! Whichever engine the URL asks for.
+#![allow(
+    missing_docs,
+    missing_debug_implementations,
+    reason = "Diesel's derive writes public types without documentation"
+)]
+
+#[cfg(feature = "mysql")]
+use diesel::mysql::MysqlConnection;
+#[cfg(feature = "postgres")]
+use diesel::pg::PgConnection;
+use diesel::query_builder::{QueryBuilder, QueryFragment};
+#[cfg(feature = "sqlite")]
+use diesel::sqlite::SqliteConnection;
+use diesel::{ConnectionError, ConnectionResult, QueryResult};
+
+use super::{Access, RoutedConnection};
+use crate::config::{DatabaseUrl, Engine, PoolSettings};
+use crate::statement::Dialect;
+
+/// A connection to any of the enabled engines, so that one service can use several.
+///
+/// The scheme of the URL chooses the engine. Queries must be built from what all enabled engines share, as
+/// Diesel's `MultiConnection` asks; a service with one engine keeps the whole of it by naming that engine's
+/// own connection instead.
+#[derive(diesel::MultiConnection)]
+pub enum AnyConnection {
+    /// A connection to PostgreSQL.
+    #[cfg(feature = "postgres")]
+    Postgres(PgConnection),
+    /// A connection to MySQL or MariaDB.
+    #[cfg(feature = "mysql")]
+    Mysql(MysqlConnection),
+    /// A connection to SQLite.
+    #[cfg(feature = "sqlite")]
+    Sqlite(SqliteConnection),
+}
+
+type Builder = <MultiBackend as diesel::backend::Backend>::QueryBuilder;
+
+impl RoutedConnection for AnyConnection {
+    fn supports(engine: Engine) -> bool {
+        match engine {
+            Engine::Sqlite => cfg!(feature = "sqlite"),
+            Engine::Postgres => cfg!(feature = "postgres"),
+            Engine::Mysql => cfg!(feature = "mysql"),
+        }
+    }
+
+    fn dialect() -> Dialect {
+        if cfg!(feature = "sqlite") {
+            Dialect::Sqlite
+        } else if cfg!(feature = "postgres") {
+            Dialect::Postgres
+        } else {
+            Dialect::Mysql
+        }
+    }
+
+    fn open(url: &DatabaseUrl, settings: &PoolSettings, access: Access) -> ConnectionResult<Self> {
+        match url.engine() {
+            #[cfg(feature = "sqlite")]
+            Engine::Sqlite => SqliteConnection::open(url, settings, access).map(Self::Sqlite),
+            #[cfg(feature = "postgres")]
+            Engine::Postgres => PgConnection::open(url, settings, access).map(Self::Postgres),
+            #[cfg(feature = "mysql")]
+            Engine::Mysql => MysqlConnection::open(url, settings, access).map(Self::Mysql),
+            #[allow(unreachable_patterns, reason = "reached where an engine's feature is off")]
+            other => Err(ConnectionError::BadConnection(format!("this build has no support for {other}"))),
+        }
+    }
+
+    fn render<T>(query: &T) -> QueryResult<String>
+    where
+        T: QueryFragment<MultiBackend>,
+    {
+        // The engine is known only after routing, so the text is written for one, and read for all of the file's.
+        #[cfg(feature = "sqlite")]
+        let (mut builder, backend) =
+            (Builder::Sqlite(Default::default()), MultiBackend::Sqlite(Default::default()));
+        #[cfg(all(feature = "postgres", not(feature = "sqlite")))]
+        let (mut builder, backend) =
+            (Builder::Postgres(Default::default()), MultiBackend::Postgres(Default::default()));
+        #[cfg(all(feature = "mysql", not(any(feature = "sqlite", feature = "postgres"))))]
+        let (mut builder, backend) =
+            (Builder::Mysql(Default::default()), MultiBackend::Mysql(Default::default()));
+        query.to_sql(&mut builder, &backend)?;
+        Ok(builder.finish())
+    }
+
+    fn engine(&self) -> Engine {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => Engine::Postgres,
+            #[cfg(feature = "mysql")]
+            Self::Mysql(_) => Engine::Mysql,
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(_) => Engine::Sqlite,
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! PostgreSQL.
+
+use diesel::connection::SimpleConnection;
+use diesel::pg::{Pg, PgConnection, PgQueryBuilder};
+use diesel::query_builder::{QueryBuilder, QueryFragment};
+use diesel::{Connection, ConnectionError, ConnectionResult, QueryResult};
+
+use super::{Access, RoutedConnection, milliseconds};
+use crate::config::{DatabaseUrl, Engine, PoolSettings};
+use crate::statement::Dialect;
+
+impl RoutedConnection for PgConnection {
+    fn supports(engine: Engine) -> bool {
+        engine == Engine::Postgres
+    }
+
+    fn dialect() -> Dialect {
+        Dialect::Postgres
+    }
+
+    fn open(url: &DatabaseUrl, settings: &PoolSettings, access: Access) -> ConnectionResult<Self> {
+        let mut conn = Self::establish(&with_connect_timeout(url.expose(), settings))?;
+        let mut setup = String::new();
+        if let Some(timeout) = settings.statement_timeout {
+            setup.push_str(&format!("SET statement_timeout = {};", milliseconds(timeout)));
+        }
+        if access == Access::ReadOnly {
+            setup.push_str("SET default_transaction_read_only = on;");
+        }
+        if !setup.is_empty() {
+            conn.batch_execute(&setup).map_err(ConnectionError::CouldntSetupConfiguration)?;
+        }
+        Ok(conn)
+    }
+
+    fn render<T>(query: &T) -> QueryResult<String>
+    where
+        T: QueryFragment<Pg>,
+    {
+        let mut builder = PgQueryBuilder::new();
+        query.to_sql(&mut builder, &Pg)?;
+        Ok(builder.finish())
+    }
+
+    fn engine(&self) -> Engine {
+        Engine::Postgres
+    }
+}
+
+/// Bounds the time to connect, unless the URL already does.
+///
+/// libpq's `connect_timeout` is in whole seconds, and takes one as two.
+fn with_connect_timeout(url: &str, settings: &PoolSettings) -> String {
+    if url.contains("connect_timeout=") {
+        return url.to_owned();
+    }
+    let seconds = settings.connection_timeout.as_secs().max(2);
+    let separator = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{separator}connect_timeout={seconds}")
+}

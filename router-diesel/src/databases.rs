@@ -1,0 +1,322 @@
+//! Every database of one file: its routing, its pools, and the sessions over them.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use diesel::query_builder::{AsQuery, QueryFragment, QueryId};
+use diesel::QueryResult;
+use once_cell::sync::OnceCell;
+use router_core::{Alias, Operation, Router, RouterChain, RouterName};
+
+use crate::backend::RoutedConnection;
+use crate::config::{Config, Engine};
+use crate::error::Error;
+use crate::pool::{self, Checkout, Isolation, Manager, Pool};
+use crate::routing::{Circumstances, Explanation, Prepared, Routing};
+use crate::session::Session;
+use crate::statement::cache::StatementCache;
+use crate::statement::{Classifier, Dialect};
+
+/// Every database of one configuration file, with pools that are built at first use.
+///
+/// To clone it is cheap and gives the same databases: make it once, at start, and hand it around.
+///
+/// ```no_run
+/// use diesel::prelude::*;
+/// use router_diesel::Databases;
+///
+/// diesel::table! { posts { id -> Integer, title -> Text } }
+///
+/// let databases = Databases::<SqliteConnection>::from_file("config/databases.yml")?;
+/// let mut conn = databases.session();
+/// let titles = posts::table.select(posts::title).load::<String>(&mut conn)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Databases<C: RoutedConnection> {
+    inner: Arc<Inner<C>>,
+}
+
+struct Inner<C: RoutedConnection> {
+    routing: Routing,
+    pools: Vec<OnceCell<(Pool<C>, Manager<C>)>>,
+    statements: StatementCache<Prepared>,
+    classifiers: Vec<Classifier>,
+    isolation: Isolation,
+    only: Option<Vec<usize>>,
+}
+
+impl<C: RoutedConnection> Clone for Databases<C> {
+    fn clone(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner) }
+    }
+}
+
+impl<C: RoutedConnection> fmt::Debug for Databases<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Databases")
+            .field("aliases", &self.aliases().collect::<Vec<_>>())
+            .field("statements", &self.inner.statements)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<C: RoutedConnection> Databases<C> {
+    /// Reads and checks a file, and routes by its rules. No connection is opened.
+    ///
+    /// # Errors
+    /// Every problem of the file at once, each with its place.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::builder(Config::from_file(path)?).build()
+    }
+
+    /// Starts from a checked configuration, to add routers or the settings of tests.
+    #[must_use]
+    pub fn builder(config: Config) -> DatabasesBuilder<C> {
+        DatabasesBuilder {
+            routers: RouterChain::new(config.default.clone()),
+            config,
+            isolation: Isolation::None,
+            only: None,
+            connection: std::marker::PhantomData,
+        }
+    }
+
+    /// Opens a session: a `diesel::Connection` that routes each statement by itself.
+    ///
+    /// One session serves one request or one job. It checks out nothing until its first statement.
+    #[must_use]
+    pub fn session(&self) -> Session<C> {
+        Session::new(self.clone())
+    }
+
+    /// The pool of one database, configured from the file.
+    ///
+    /// # Errors
+    /// No database has that name, or the connections have no support for its engine.
+    pub fn pool(&self, alias: impl AsRef<str>) -> Result<Pool<C>, Error> {
+        let database = self.inner.routing.find(alias.as_ref())?;
+        Ok(self.pool_at(database)?.0.clone())
+    }
+
+    /// Checks out a connection to the database where the tables of a query are read.
+    ///
+    /// ```no_run
+    /// # use diesel::prelude::*;
+    /// # diesel::table! { posts { id -> Integer } }
+    /// # fn demo(databases: &router_diesel::Databases<SqliteConnection>) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut conn = databases.read(posts::table)?;
+    /// let count = posts::table.count().get_result::<i64>(&mut conn)?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// The query has no single database, that database may not be read, or it has no connection to give.
+    pub fn read<Q>(&self, query: Q) -> Result<Checkout<C>, Error>
+    where
+        Q: AsQuery,
+        Q::Query: QueryFragment<C::Backend> + QueryId,
+    {
+        self.check_out_for(&query.as_query(), Operation::Read)
+    }
+
+    /// Checks out a connection to the database where the tables of a query are written.
+    ///
+    /// # Errors
+    /// The query has no single database, that database may not be written to, or it has no connection to
+    /// give.
+    pub fn write<Q>(&self, query: Q) -> Result<Checkout<C>, Error>
+    where
+        Q: AsQuery,
+        Q::Query: QueryFragment<C::Backend> + QueryId,
+    {
+        self.check_out_for(&query.as_query(), Operation::Write)
+    }
+
+    /// Says where a query would go and why, with what each router answered. Nothing is run.
+    ///
+    /// # Errors
+    /// What Diesel says of a query that cannot be built.
+    pub fn explain<T>(&self, query: &T) -> QueryResult<Explanation>
+    where
+        T: QueryFragment<C::Backend> + QueryId,
+    {
+        let prepared = self.prepare(query)?;
+        Ok(self.inner.routing.explain(&prepared, Circumstances::default()))
+    }
+
+    /// The rules and routers, to ask without a query.
+    #[must_use]
+    pub fn routing(&self) -> &Routing {
+        &self.inner.routing
+    }
+
+    /// The checked configuration.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        self.inner.routing.config()
+    }
+
+    /// The names of all databases, in file order.
+    pub fn aliases(&self) -> impl Iterator<Item = &Alias> {
+        self.config().databases.iter().map(|database| &database.alias)
+    }
+
+    /// Opens a connection to one database, or takes a free one, and asks the server whether it works.
+    ///
+    /// # Errors
+    /// No database has that name, or it cannot be reached.
+    pub fn ping(&self, alias: impl AsRef<str>) -> Result<(), Error> {
+        let mut conn = self.check_out(self.inner.routing.find(alias.as_ref())?)?;
+        Ok(diesel::r2d2::R2D2Connection::ping(&mut *conn)?)
+    }
+
+    fn check_out_for<T>(&self, query: &T, operation: Operation) -> Result<Checkout<C>, Error>
+    where
+        T: QueryFragment<C::Backend> + QueryId,
+    {
+        let prepared = self.prepare(query)?;
+        // A query that locks rows is a write however it was asked for.
+        let operation = operation.max(prepared.statement.operation());
+        let circumstances = Circumstances { only: self.only(), ..Circumstances::default() };
+        self.check_out(self.inner.routing.route(&prepared, operation, circumstances)?)
+    }
+
+    /// What is known of a query: found by its id, else by its text, else learnt now.
+    pub(crate) fn prepare<T>(&self, query: &T) -> QueryResult<Arc<Prepared>>
+    where
+        T: QueryFragment<C::Backend> + QueryId,
+    {
+        let Some(id) = T::query_id() else {
+            return Ok(self.prepare_text(&C::render(query)?));
+        };
+        if let Some(prepared) = self.inner.statements.by_id(id) {
+            return Ok(prepared);
+        }
+        let prepared = Arc::new(self.inner.routing.prepare(&C::render(query)?, &self.inner.classifiers));
+        self.inner.statements.insert_id(id, &prepared);
+        Ok(prepared)
+    }
+
+    pub(crate) fn prepare_text(&self, sql: &str) -> Arc<Prepared> {
+        if let Some(prepared) = self.inner.statements.by_text(sql) {
+            return prepared;
+        }
+        let prepared = Arc::new(self.inner.routing.prepare(sql, &self.inner.classifiers));
+        self.inner.statements.insert_text(sql, &prepared);
+        prepared
+    }
+
+    pub(crate) fn only(&self) -> Option<&[usize]> {
+        self.inner.only.as_deref()
+    }
+
+    pub(crate) fn check_out(&self, database: usize) -> Result<Checkout<C>, Error> {
+        let (pool, manager) = self.pool_at(database)?;
+        Ok(pool::check_out(pool, manager)?)
+    }
+
+    fn pool_at(&self, database: usize) -> Result<&(Pool<C>, Manager<C>), Error> {
+        self.inner.pools[database]
+            .get_or_try_init(|| pool::build(&self.config().databases[database], self.inner.isolation))
+            .map_err(Error::from)
+    }
+}
+
+/// Adds routers, or what tests need, to the databases of a configuration.
+#[must_use = "nothing is built before `build`"]
+pub struct DatabasesBuilder<C> {
+    config: Config,
+    routers: RouterChain,
+    isolation: Isolation,
+    only: Option<Vec<String>>,
+    connection: std::marker::PhantomData<fn() -> C>,
+}
+
+impl<C> fmt::Debug for DatabasesBuilder<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DatabasesBuilder").field("routers", &self.routers).finish_non_exhaustive()
+    }
+}
+
+impl<C: RoutedConnection> DatabasesBuilder<C> {
+    /// Adds a router of your own. Routers are asked in the order in which they were added, and the rules of
+    /// the file after all of them.
+    pub fn router(mut self, router: impl Router + 'static) -> Self {
+        self.routers = self.routers.with(router);
+        self
+    }
+
+    /// Adds a router under a name for explanations and errors to use; by default that is its type's name.
+    pub fn named_router(mut self, name: impl Into<RouterName>, router: impl Router + 'static) -> Self {
+        self.routers = self.routers.with_named(name, router);
+        self
+    }
+
+    /// Puts a whole chain in place of the routers added so far; the rules of the file still come last.
+    pub fn routers(mut self, routers: RouterChain) -> Self {
+        self.routers = routers;
+        self
+    }
+
+    /// For tests: gives every database one connection, in a transaction that is never committed.
+    ///
+    /// All sessions of these databases see what the others wrote, and nothing is left when they are dropped.
+    pub fn test_transactions(mut self) -> Self {
+        self.isolation = Isolation::TestTransaction;
+        self
+    }
+
+    /// For tests: a statement for any other database fails and names it.
+    pub fn only<I>(mut self, aliases: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        self.only = Some(aliases.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Builds the databases. No connection is opened.
+    ///
+    /// # Errors
+    /// A name given to [`only`](Self::only) is no database's, or the rules contradict each other.
+    pub fn build(self) -> Result<Databases<C>, Error> {
+        let routing = Routing::with_routers(self.config, self.routers)?;
+        let only = match self.only {
+            Some(aliases) => Some(
+                aliases.iter().map(|alias| routing.find(alias)).collect::<Result<Vec<_>, _>>()?,
+            ),
+            None => None,
+        };
+        let mut dialects = vec![C::dialect()];
+        for engine in routing.engines() {
+            let dialect = dialect_of(engine);
+            if C::supports(engine) && !dialects.contains(&dialect) {
+                dialects.push(dialect);
+            }
+        }
+        let classifiers = dialects.into_iter().map(|dialect| routing.classifier(dialect)).collect();
+        let pools = routing.config().databases.iter().map(|_| OnceCell::new()).collect();
+        Ok(Databases {
+            inner: Arc::new(Inner {
+                routing,
+                pools,
+                statements: StatementCache::new(),
+                classifiers,
+                isolation: self.isolation,
+                only,
+            }),
+        })
+    }
+}
+
+/// The dialect that an engine reads.
+#[must_use]
+pub fn dialect_of(engine: Engine) -> Dialect {
+    match engine {
+        Engine::Sqlite => Dialect::Sqlite,
+        Engine::Postgres => Dialect::Postgres,
+        Engine::Mysql => Dialect::Mysql,
+    }
+}

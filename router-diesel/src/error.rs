@@ -1,0 +1,231 @@
+//! The one error of the crate's boundary. Each module owns its own, next to the code that raises it.
+
+use std::fmt;
+
+use router_core::{Alias, RuleError};
+
+use crate::config::ConfigError;
+use crate::pool::PoolError;
+use crate::routing::RouteError;
+
+/// Why something could not be done.
+///
+/// Through a session, where Diesel's own error type is the one that can be returned, it travels as
+/// `diesel::result::Error::QueryBuilderError`; [`Error::from_diesel`] finds it again.
+///
+/// ```
+/// use router_diesel::{Error, ErrorKind};
+///
+/// fn describe(error: &diesel::result::Error) -> &'static str {
+///     match Error::from_diesel(error).map(Error::kind) {
+///         Some(ErrorKind::CrossDatabaseQuery) => "two databases in one statement",
+///         Some(ErrorKind::Unreachable) => "try again later",
+///         Some(_) => "another error of the router",
+///         None => "the database's own error",
+///     }
+/// }
+/// # assert_eq!(describe(&diesel::result::Error::NotFound), "the database's own error");
+/// ```
+#[derive(Debug)]
+pub struct Error(Box<Source>);
+
+#[derive(Debug)]
+enum Source {
+    Config(ConfigError),
+    Rules(Vec<RuleError>),
+    Route(RouteError),
+    Pool(PoolError),
+    Diesel(diesel::result::Error),
+}
+
+/// What kind of error it is, to decide what to do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The file, its variables or the rules in it are wrong.
+    Config,
+    /// No database has the name that a router or a caller gave.
+    UnknownDatabase,
+    /// One statement names tables of two databases.
+    CrossDatabaseQuery,
+    /// A statement is for another database than the open transaction.
+    CrossDatabaseTransaction,
+    /// The database's `operations` lack what the statement does.
+    OperationNotAllowed,
+    /// The statement writes where writes are prevented.
+    WritesPrevented,
+    /// The table belongs to no app, and the file wants that to be an error.
+    Unrouted,
+    /// The statement cannot be read, so its tables are unknown.
+    Unreadable,
+    /// The statement opens or closes a transaction by hand.
+    TransactionControl,
+    /// A test allowed other databases only.
+    DatabaseNotExpected,
+    /// The database cannot be reached.
+    Unreachable,
+    /// All of the database's connections are in use.
+    Exhausted,
+    /// The connections have no support for the database's engine.
+    UnsupportedEngine,
+    /// Diesel's own error, as it came.
+    Diesel,
+}
+
+impl Error {
+    /// What kind of error it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match &*self.0 {
+            Source::Config(_) | Source::Rules(_) => ErrorKind::Config,
+            Source::Diesel(_) => ErrorKind::Diesel,
+            Source::Pool(error) => match error {
+                PoolError::UnsupportedEngine { .. } => ErrorKind::UnsupportedEngine,
+                PoolError::Unreachable { .. } => ErrorKind::Unreachable,
+                PoolError::Exhausted { .. } => ErrorKind::Exhausted,
+            },
+            Source::Route(error) => match error {
+                RouteError::UnknownDatabase { .. } => ErrorKind::UnknownDatabase,
+                RouteError::CrossDatabaseQuery { .. } => ErrorKind::CrossDatabaseQuery,
+                RouteError::CrossDatabaseTransaction { .. } => ErrorKind::CrossDatabaseTransaction,
+                RouteError::OperationNotAllowed { .. } => ErrorKind::OperationNotAllowed,
+                RouteError::WritesPrevented { .. } => ErrorKind::WritesPrevented,
+                RouteError::Unrouted { .. } => ErrorKind::Unrouted,
+                RouteError::Unreadable => ErrorKind::Unreadable,
+                RouteError::TransactionControl => ErrorKind::TransactionControl,
+                RouteError::DatabaseNotExpected { .. } => ErrorKind::DatabaseNotExpected,
+            },
+        }
+    }
+
+    /// Whether the file, its variables or the rules in it are wrong.
+    #[must_use]
+    pub fn is_config(&self) -> bool {
+        self.kind() == ErrorKind::Config
+    }
+
+    /// Whether the same call could succeed later: the database was unreachable or busy.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        matches!(self.kind(), ErrorKind::Unreachable | ErrorKind::Exhausted)
+    }
+
+    /// The database that could not be used, where the error is about one.
+    #[must_use]
+    pub fn alias(&self) -> Option<&Alias> {
+        match &*self.0 {
+            Source::Pool(error) => Some(error.alias()),
+            Source::Route(
+                RouteError::OperationNotAllowed { alias, .. }
+                | RouteError::UnknownDatabase { alias, .. }
+                | RouteError::DatabaseNotExpected { alias, .. },
+            ) => Some(alias),
+            _ => None,
+        }
+    }
+
+    /// The problems of the file, where they are what is wrong.
+    #[must_use]
+    pub fn as_config(&self) -> Option<&ConfigError> {
+        match &*self.0 {
+            Source::Config(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// Why the statement has no database, where that is what is wrong.
+    #[must_use]
+    pub fn as_route(&self) -> Option<&RouteError> {
+        match &*self.0 {
+            Source::Route(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// Finds the router's error inside of one that a session returned.
+    #[must_use]
+    pub fn from_diesel(error: &diesel::result::Error) -> Option<&Self> {
+        match error {
+            diesel::result::Error::QueryBuilderError(source) => source.downcast_ref(),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.0 {
+            Source::Config(error) => error.fmt(f),
+            Source::Rules(errors) => {
+                for (index, error) in errors.iter().enumerate() {
+                    let separator = if index == 0 { "" } else { "; " };
+                    write!(f, "{separator}{error}")?;
+                }
+                Ok(())
+            }
+            Source::Route(error) => error.fmt(f),
+            Source::Pool(error) => error.fmt(f),
+            Source::Diesel(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        // Display already says what the error inside says, so the chain goes on below it.
+        match &*self.0 {
+            Source::Config(error) => error.source(),
+            Source::Rules(_) => None,
+            Source::Route(error) => error.source(),
+            Source::Pool(error) => error.source(),
+            Source::Diesel(error) => error.source(),
+        }
+    }
+}
+
+impl From<ConfigError> for Error {
+    fn from(error: ConfigError) -> Self {
+        Self(Box::new(Source::Config(error)))
+    }
+}
+
+impl From<Vec<RuleError>> for Error {
+    fn from(errors: Vec<RuleError>) -> Self {
+        Self(Box::new(Source::Rules(errors)))
+    }
+}
+
+impl From<RouteError> for Error {
+    fn from(error: RouteError) -> Self {
+        Self(Box::new(Source::Route(error)))
+    }
+}
+
+impl From<PoolError> for Error {
+    fn from(error: PoolError) -> Self {
+        Self(Box::new(Source::Pool(error)))
+    }
+}
+
+impl From<diesel::result::Error> for Error {
+    fn from(error: diesel::result::Error) -> Self {
+        match error {
+            diesel::result::Error::QueryBuilderError(source) => match source.downcast::<Self>() {
+                Ok(error) => *error,
+                Err(source) => {
+                    Self(Box::new(Source::Diesel(diesel::result::Error::QueryBuilderError(source))))
+                }
+            },
+            other => Self(Box::new(Source::Diesel(other))),
+        }
+    }
+}
+
+impl From<Error> for diesel::result::Error {
+    fn from(error: Error) -> Self {
+        match *error.0 {
+            Source::Diesel(error) => error,
+            source => Self::QueryBuilderError(Box::new(Error(Box::new(source)))),
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! What r2d2 asks when it opens, tests and takes back a connection.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use diesel::r2d2::{Error as ManagerError, HandleError, ManageConnection};
+use router_core::Alias;
+
+use super::{Isolation, NodeConnection};
+use crate::backend::{Access, RoutedConnection};
+use crate::config::{Database, DatabaseUrl, PoolSettings};
+
+/// Opens, tests and takes back the connections of one database.
+///
+/// It differs from Diesel's `ConnectionManager` in what its connections remember: the alias that their
+/// errors name, when they were last known to work, and whether they failed.
+pub struct Manager<C> {
+    alias: Alias,
+    url: DatabaseUrl,
+    settings: PoolSettings,
+    access: Access,
+    isolation: Isolation,
+    failures: Failures,
+    // `fn() -> C`: a manager makes connections and holds none, so it is `Sync` whatever they are.
+    connection: PhantomData<fn() -> C>,
+}
+
+impl<C> Clone for Manager<C> {
+    fn clone(&self) -> Self {
+        Self {
+            alias: self.alias.clone(),
+            url: self.url.clone(),
+            settings: self.settings.clone(),
+            access: self.access,
+            isolation: self.isolation,
+            failures: self.failures.clone(),
+            connection: PhantomData,
+        }
+    }
+}
+
+impl<C> Manager<C> {
+    pub(crate) fn new(database: &Database, access: Access, isolation: Isolation) -> Self {
+        Self {
+            alias: database.alias.clone(),
+            url: database.url.clone(),
+            settings: database.pool.clone(),
+            access,
+            isolation,
+            failures: Failures::default(),
+            connection: PhantomData,
+        }
+    }
+
+    /// The database whose connections these are.
+    #[must_use]
+    pub fn alias(&self) -> &Alias {
+        &self.alias
+    }
+
+    pub(super) fn failures(&self) -> Failures {
+        self.failures.clone()
+    }
+}
+
+impl<C> fmt::Debug for Manager<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Manager").field("alias", &self.alias).field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+impl<C: RoutedConnection> ManageConnection for Manager<C> {
+    type Connection = NodeConnection<C>;
+    type Error = ManagerError;
+
+    fn connect(&self) -> Result<Self::Connection, Self::Error> {
+        let conn = C::open(&self.url, &self.settings, self.access)?;
+        let mut node = NodeConnection::new(conn, self.alias.clone());
+        if self.isolation == Isolation::TestTransaction {
+            diesel::Connection::begin_test_transaction(&mut node)?;
+        }
+        Ok(node)
+    }
+
+    fn is_valid(&self, conn: &mut Self::Connection) -> Result<(), Self::Error> {
+        // A test transaction lives and dies with its connection, so it is never asked.
+        if self.isolation == Isolation::TestTransaction || conn.is_trusted(self.settings.validate_after) {
+            return Ok(());
+        }
+        Ok(conn.validate()?)
+    }
+
+    fn has_broken(&self, conn: &mut Self::Connection) -> bool {
+        let keep_open = self.isolation == Isolation::TestTransaction;
+        std::thread::panicking() && !keep_open || conn.is_unusable(keep_open)
+    }
+}
+
+/// What the last failed attempt to connect said, and when.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Failures(Arc<Mutex<Option<(Instant, String)>>>);
+
+impl Failures {
+    /// The last failure, if it came at or after `start`.
+    pub(super) fn since(&self, start: Instant) -> Option<String> {
+        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        last.as_ref().filter(|(at, _)| *at >= start).map(|(_, cause)| cause.clone())
+    }
+}
+
+impl HandleError<ManagerError> for Failures {
+    fn handle_error(&self, error: ManagerError) {
+        let cause = error.to_string();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), cause));
+    }
+}

@@ -1,0 +1,195 @@
+//! The fifth step: a node's connections.
+//!
+//! A pool is Diesel's r2d2 pool over a [`Manager`] that knows the node's alias. Three things differ from
+//! r2d2's defaults, each for a reason:
+//! - A connection that was used or checked less than `validate_after` ago is handed out without a ping: the
+//!   ping is one whole round trip.
+//! - A connection that failed is closed when it comes back, and one of which nobody can tell is asked before
+//!   it is handed out again.
+//! - Where no connection lives and the server cannot be reached, a check-out fails at once instead of
+//!   waiting out its timeout.
+
+mod manager;
+mod node;
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use diesel::r2d2::PooledConnection;
+use router_core::Alias;
+
+pub use manager::Manager;
+pub(crate) use node::NodeTransactionManager;
+pub use node::{NodeConnection, Rows};
+
+use crate::backend::{Access, RoutedConnection};
+use crate::config::Database;
+
+/// A pool of connections to one database: `diesel::r2d2::Pool`, configured from the file.
+pub type Pool<C> = diesel::r2d2::Pool<Manager<C>>;
+
+/// A connection checked out of a [`Pool`]: an ordinary `diesel::Connection`, given back when dropped.
+pub type Checkout<C> = PooledConnection<Manager<C>>;
+
+/// Builds the pool of a database, with the manager that it asks. It opens nothing but the `min_idle` connections, and waits for none.
+pub(crate) fn build<C: RoutedConnection>(
+    database: &Database,
+    isolation: Isolation,
+) -> Result<(Pool<C>, Manager<C>), PoolError> {
+    let engine = database.url.engine();
+    if !C::supports(engine) {
+        return Err(PoolError::UnsupportedEngine { alias: database.alias.clone(), engine });
+    }
+    let settings = &database.pool;
+    let manager = Manager::new(database, access(database), isolation);
+    let (max_size, min_idle) = match isolation {
+        Isolation::None => (settings.max_size, settings.min_idle),
+        Isolation::TestTransaction => (1, 0),
+    };
+    let pool = Pool::builder()
+        .max_size(max_size)
+        .min_idle(Some(min_idle))
+        .connection_timeout(settings.connection_timeout)
+        .idle_timeout(match isolation {
+            Isolation::None => settings.idle_timeout,
+            Isolation::TestTransaction => None,
+        })
+        .max_lifetime(match isolation {
+            Isolation::None => settings.max_lifetime,
+            Isolation::TestTransaction => None,
+        })
+        .error_handler(Box::new(manager.failures()))
+        .build_unchecked(manager.clone());
+    Ok((pool, manager))
+}
+
+/// Whether a pool's connection lives in one transaction that is never committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Isolation {
+    /// Ordinary connections.
+    #[default]
+    None,
+    /// One connection, in a test transaction from its first moment.
+    TestTransaction,
+}
+
+/// A replica and a database that may only be read are read-only at the server too.
+fn access(database: &Database) -> Access {
+    use router_core::Operation::{Migrate, Write};
+    let read_only = database.replica_of.is_some()
+        || database.read_only
+        || !(database.operations.contains(Write) || database.operations.contains(Migrate));
+    if read_only { Access::ReadOnly } else { Access::ReadWrite }
+}
+
+/// Checks a connection out: the first free one, or a new one.
+///
+/// # Errors
+/// [`PoolError::Unreachable`] as soon as an attempt to connect has failed and no connection lives;
+/// [`PoolError::Exhausted`] where all connections stay in use for the whole `connection_timeout`.
+pub(crate) fn check_out<C: RoutedConnection>(
+    pool: &Pool<C>,
+    manager: &Manager<C>,
+) -> Result<Checkout<C>, PoolError> {
+    /// How often a waiting check-out looks whether an attempt to connect has failed.
+    const SLICE: Duration = Duration::from_millis(10);
+    /// How long after a failure the next check-out still fails at once, while r2d2 goes on trying.
+    const RECENT: Duration = Duration::from_millis(500);
+
+    if let Some(checkout) = pool.try_get() {
+        return Ok(checkout);
+    }
+    let failures = manager.failures();
+    let start = Instant::now();
+    let timeout = pool.connection_timeout();
+    if pool.state().connections == 0 {
+        if let Some(cause) = failures.since(start.checked_sub(RECENT).unwrap_or(start)) {
+            return Err(PoolError::Unreachable { alias: manager.alias().clone(), cause });
+        }
+    }
+    loop {
+        let left = timeout.saturating_sub(start.elapsed());
+        if let Ok(checkout) = pool.get_timeout(left.min(SLICE)) {
+            return Ok(checkout);
+        }
+        let state = pool.state();
+        if state.connections == 0 {
+            if let Some(cause) = failures.since(start) {
+                return Err(PoolError::Unreachable { alias: manager.alias().clone(), cause });
+            }
+        }
+        if left <= SLICE {
+            return Err(match failures.since(start) {
+                Some(cause) => PoolError::Unreachable { alias: manager.alias().clone(), cause },
+                None => PoolError::Exhausted {
+                    alias: manager.alias().clone(),
+                    waited: timeout,
+                    max_size: pool.max_size(),
+                },
+            });
+        }
+    }
+}
+
+/// Why no connection could be had. Every message names the database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PoolError {
+    /// The build has no support for the database's engine.
+    UnsupportedEngine {
+        /// The database.
+        alias: Alias,
+        /// Its engine.
+        engine: crate::config::Engine,
+    },
+    /// The server could not be reached, or refused.
+    Unreachable {
+        /// The database.
+        alias: Alias,
+        /// What the last attempt to connect said, without any password.
+        cause: String,
+    },
+    /// All connections were in use for too long.
+    Exhausted {
+        /// The database.
+        alias: Alias,
+        /// How long the check-out waited.
+        waited: Duration,
+        /// How many connections the pool may have.
+        max_size: u32,
+    },
+}
+
+impl PoolError {
+    /// The database that the error is about.
+    #[must_use]
+    pub fn alias(&self) -> &Alias {
+        match self {
+            Self::UnsupportedEngine { alias, .. }
+            | Self::Unreachable { alias, .. }
+            | Self::Exhausted { alias, .. } => alias,
+        }
+    }
+}
+
+impl fmt::Display for PoolError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnsupportedEngine { alias, engine } => write!(
+                f,
+                "database `{alias}` is on {engine}, which these connections have no support for; use \
+                 `AnyConnection` or that engine's own connection, and enable its feature of router-diesel"
+            ),
+            Self::Unreachable { alias, cause } => {
+                write!(f, "database `{alias}` cannot be reached: {}", cause.trim_end())
+            }
+            Self::Exhausted { alias, waited, max_size } => write!(
+                f,
+                "database `{alias}` had no free connection for {waited:?}: all {max_size} are in use; give \
+                 connections back sooner, or raise `pool.max_size`"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for PoolError {}

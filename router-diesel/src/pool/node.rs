@@ -1,0 +1,345 @@
+//! A connection that remembers whose it is and how it fares.
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::ops::{Deref, DerefMut};
+use std::time::{Duration, Instant};
+
+use diesel::connection::{
+    CacheSize, Connection, ConnectionSealed, Instrumentation, LoadConnection, SimpleConnection,
+    TransactionManager, TransactionManagerStatus,
+};
+use diesel::expression::QueryMetadata;
+use diesel::migration::MigrationConnection;
+use diesel::query_builder::{Query, QueryFragment, QueryId};
+use diesel::query_dsl::UpdateAndFetchResults;
+use diesel::r2d2::R2D2Connection;
+use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error as DieselError};
+use diesel::{ConnectionError, ConnectionResult, QueryResult};
+use router_core::Alias;
+
+use crate::backend::{RoutedConnection, Verdict, verdict};
+
+/// A connection of a pool: a `diesel::Connection` that forwards everything to the one it holds.
+///
+/// It dereferences to Diesel's own connection, so a function that wants `&mut PgConnection` takes it as it
+/// is. What is done that way is out of its sight, so it is tested at its next check-out.
+pub struct NodeConnection<C> {
+    conn: C,
+    alias: Alias,
+    state: State,
+}
+
+impl<C> fmt::Debug for NodeConnection<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NodeConnection")
+            .field("alias", &self.alias)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is known of a connection.
+#[derive(Debug)]
+pub(super) struct State {
+    verdict: Verdict,
+    last_known_good: Instant,
+}
+
+impl State {
+    /// Takes an error in: remembers what it says of the connection, and names the database where the
+    /// connection is gone.
+    #[cold]
+    fn observe(&mut self, alias: &Alias, error: DieselError) -> DieselError {
+        match verdict(&error) {
+            Verdict::Fine => error,
+            Verdict::Suspect => {
+                if self.verdict == Verdict::Fine {
+                    self.verdict = Verdict::Suspect;
+                }
+                error
+            }
+            Verdict::Lost => {
+                self.verdict = Verdict::Lost;
+                name_database(alias, error)
+            }
+        }
+    }
+}
+
+/// The error of a lost connection, with the alias in front.
+fn name_database(alias: &Alias, error: DieselError) -> DieselError {
+    match error {
+        DieselError::DatabaseError(_, information) => DieselError::DatabaseError(
+            DatabaseErrorKind::ClosedConnection,
+            Box::new(LostConnection {
+                message: format!(
+                    "the connection to database `{alias}` was lost: {}",
+                    information.message().trim_end()
+                ),
+                information,
+            }),
+        ),
+        other => other,
+    }
+}
+
+struct LostConnection {
+    message: String,
+    information: Box<dyn DatabaseErrorInformation + Send + Sync>,
+}
+
+impl DatabaseErrorInformation for LostConnection {
+    fn message(&self) -> &str {
+        &self.message
+    }
+    fn details(&self) -> Option<&str> {
+        self.information.details()
+    }
+    fn hint(&self) -> Option<&str> {
+        self.information.hint()
+    }
+    fn table_name(&self) -> Option<&str> {
+        self.information.table_name()
+    }
+    fn column_name(&self) -> Option<&str> {
+        self.information.column_name()
+    }
+    fn constraint_name(&self) -> Option<&str> {
+        self.information.constraint_name()
+    }
+    fn statement_position(&self) -> Option<i32> {
+        self.information.statement_position()
+    }
+}
+
+impl<C: RoutedConnection> NodeConnection<C> {
+    pub(super) fn new(conn: C, alias: Alias) -> Self {
+        Self { conn, alias, state: State { verdict: Verdict::Fine, last_known_good: Instant::now() } }
+    }
+
+    /// The database that the connection belongs to.
+    #[must_use]
+    pub fn alias(&self) -> &Alias {
+        &self.alias
+    }
+
+    /// Whether the connection may be handed out without asking the server.
+    pub(super) fn is_trusted(&self, validate_after: Duration) -> bool {
+        self.state.verdict == Verdict::Fine && self.state.last_known_good.elapsed() < validate_after
+    }
+
+    /// Asks the server whether the connection works.
+    pub(super) fn validate(&mut self) -> QueryResult<()> {
+        if self.state.verdict == Verdict::Lost {
+            return Err(DieselError::BrokenTransactionManager);
+        }
+        self.conn.ping().map_err(|error| self.state.observe(&self.alias, error))?;
+        self.state = State { verdict: Verdict::Fine, last_known_good: Instant::now() };
+        Ok(())
+    }
+
+    /// Whether the connection is to be closed instead of given back. Called as it comes back, which is also
+    /// when it was last known to work.
+    pub(super) fn is_unusable(&mut self, keep_open_transaction: bool) -> bool {
+        if self.state.verdict == Verdict::Fine {
+            self.state.last_known_good = Instant::now();
+        }
+        let open_transaction = !keep_open_transaction
+            && !matches!(
+                self.valid_depth(),
+                Some(0)
+            );
+        self.state.verdict == Verdict::Lost || open_transaction || self.conn.is_broken()
+    }
+
+    /// Whether the connection is known to be gone.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.state.verdict == Verdict::Lost
+    }
+
+    /// How many transactions are open on it, or `None` where nobody can tell any more.
+    pub(crate) fn valid_depth(&mut self) -> Option<u32> {
+        C::TransactionManager::transaction_manager_status_mut(&mut self.conn)
+            .transaction_depth()
+            .ok()
+            .map(|depth| depth.map_or(0, NonZeroU32::get))
+    }
+
+    /// How many transactions are open on it.
+    pub(crate) fn depth(&mut self) -> u32 {
+        self.valid_depth().unwrap_or(0)
+    }
+
+    /// Makes sure that the connection is closed when it comes back to its pool.
+    pub(crate) fn discard(&mut self) {
+        self.state.verdict = Verdict::Lost;
+    }
+
+    /// Runs a call on the held connection and takes in what its error says.
+    fn watch<T>(&mut self, call: impl FnOnce(&mut C) -> QueryResult<T>) -> QueryResult<T> {
+        call(&mut self.conn).map_err(|error| self.state.observe(&self.alias, error))
+    }
+}
+
+impl<C> Deref for NodeConnection<C> {
+    type Target = C;
+
+    fn deref(&self) -> &C {
+        &self.conn
+    }
+}
+
+impl<C> DerefMut for NodeConnection<C> {
+    fn deref_mut(&mut self) -> &mut C {
+        if self.state.verdict == Verdict::Fine {
+            self.state.verdict = Verdict::Suspect;
+        }
+        &mut self.conn
+    }
+}
+
+impl<C: RoutedConnection> SimpleConnection for NodeConnection<C> {
+    fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
+        self.watch(|conn| conn.batch_execute(query))
+    }
+}
+
+impl<C> ConnectionSealed for NodeConnection<C> {}
+
+impl<C: RoutedConnection> Connection for NodeConnection<C> {
+    type Backend = C::Backend;
+    type TransactionManager = NodeTransactionManager;
+
+    fn establish(_: &str) -> ConnectionResult<Self> {
+        Err(ConnectionError::BadConnection("a node's connection is checked out of its pool".into()))
+    }
+
+    fn begin_test_transaction(&mut self) -> QueryResult<()> {
+        self.watch(C::begin_test_transaction)
+    }
+
+    fn execute_returning_count<T>(&mut self, source: &T) -> QueryResult<usize>
+    where
+        T: QueryFragment<Self::Backend> + QueryId,
+    {
+        self.watch(|conn| conn.execute_returning_count(source))
+    }
+
+    fn transaction_state(&mut self) -> &mut Self {
+        self
+    }
+
+    fn instrumentation(&mut self) -> &mut dyn Instrumentation {
+        self.conn.instrumentation()
+    }
+
+    fn set_instrumentation(&mut self, instrumentation: impl Instrumentation) {
+        self.conn.set_instrumentation(instrumentation);
+    }
+
+    fn set_prepared_statement_cache_size(&mut self, size: CacheSize) {
+        self.conn.set_prepared_statement_cache_size(size);
+    }
+}
+
+impl<B, C: RoutedConnection + LoadConnection<B>> LoadConnection<B> for NodeConnection<C> {
+    type Cursor<'conn, 'query>
+        = Rows<'conn, <C as LoadConnection<B>>::Cursor<'conn, 'query>>
+    where
+        Self: 'conn;
+    type Row<'conn, 'query>
+        = <C as LoadConnection<B>>::Row<'conn, 'query>
+    where
+        Self: 'conn;
+
+    fn load<'conn, 'query, T>(
+        &'conn mut self,
+        source: T,
+    ) -> QueryResult<<Self as LoadConnection<B>>::Cursor<'conn, 'query>>
+    where
+        T: Query + QueryFragment<Self::Backend> + QueryId + 'query,
+        Self::Backend: QueryMetadata<T::SqlType>,
+    {
+        let Self { conn, alias, state } = self;
+        match <C as LoadConnection<B>>::load(conn, source) {
+            Ok(cursor) => Ok(Rows { cursor, alias, state }),
+            Err(error) => Err(state.observe(alias, error)),
+        }
+    }
+}
+
+/// The rows of a query, read from a node's connection.
+#[derive(Debug)]
+pub struct Rows<'conn, I> {
+    cursor: I,
+    alias: &'conn Alias,
+    state: &'conn mut State,
+}
+
+impl<I, R> Iterator for Rows<'_, I>
+where
+    I: Iterator<Item = QueryResult<R>>,
+{
+    type Item = QueryResult<R>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.cursor.next() {
+            Some(Err(error)) => Some(Err(self.state.observe(self.alias, error))),
+            row => row,
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.cursor.size_hint()
+    }
+}
+
+impl<C: RoutedConnection> R2D2Connection for NodeConnection<C> {
+    fn ping(&mut self) -> QueryResult<()> {
+        self.watch(C::ping)
+    }
+
+    fn is_broken(&mut self) -> bool {
+        self.is_unusable(false)
+    }
+}
+
+impl<C: RoutedConnection + MigrationConnection> MigrationConnection for NodeConnection<C> {
+    fn setup(&mut self) -> QueryResult<usize> {
+        self.watch(C::setup)
+    }
+}
+
+impl<Changes, Output, C> UpdateAndFetchResults<Changes, Output> for NodeConnection<C>
+where
+    C: RoutedConnection + UpdateAndFetchResults<Changes, Output>,
+{
+    fn update_and_fetch(&mut self, changeset: Changes) -> QueryResult<Output> {
+        self.watch(|conn| conn.update_and_fetch(changeset))
+    }
+}
+
+/// Forwards to the transaction manager of the held connection.
+#[derive(Debug)]
+pub struct NodeTransactionManager;
+
+impl<C: RoutedConnection> TransactionManager<NodeConnection<C>> for NodeTransactionManager {
+    type TransactionStateData = NodeConnection<C>;
+
+    fn begin_transaction(conn: &mut NodeConnection<C>) -> QueryResult<()> {
+        conn.watch(C::TransactionManager::begin_transaction)
+    }
+
+    fn rollback_transaction(conn: &mut NodeConnection<C>) -> QueryResult<()> {
+        conn.watch(C::TransactionManager::rollback_transaction)
+    }
+
+    fn commit_transaction(conn: &mut NodeConnection<C>) -> QueryResult<()> {
+        conn.watch(C::TransactionManager::commit_transaction)
+    }
+
+    fn transaction_manager_status_mut(conn: &mut NodeConnection<C>) -> &mut TransactionManagerStatus {
+        C::TransactionManager::transaction_manager_status_mut(&mut conn.conn)
+    }
+}

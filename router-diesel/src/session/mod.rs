@@ -1,0 +1,280 @@
+//! A connection that routes each statement by itself.
+//!
+//! [`Session`] walks the five steps and owns nothing of their insides: it asks [`Databases`] what a
+//! statement is and where it goes, checks that database's connection out, and runs the statement there.
+
+mod connection;
+mod instrumentation;
+mod read;
+mod save;
+mod scope;
+mod transaction;
+mod using;
+
+use std::fmt;
+
+use diesel::connection::{CacheSize, Connection, TransactionManager, TransactionManagerStatus};
+use diesel::query_builder::{QueryFragment, QueryId};
+use diesel::{ConnectionError, QueryResult};
+use router_core::Alias;
+
+use crate::backend::RoutedConnection;
+use crate::databases::Databases;
+use crate::error::Error;
+use crate::pool::{Checkout, NodeConnection, NodeTransactionManager};
+use crate::routing::{Circumstances, Explanation, Prepared, Transaction};
+
+pub use connection::SessionTransactionManager;
+use instrumentation::SessionInstrumentation;
+pub use read::{ReadQuery, ReadSession};
+pub use scope::Scope;
+use scope::State;
+pub use using::{Using, UsingTransactionManager};
+
+/// A `diesel::Connection` that sends each statement to the database that it belongs to.
+///
+/// It checks connections out lazily, at most one for each database, and gives them back when it is dropped or
+/// at [`release`](Self::release). Make one for each request or job.
+///
+/// A transaction follows the route: its BEGIN waits for the first statement and runs on the database that
+/// the statement's tables are written to. Until the transaction ends, a statement for another database is
+/// refused.
+///
+/// ```no_run
+/// use diesel::prelude::*;
+/// use router_diesel::Databases;
+///
+/// diesel::table! { posts { id -> Integer, title -> Text } }
+///
+/// # fn demo(databases: &Databases<SqliteConnection>) -> QueryResult<()> {
+/// let mut conn = databases.session();
+/// conn.transaction(|conn| {
+///     diesel::insert_into(posts::table).values(posts::title.eq("routed")).execute(conn)?;
+///     posts::table.count().get_result::<i64>(conn)
+/// })?;
+/// # Ok(()) }
+/// ```
+pub struct Session<C: RoutedConnection> {
+    databases: Databases<C>,
+    nodes: Vec<(usize, Checkout<C>)>,
+    state: State,
+    only: Option<Vec<usize>>,
+    status: TransactionManagerStatus,
+    open: Option<OpenTransaction>,
+    isolation: Isolation,
+    read_only: bool,
+    instrumentation: SessionInstrumentation,
+    statement_cache: Option<CacheSize>,
+}
+
+/// The database on which a transaction is open.
+#[derive(Debug, Clone, Copy)]
+struct OpenTransaction {
+    database: usize,
+    /// How deep the connection already was: 1 inside of a test transaction.
+    outer_depth: u32,
+}
+
+/// Whether what the session does is rolled back in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Isolation {
+    None,
+    TestTransactions,
+}
+
+impl<C: RoutedConnection> fmt::Debug for Session<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let routing = self.databases.routing();
+        f.debug_struct("Session")
+            .field("connections", &self.connected().collect::<Vec<_>>())
+            .field("transaction", &self.open.map(|open| routing.alias(open.database)))
+            .field("scope", &self.state)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<C: RoutedConnection> Session<C> {
+    pub(crate) fn new(databases: Databases<C>) -> Self {
+        Self {
+            databases,
+            nodes: Vec::new(),
+            state: State::default(),
+            only: None,
+            status: TransactionManagerStatus::default(),
+            open: None,
+            isolation: Isolation::None,
+            read_only: false,
+            instrumentation: SessionInstrumentation::default(),
+            statement_cache: None,
+        }
+    }
+
+    /// The databases that this session routes to.
+    #[must_use]
+    pub fn databases(&self) -> &Databases<C> {
+        &self.databases
+    }
+
+    /// The databases of which the session holds a connection now.
+    pub fn connected(&self) -> impl Iterator<Item = &Alias> {
+        self.nodes.iter().map(|(database, _)| self.databases.routing().alias(*database))
+    }
+
+    /// Gives back every connection but that of an open transaction. The next statement checks out anew.
+    pub fn release(&mut self) {
+        let open = self.open.map(|open| open.database);
+        let mut kept = None;
+        for (database, mut checkout) in self.nodes.drain(..) {
+            if Some(database) == open {
+                kept = Some((database, checkout));
+                continue;
+            }
+            if self.isolation == Isolation::TestTransactions {
+                end_test_transaction(&mut checkout);
+            }
+            self.instrumentation.leave(&mut checkout);
+            if self.statement_cache.is_some() {
+                checkout.set_prepared_statement_cache_size(CacheSize::Unbounded);
+            }
+        }
+        self.nodes.extend(kept);
+    }
+
+    /// For tests: from now on a statement for any other database fails and names it.
+    ///
+    /// # Errors
+    /// One of the names is no database's.
+    pub fn allow_only<I>(&mut self, aliases: I) -> Result<(), Error>
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        let routing = self.databases.routing();
+        let only = aliases.into_iter().map(|alias| routing.find(alias.as_ref()));
+        self.only = Some(only.collect::<Result<_, _>>()?);
+        Ok(())
+    }
+
+    /// Says where this session would send a query now and why. Nothing is run.
+    ///
+    /// # Errors
+    /// What Diesel says of a query that cannot be built.
+    pub fn explain<T>(&self, query: &T) -> QueryResult<Explanation>
+    where
+        T: QueryFragment<C::Backend> + QueryId,
+    {
+        let prepared = self.databases.prepare(query)?;
+        Ok(self.databases.routing().explain(&prepared, self.circumstances()))
+    }
+
+    fn circumstances(&self) -> Circumstances<'_> {
+        Circumstances {
+            using: self.state.using,
+            transaction: match (&self.open, &self.status) {
+                (Some(open), _) => Transaction::On(open.database),
+                (None, TransactionManagerStatus::Valid(status)) if status.transaction_depth().is_some() => {
+                    Transaction::Pending
+                }
+                _ => Transaction::None,
+            },
+            role: self.state.role,
+            prevent_writes: self.state.prevent_writes,
+            only: self.only.as_deref().or_else(|| self.databases.only()),
+        }
+    }
+
+    /// The connection on which a statement runs, inside the transaction where there is one.
+    fn connection_for(&mut self, prepared: &Prepared) -> QueryResult<&mut NodeConnection<C>> {
+        let circumstances = self.circumstances();
+        let operation = prepared.statement.operation();
+        let database = self
+            .databases
+            .routing()
+            .route(prepared, operation, circumstances)
+            .map_err(|error| diesel::result::Error::from(Error::from(error)))?;
+        if circumstances.transaction == Transaction::Pending {
+            self.begin_on(database)?;
+        }
+        self.node(database)
+    }
+
+    /// The session's connection to a database: the one that it holds, or a new check-out.
+    fn node(&mut self, database: usize) -> QueryResult<&mut NodeConnection<C>> {
+        let in_transaction = self.open.is_some_and(|open| open.database == database);
+        let held = self.nodes.iter().position(|(held, _)| *held == database);
+        let position = match held {
+            Some(position) if in_transaction || !self.nodes[position].1.is_lost() => position,
+            lost => {
+                if let Some(position) = lost {
+                    self.nodes.swap_remove(position);
+                }
+                let checkout = self.check_out(database)?;
+                self.nodes.push((database, checkout));
+                self.nodes.len() - 1
+            }
+        };
+        Ok(&mut self.nodes[position].1)
+    }
+
+    #[cold]
+    fn check_out(&mut self, database: usize) -> QueryResult<Checkout<C>> {
+        let mut checkout = self.databases.check_out(database)?;
+        self.instrumentation.join(&mut checkout);
+        if let Some(size) = self.statement_cache {
+            checkout.set_prepared_statement_cache_size(size);
+        }
+        if self.isolation == Isolation::TestTransactions && checkout.depth() == 0 {
+            checkout.begin_test_transaction()?;
+        }
+        Ok(checkout)
+    }
+
+    /// Opens the transaction that was waiting for its first statement, with its savepoints.
+    fn begin_on(&mut self, database: usize) -> QueryResult<()> {
+        let depth = self.status.transaction_depth()?.map_or(0, std::num::NonZeroU32::get);
+        let read_only = self.read_only;
+        let node = self.node(database)?;
+        let outer_depth = node.depth();
+        for level in 0..depth {
+            let begun = if level == 0 && read_only && outer_depth == 0 {
+                transaction::begin_read_only(node)
+            } else {
+                NodeTransactionManager::begin_transaction(node)
+            };
+            if let Err(error) = begun {
+                for _ in 0..level {
+                    if NodeTransactionManager::rollback_transaction(node).is_err() {
+                        node.discard();
+                    }
+                }
+                return Err(error);
+            }
+        }
+        self.open = Some(OpenTransaction { database, outer_depth });
+        Ok(())
+    }
+}
+
+impl<C: RoutedConnection> Drop for Session<C> {
+    fn drop(&mut self) {
+        // A transaction that is still open ends with its connection, which its pool then closes.
+        self.open = None;
+        self.release();
+    }
+}
+
+/// Rolls back what a test did. Where that fails, the connection is closed, which has the same effect.
+fn end_test_transaction<C: RoutedConnection>(checkout: &mut Checkout<C>) {
+    let node = &mut **checkout;
+    while node.depth() > 0 {
+        if NodeTransactionManager::rollback_transaction(node).is_err() {
+            node.discard();
+            return;
+        }
+    }
+}
+
+/// What Diesel is told where it asks a session to connect by URL.
+fn no_url<T>() -> Result<T, ConnectionError> {
+    Err(ConnectionError::BadConnection("a session is opened by `Databases::session`, not from a URL".into()))
+}

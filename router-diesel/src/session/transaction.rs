@@ -1,0 +1,76 @@
+//! Transactions that only read.
+
+use diesel::QueryResult;
+use diesel::connection::{SimpleConnection, TransactionManager};
+use diesel::result::Error as DieselError;
+
+use super::{ReadSession, Session, SessionTransactionManager};
+use crate::backend::RoutedConnection;
+use crate::config::Engine;
+use crate::pool::{NodeConnection, NodeTransactionManager};
+
+impl<C: RoutedConnection> Session<C> {
+    /// Runs a closure in a transaction that sees one snapshot of one database and cannot write.
+    ///
+    /// PostgreSQL and MariaDB are told that it reads only, at the isolation level `REPEATABLE READ`; SQLite's
+    /// transactions are snapshots anyway. A write does not compile, and one hidden in a `SELECT` is refused.
+    ///
+    /// # Errors
+    /// The closure's own, or that the transaction could not begin or end.
+    pub fn read_only_transaction<T, E>(
+        &mut self,
+        f: impl FnOnce(&mut ReadSession<'_, C>) -> Result<T, E>,
+    ) -> Result<T, E>
+    where
+        E: From<DieselError>,
+    {
+        let outer = std::mem::replace(&mut self.read_only, true);
+        let mut session = ResetReadOnly { session: self, outer };
+        SessionTransactionManager::begin_transaction(session.get())?;
+        let result = f(&mut session.get().read());
+        // Nothing was written, so to roll back is the cheaper and always possible end.
+        let ended = SessionTransactionManager::rollback_transaction(session.get());
+        let value = result?;
+        ended?;
+        Ok(value)
+    }
+}
+
+/// Gives a session its mode back, after a panic too.
+struct ResetReadOnly<'s, C: RoutedConnection> {
+    session: &'s mut Session<C>,
+    outer: bool,
+}
+
+impl<C: RoutedConnection> ResetReadOnly<'_, C> {
+    fn get(&mut self) -> &mut Session<C> {
+        self.session
+    }
+}
+
+impl<C: RoutedConnection> Drop for ResetReadOnly<'_, C> {
+    fn drop(&mut self) {
+        self.session.read_only = self.outer;
+        if std::thread::panicking() && self.session.open.is_some() {
+            self.session.abandon_transaction();
+        }
+    }
+}
+
+/// BEGIN, and what makes it one read-only snapshot on this engine.
+pub(super) fn begin_read_only<C: RoutedConnection>(node: &mut NodeConnection<C>) -> QueryResult<()> {
+    const SNAPSHOT: &str = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+    match node.engine() {
+        Engine::Sqlite => NodeTransactionManager::begin_transaction(node),
+        // There it is said of the transaction that is open.
+        Engine::Postgres => {
+            NodeTransactionManager::begin_transaction(node)?;
+            node.batch_execute(SNAPSHOT).inspect_err(|_| node.discard())
+        }
+        // Here, of the next one.
+        Engine::Mysql => {
+            node.batch_execute(SNAPSHOT)?;
+            NodeTransactionManager::begin_transaction(node)
+        }
+    }
+}
