@@ -4,8 +4,8 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use diesel::query_builder::{AsQuery, QueryFragment, QueryId};
 use diesel::QueryResult;
+use diesel::query_builder::{AsQuery, QueryFragment, QueryId};
 use once_cell::sync::OnceCell;
 use router_core::{Alias, Operation, Router, RouterChain, RouterName};
 
@@ -284,9 +284,9 @@ impl<C: RoutedConnection> DatabasesBuilder<C> {
     pub fn build(self) -> Result<Databases<C>, Error> {
         let routing = Routing::with_routers(self.config, self.routers)?;
         let only = match self.only {
-            Some(aliases) => Some(
-                aliases.iter().map(|alias| routing.find(alias)).collect::<Result<Vec<_>, _>>()?,
-            ),
+            Some(aliases) => {
+                Some(aliases.iter().map(|alias| routing.find(alias)).collect::<Result<Vec<_>, _>>()?)
+            }
             None => None,
         };
         let mut dialects = vec![C::dialect()];

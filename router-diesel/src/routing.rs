@@ -7,8 +7,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use router_core::{
-    Alias, AppLabel, DatabaseRule, Decision, Hints, Model, Operation, Place, Reason, Role, Router, RouterChain,
-    RuleRouter,
+    Alias, AppLabel, DatabaseRule, Decision, Hints, Model, Operation, Place, Reason, Role, Router,
+    RouterChain, RuleRouter,
 };
 use rustc_hash::FxHashMap;
 
@@ -42,6 +42,8 @@ pub struct Routing {
     tables: TableMap,
     databases: FxHashMap<Alias, usize>,
     default: usize,
+    /// Whether the rules are all there is, so that what they say of a table is always the same.
+    rules_alone: bool,
 }
 
 /// A statement and the apps of its tables: what routing needs of it, learnt once.
@@ -55,11 +57,23 @@ pub(crate) struct Prepared {
 struct PreparedModel {
     app: Option<AppLabel>,
     table: TableName,
+    /// What the rules say, where they are all there is.
+    fixed: Option<Sides>,
+}
+
+/// The databases where a table is read and written; `None` where nobody has an opinion.
+#[derive(Debug, Clone, Copy)]
+struct Sides {
+    read: Option<usize>,
+    write: Option<usize>,
 }
 
 impl PreparedModel {
     fn as_model(&self) -> Model<'_> {
-        Model::new(self.app.as_ref().map_or("", AppLabel::as_str), self.table.name())
+        match &self.app {
+            Some(app) => Model::of(app, Some(self.table.name())),
+            None => Model::new("", self.table.name()),
+        }
     }
 }
 
@@ -111,13 +125,14 @@ impl Routing {
         let databases: FxHashMap<Alias, usize> =
             config.databases.iter().enumerate().map(|(index, it)| (it.alias.clone(), index)).collect();
         let default = databases.get(&config.default).copied().unwrap_or_default();
+        let rules_alone = routers.names().len() == 0;
         let routers = if *routers.default_alias() == config.default {
             routers
         } else {
             RouterChain::new(config.default.clone()).with_named("routers", routers)
         };
         let chain = routers.with_named("rules", Arc::clone(&rules)).with_aliases(databases.keys().cloned());
-        Ok(Self { tables: config.table_map(), config, chain, rules, databases, default })
+        Ok(Self { tables: config.table_map(), config, chain, rules, databases, default, rules_alone })
     }
 
     /// The file's checked model.
@@ -241,9 +256,18 @@ impl Routing {
         let models = statement
             .tables()
             .iter()
-            .map(|table| PreparedModel {
-                app: self.tables.app_of(table.schema(), table.name()).cloned(),
-                table: table.clone(),
+            .map(|table| {
+                let app = self.tables.app_of(table.schema(), table.name()).cloned();
+                let fixed = self.rules_alone.then(|| {
+                    let model = app.as_ref().map(|app| Model::of(app, None));
+                    let index = |alias: Option<Alias>| alias.and_then(|alias| self.index(alias.as_str()));
+                    let hints = Hints::default();
+                    Sides {
+                        read: index(model.and_then(|model| self.rules.db_for_read(&model, &hints))),
+                        write: index(model.and_then(|model| self.rules.db_for_write(&model, &hints))),
+                    }
+                });
+                PreparedModel { app, table: table.clone(), fixed }
             })
             .collect();
         Prepared { statement, models }
@@ -330,13 +354,11 @@ impl Routing {
         circumstances: Circumstances<'_>,
         hints: &Hints<'_>,
     ) -> Result<usize, RouteError> {
-        let asked = model.as_model();
         let writes = operation != Operation::Read
             || circumstances.transaction != Transaction::None
             || circumstances.role == Some(Role::Writing);
         if writes {
-            if let Some(alias) = self.chain.db_for_write(&asked, hints) {
-                let database = self.known(&alias, Operation::Write, &asked, hints)?;
+            if let Some(database) = self.ask(model, Operation::Write, hints)? {
                 let open_elsewhere =
                     matches!(circumstances.transaction, Transaction::On(open) if open != database);
                 if operation != Operation::Read || !open_elsewhere {
@@ -346,10 +368,28 @@ impl Routing {
                 return self.fallback(model);
             }
         }
-        match self.chain.db_for_read(&asked, hints) {
-            Some(alias) => self.known(&alias, Operation::Read, &asked, hints),
+        match self.ask(model, Operation::Read, hints)? {
+            Some(database) => Ok(database),
             None => self.fallback(model),
         }
+    }
+
+    /// What the routers say of one table; `None` where nobody has an opinion.
+    fn ask(
+        &self,
+        model: &PreparedModel,
+        side: Operation,
+        hints: &Hints<'_>,
+    ) -> Result<Option<usize>, RouteError> {
+        if let Some(fixed) = model.fixed {
+            return Ok(if side == Operation::Read { fixed.read } else { fixed.write });
+        }
+        let asked = model.as_model();
+        let answer = match side {
+            Operation::Read => self.chain.db_for_read(&asked, hints),
+            Operation::Write | Operation::Migrate => self.chain.db_for_write(&asked, hints),
+        };
+        answer.map(|alias| self.known(&alias, side, &asked, hints)).transpose()
     }
 
     fn fallback(&self, model: &PreparedModel) -> Result<usize, RouteError> {
@@ -426,9 +466,8 @@ impl Routing {
         let operation = prepared.statement.operation();
         let side = if operation == Operation::Read { Operation::Read } else { Operation::Write };
         let hints = circumstances.role.map_or_else(Hints::default, |role| Hints::default().role(role));
-        let outcome = self
-            .route(prepared, operation, circumstances)
-            .map(|database| self.alias(database).clone());
+        let outcome =
+            self.route(prepared, operation, circumstances).map(|database| self.alias(database).clone());
         Explanation {
             operation,
             why: prepared.statement.why().to_string(),
@@ -470,8 +509,7 @@ impl Routing {
         let hints = Hints::default();
         let write = self.chain.explain(Operation::Write, &model.as_model(), &hints);
         let read = self.chain.explain(Operation::Read, &model.as_model(), &hints);
-        let decision =
-            if operation != Operation::Read || read.alias() != alias { write } else { read };
+        let decision = if operation != Operation::Read || read.alias() != alias { write } else { read };
         match (&model.app, decision.reason()) {
             (None, Reason::Default | Reason::Unclaimed { .. }) => {
                 format!("no app has the table `{}`; the default database", model.table)

@@ -39,6 +39,8 @@ pub enum AnyConnection {
 type Builder = <MultiBackend as diesel::backend::Backend>::QueryBuilder;
 
 impl RoutedConnection for AnyConnection {
+    const ONE_DIALECT: bool = false;
+
     fn supports(engine: Engine) -> bool {
         match engine {
             Engine::Sqlite => cfg!(feature = "sqlite"),

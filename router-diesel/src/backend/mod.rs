@@ -37,6 +37,9 @@ use crate::statement::Dialect;
             feature `sqlite`, `postgres` or `mysql` of router-diesel"
 )]
 pub trait RoutedConnection: LoadConnection + R2D2Connection + Send + Sized + 'static {
+    /// Whether every connection of this type speaks the dialect in which [`render`](Self::render) writes.
+    const ONE_DIALECT: bool = true;
+
     /// Whether connections to this engine can be opened.
     fn supports(engine: Engine) -> bool;
 

@@ -8,6 +8,7 @@ use std::time::Instant;
 use diesel::r2d2::{Error as ManagerError, HandleError, ManageConnection};
 use router_core::Alias;
 
+use super::node::Losses;
 use super::{Isolation, NodeConnection};
 use crate::backend::{Access, RoutedConnection};
 use crate::config::{Database, DatabaseUrl, PoolSettings};
@@ -23,6 +24,7 @@ pub struct Manager<C> {
     access: Access,
     isolation: Isolation,
     failures: Failures,
+    losses: Losses,
     // `fn() -> C`: a manager makes connections and holds none, so it is `Sync` whatever they are.
     connection: PhantomData<fn() -> C>,
 }
@@ -36,6 +38,7 @@ impl<C> Clone for Manager<C> {
             access: self.access,
             isolation: self.isolation,
             failures: self.failures.clone(),
+            losses: self.losses.clone(),
             connection: PhantomData,
         }
     }
@@ -50,6 +53,7 @@ impl<C> Manager<C> {
             access,
             isolation,
             failures: Failures::default(),
+            losses: Losses::default(),
             connection: PhantomData,
         }
     }
@@ -77,7 +81,7 @@ impl<C: RoutedConnection> ManageConnection for Manager<C> {
 
     fn connect(&self) -> Result<Self::Connection, Self::Error> {
         let conn = C::open(&self.url, &self.settings, self.access)?;
-        let mut node = NodeConnection::new(conn, self.alias.clone());
+        let mut node = NodeConnection::new(conn, self.alias.clone(), self.losses.clone());
         if self.isolation == Isolation::TestTransaction {
             diesel::Connection::begin_test_transaction(&mut node)?;
         }
@@ -93,6 +97,7 @@ impl<C: RoutedConnection> ManageConnection for Manager<C> {
     }
 
     fn has_broken(&self, conn: &mut Self::Connection) -> bool {
+        conn.came_back(self.settings.validate_after);
         let keep_open = self.isolation == Isolation::TestTransaction;
         std::thread::panicking() && !keep_open || conn.is_unusable(keep_open)
     }

@@ -91,44 +91,48 @@ pub(crate) fn check_out<C: RoutedConnection>(
     pool: &Pool<C>,
     manager: &Manager<C>,
 ) -> Result<Checkout<C>, PoolError> {
-    /// How often a waiting check-out looks whether an attempt to connect has failed.
-    const SLICE: Duration = Duration::from_millis(10);
+    /// How often a check-out without any live connection looks whether one has come or failed to come.
+    const POLL: Duration = Duration::from_millis(1);
     /// How long after a failure the next check-out still fails at once, while r2d2 goes on trying.
     const RECENT: Duration = Duration::from_millis(500);
 
     if let Some(checkout) = pool.try_get() {
         return Ok(checkout);
     }
-    let failures = manager.failures();
     let start = Instant::now();
     let timeout = pool.connection_timeout();
+    let failures = manager.failures();
+    let unreachable = |since| {
+        failures.since(since).map(|cause| PoolError::Unreachable { alias: manager.alias().clone(), cause })
+    };
     if pool.state().connections == 0 {
-        if let Some(cause) = failures.since(start.checked_sub(RECENT).unwrap_or(start)) {
-            return Err(PoolError::Unreachable { alias: manager.alias().clone(), cause });
+        if let Some(error) = unreachable(start.checked_sub(RECENT).unwrap_or(start)) {
+            return Err(error);
         }
-    }
-    loop {
-        let left = timeout.saturating_sub(start.elapsed());
-        if let Ok(checkout) = pool.get_timeout(left.min(SLICE)) {
+        // Asks r2d2 for one new connection; each further call would ask for one more.
+        if let Ok(checkout) = pool.get_timeout(Duration::ZERO) {
             return Ok(checkout);
         }
-        let state = pool.state();
-        if state.connections == 0 {
-            if let Some(cause) = failures.since(start) {
-                return Err(PoolError::Unreachable { alias: manager.alias().clone(), cause });
+        while pool.state().connections == 0 && start.elapsed() < timeout {
+            std::thread::sleep(POLL);
+            if let Some(checkout) = pool.try_get() {
+                return Ok(checkout);
+            }
+            if let Some(error) = unreachable(start) {
+                return Err(error);
             }
         }
-        if left <= SLICE {
-            return Err(match failures.since(start) {
-                Some(cause) => PoolError::Unreachable { alias: manager.alias().clone(), cause },
-                None => PoolError::Exhausted {
-                    alias: manager.alias().clone(),
-                    waited: timeout,
-                    max_size: pool.max_size(),
-                },
-            });
+        if let Some(checkout) = pool.try_get() {
+            return Ok(checkout);
         }
     }
+    pool.get_timeout(timeout.saturating_sub(start.elapsed())).map_err(|_| {
+        unreachable(start).unwrap_or_else(|| PoolError::Exhausted {
+            alias: manager.alias().clone(),
+            waited: timeout,
+            max_size: pool.max_size(),
+        })
+    })
 }
 
 /// Why no connection could be had. Every message names the database.

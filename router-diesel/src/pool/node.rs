@@ -3,6 +3,8 @@
 use std::fmt;
 use std::num::NonZeroU32;
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use diesel::connection::{
@@ -44,6 +46,25 @@ impl<C> fmt::Debug for NodeConnection<C> {
 pub(super) struct State {
     verdict: Verdict,
     last_known_good: Instant,
+    handed_out: Instant,
+    /// The pool's losses when the connection was last known to work.
+    losses_then: u64,
+    losses: Losses,
+}
+
+/// How many connections of a pool were lost so far. Where one is lost, its siblings may be too, so each of
+/// them is tested before it is next handed out.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Losses(Arc<AtomicU64>);
+
+impl Losses {
+    fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 impl State {
@@ -61,6 +82,7 @@ impl State {
             }
             Verdict::Lost => {
                 self.verdict = Verdict::Lost;
+                self.losses.add();
                 name_database(alias, error)
             }
         }
@@ -114,8 +136,12 @@ impl DatabaseErrorInformation for LostConnection {
 }
 
 impl<C: RoutedConnection> NodeConnection<C> {
-    pub(super) fn new(conn: C, alias: Alias) -> Self {
-        Self { conn, alias, state: State { verdict: Verdict::Fine, last_known_good: Instant::now() } }
+    pub(super) fn new(conn: C, alias: Alias, losses: Losses) -> Self {
+        let losses_then = losses.count();
+        let now = Instant::now();
+        let state =
+            State { verdict: Verdict::Fine, last_known_good: now, handed_out: now, losses_then, losses };
+        Self { conn, alias, state }
     }
 
     /// The database that the connection belongs to.
@@ -124,9 +150,23 @@ impl<C: RoutedConnection> NodeConnection<C> {
         &self.alias
     }
 
-    /// Whether the connection may be handed out without asking the server.
-    pub(super) fn is_trusted(&self, validate_after: Duration) -> bool {
-        self.state.verdict == Verdict::Fine && self.state.last_known_good.elapsed() < validate_after
+    /// Whether the connection may be handed out without asking the server. Called as it is handed out.
+    pub(super) fn is_trusted(&mut self, validate_after: Duration) -> bool {
+        let state = &mut self.state;
+        state.handed_out = Instant::now();
+        state.verdict == Verdict::Fine
+            && state.losses_then == state.losses.count()
+            && state.handed_out.duration_since(state.last_known_good) < validate_after
+    }
+
+    /// Notes that the connection comes back, and when it was last known to work. Of one that was held for
+    /// long nobody knows when it was last used, so it is tested before it is next handed out.
+    pub(super) fn came_back(&mut self, validate_after: Duration) {
+        let state = &mut self.state;
+        let now = Instant::now();
+        if now.duration_since(state.handed_out) < validate_after {
+            state.last_known_good = now;
+        }
     }
 
     /// Asks the server whether the connection works.
@@ -134,22 +174,17 @@ impl<C: RoutedConnection> NodeConnection<C> {
         if self.state.verdict == Verdict::Lost {
             return Err(DieselError::BrokenTransactionManager);
         }
-        self.conn.ping().map_err(|error| self.state.observe(&self.alias, error))?;
-        self.state = State { verdict: Verdict::Fine, last_known_good: Instant::now() };
+        let losses = self.state.losses.count();
+        self.watch(C::ping)?;
+        self.state.verdict = Verdict::Fine;
+        self.state.losses_then = losses;
+        self.state.last_known_good = Instant::now();
         Ok(())
     }
 
-    /// Whether the connection is to be closed instead of given back. Called as it comes back, which is also
-    /// when it was last known to work.
+    /// Whether the connection is to be closed instead of given back.
     pub(super) fn is_unusable(&mut self, keep_open_transaction: bool) -> bool {
-        if self.state.verdict == Verdict::Fine {
-            self.state.last_known_good = Instant::now();
-        }
-        let open_transaction = !keep_open_transaction
-            && !matches!(
-                self.valid_depth(),
-                Some(0)
-            );
+        let open_transaction = !keep_open_transaction && !matches!(self.valid_depth(), Some(0));
         self.state.verdict == Verdict::Lost || open_transaction || self.conn.is_broken()
     }
 

@@ -14,6 +14,7 @@ use diesel::result::Error as DieselError;
 use diesel::{ConnectionResult, QueryResult};
 
 use super::instrumentation::SessionInstrumentation;
+use super::rendered::Rendered;
 use super::{Isolation, Session, no_url};
 use crate::backend::RoutedConnection;
 use crate::pool::{NodeConnection, NodeTransactionManager};
@@ -75,6 +76,11 @@ impl<C: RoutedConnection> Connection for Session<C> {
     where
         T: QueryFragment<Self::Backend> + QueryId,
     {
+        if T::query_id().is_none() && C::ONE_DIALECT {
+            let sql = C::render(source)?;
+            let prepared = self.databases.prepare_text(&sql);
+            return self.connection_for(&prepared)?.execute_returning_count(&Rendered { sql, query: source });
+        }
         let prepared = self.databases.prepare(source)?;
         self.connection_for(&prepared)?.execute_returning_count(source)
     }
@@ -122,13 +128,22 @@ impl<B, C: RoutedConnection + LoadConnection<B>> LoadConnection<B> for Session<C
         T: Query + QueryFragment<Self::Backend> + QueryId + 'query,
         Self::Backend: QueryMetadata<T::SqlType>,
     {
+        if T::query_id().is_none() && C::ONE_DIALECT {
+            let sql = C::render(&source)?;
+            let prepared = self.databases.prepare_text(&sql);
+            let rendered = Rendered { sql, query: source };
+            return <NodeConnection<C> as LoadConnection<B>>::load(self.connection_for(&prepared)?, rendered);
+        }
         let prepared = self.databases.prepare(&source)?;
         <NodeConnection<C> as LoadConnection<B>>::load(self.connection_for(&prepared)?, source)
     }
 }
 
 /// Runs a closure in a transaction of a session, or of what stands for one.
-pub(super) fn run_transaction<S, C, T, E>(conn: &mut S, f: impl FnOnce(&mut S) -> Result<T, E>) -> Result<T, E>
+pub(super) fn run_transaction<S, C, T, E>(
+    conn: &mut S,
+    f: impl FnOnce(&mut S) -> Result<T, E>,
+) -> Result<T, E>
 where
     S: BorrowMut<Session<C>>,
     C: RoutedConnection,
@@ -201,10 +216,7 @@ impl<C: RoutedConnection> Session<C> {
     }
 
     /// Ends one level, on the connection too where there is one.
-    fn leave(
-        &mut self,
-        end: impl FnOnce(&mut NodeConnection<C>) -> QueryResult<()>,
-    ) -> QueryResult<()> {
+    fn leave(&mut self, end: impl FnOnce(&mut NodeConnection<C>) -> QueryResult<()>) -> QueryResult<()> {
         if self.status.transaction_depth()?.is_none() {
             return Err(DieselError::NotInTransaction);
         }

@@ -3,9 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use diesel::connection::{
-    Connection, Instrumentation, InstrumentationEvent, get_default_instrumentation,
-};
+use diesel::connection::{Connection, Instrumentation, InstrumentationEvent, get_default_instrumentation};
 
 use crate::backend::RoutedConnection;
 use crate::pool::Checkout;

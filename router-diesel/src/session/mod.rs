@@ -6,6 +6,7 @@
 mod connection;
 mod instrumentation;
 mod read;
+mod rendered;
 mod save;
 mod scope;
 mod transaction;

@@ -4,12 +4,12 @@ use std::fmt;
 
 use diesel::QueryResult;
 use diesel::query_builder::{AsQuery, BoxedSelectStatement, SelectStatement};
-use diesel::query_dsl::methods::LoadQuery;
 use diesel::query_dsl::RunQueryDsl;
+use diesel::query_dsl::methods::LoadQuery;
 use diesel::result::OptionalExtension;
 
-use super::scope::{Restore, Scope};
 use super::Session;
+use super::scope::{Restore, Scope};
 use crate::backend::RoutedConnection;
 use crate::error::Error;
 

@@ -1,6 +1,5 @@
 //! `save_changes`: update a record and read it back from where it was written.
 
-use diesel::{QueryResult, Table};
 use diesel::associations::{HasTable, Identifiable};
 use diesel::connection::Connection;
 use diesel::dsl::{Find, Update};
@@ -8,6 +7,7 @@ use diesel::expression::{MixedAggregates, ValidGrouping, is_aggregate};
 use diesel::query_builder::{AsChangeset, IntoUpdateTarget};
 use diesel::query_dsl::methods::{ExecuteDsl, FindDsl, LoadQuery};
 use diesel::query_dsl::{RunQueryDsl, UpdateAndFetchResults};
+use diesel::{QueryResult, Table};
 
 use super::{Scope, Session};
 use crate::backend::RoutedConnection;

@@ -181,9 +181,7 @@ impl<C: RoutedConnection> TransactionManager<Using<'_, C>> for UsingTransactionM
         SessionTransactionManager::commit_transaction(&mut **conn)
     }
 
-    fn transaction_manager_status_mut<'c>(
-        conn: &'c mut Using<'_, C>,
-    ) -> &'c mut TransactionManagerStatus {
+    fn transaction_manager_status_mut<'c>(conn: &'c mut Using<'_, C>) -> &'c mut TransactionManagerStatus {
         SessionTransactionManager::transaction_manager_status_mut(&mut **conn)
     }
 }
