@@ -7,13 +7,16 @@ use std::path::{Path, PathBuf};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::code::Code;
+use super::draft::Draft;
 use super::env::Variables;
-use super::file::{EnvironmentSection, OneOrMany, Ordered};
+use super::file::EnvironmentSection;
 use super::merge::overlay;
-use super::node::{self, Entry, Mark, Node, Places, Value};
-use super::problem::{Code, Draft};
+use super::node::{Entry, Mark, Node, Value};
+use super::parse::{self, Places};
 use super::read::{Context, read, unknown_key};
 use super::snippet::Sources;
+use super::values::{OneOrMany, Ordered};
 
 /// The largest file that is read: 16 MiB. Ten thousand databases take about two.
 pub(crate) const LARGEST: u64 = 16 << 20;
@@ -65,7 +68,7 @@ impl<'a> Assembler<'a> {
         match read_file(path) {
             Ok(text) => self.text(&path.display().to_string(), Some(path), text),
             Err(draft) => {
-                self.tell(draft);
+                self.tell(*draft);
                 None
             }
         }
@@ -99,7 +102,7 @@ impl<'a> Assembler<'a> {
             return None;
         }
         let mut problems = Vec::new();
-        let tree = node::parse(text, number, self.places, &mut problems);
+        let tree = parse::parse(text, number, self.places, &mut problems);
         self.problems.borrow_mut().extend(problems);
         match tree {
             Ok(root) => match root.value {
@@ -119,7 +122,7 @@ impl<'a> Assembler<'a> {
                 }
             },
             Err(draft) => {
-                self.tell(draft);
+                self.tell(*draft);
                 None
             }
         }
@@ -300,15 +303,17 @@ pub(crate) fn element_mark(entry: &Entry, index: usize) -> Mark {
 }
 
 /// Reads a file of text that is not too large.
-fn read_file(path: &Path) -> Result<String, Draft> {
+fn read_file(path: &Path) -> Result<String, Box<Draft>> {
     let name = path.display();
     let cannot = |error: std::io::Error| {
         Draft::new(Code::MissingFile, format!("`{name}` cannot be read: {}", reason(&error)))
             .help("say where it is with `DBROUTER_CONFIG` or `Config::from_file`")
+            .boxed()
     };
     let too_large = || {
         Draft::new(Code::TooLarge, format!("`{name}` is larger than {} MiB", LARGEST >> 20))
             .help("split it with `include`, or look whether it is a configuration at all")
+            .boxed()
     };
     let file = File::open(path).map_err(cannot)?;
     if file.metadata().map_err(cannot)?.len() > LARGEST {
@@ -325,6 +330,7 @@ fn read_file(path: &Path) -> Result<String, Draft> {
         let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
         Draft::new(Code::NotText, format!("`{name}` is not text: line {line} is not UTF-8"))
             .help("save the file as UTF-8")
+            .boxed()
     })
 }
 

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::problem::{Code, Draft};
+use super::code::Code;
+use super::draft::Draft;
 use super::url::is_secret_key;
 
 /// The env file that is read where it is present.

@@ -8,7 +8,8 @@ use super::assemble::{Assembler, Chosen};
 use super::check::{Input, check};
 use super::env::Variables;
 use super::model::Config;
-use super::node::{self, Mark, Node, Places, Value};
+use super::node::{Mark, Node, Value};
+use super::parse::{self, Places};
 use super::problem::{ConfigError, Severity};
 use super::read::{Context, read};
 use super::url::is_secret_key;
@@ -51,7 +52,6 @@ impl Config {
     }
 
     /// Reads a configuration in any other way.
-    #[must_use]
     pub fn loader() -> Loader {
         Loader::default()
     }
@@ -196,7 +196,7 @@ impl Loader {
             // was, with the environments that were not chosen.
             let trees = sources
                 .texts()
-                .filter_map(|text| node::parse(text, 0, Places::Declarations, &mut Vec::new()).ok());
+                .filter_map(|text| parse::parse(text, 0, Places::Declarations, &mut Vec::new()).ok());
             let found: Vec<String> = trees.flat_map(|tree| secrets(&tree)).collect();
             sources.hide(found.into_iter().chain(variables.secrets()));
         }

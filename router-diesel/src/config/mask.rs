@@ -62,7 +62,7 @@ pub(crate) fn lines(text: &str) -> Vec<MaskedLine> {
         }
         if next_too || secret_below.is_some_and(|key| depth > key) {
             next_too = false;
-            masked.push(MaskedLine::new(line, vec![depth..line.len()]));
+            masked.push(MaskedLine::new(line, std::iter::once(depth..line.len()).collect()));
             continue;
         }
         let mut hidden = Vec::new();
@@ -151,13 +151,13 @@ fn hide_value(line: &str, value: Range<usize>, hidden: &mut Vec<Range<usize>>) {
         if variable.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
             return;
         }
-        if let Some((name, default)) = variable.split_once(":-") {
-            if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') && !default.contains('}')
-            {
-                let default_start = start + name.len() + 2;
-                hidden.push(default_start..default_start + default.len());
-                return;
-            }
+        if let Some((name, default)) = variable.split_once(":-")
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+            && !default.contains('}')
+        {
+            let default_start = start + name.len() + 2;
+            hidden.push(default_start..default_start + default.len());
+            return;
         }
     }
     hidden.push(value);

@@ -15,6 +15,8 @@
 
 mod assemble;
 mod check;
+mod code;
+mod draft;
 mod duration;
 mod env;
 mod file;
@@ -23,15 +25,19 @@ mod mask;
 mod merge;
 mod model;
 mod node;
+mod parse;
+mod percent;
 mod problem;
 mod read;
 mod schema;
 mod snippet;
 mod tables;
 mod url;
+mod values;
 
+pub use code::Code;
 pub use loader::Loader;
 pub use model::{App, Config, Database, Engine, Offline, Policy, PoolSettings, PrimaryReads, Unrouted};
-pub use problem::{Code, ConfigError, Problem, Severity};
+pub use problem::{ConfigError, Problem, Severity};
 pub use tables::{TableMap, TablePattern};
 pub use url::{DatabaseUrl, UrlError};

@@ -7,7 +7,8 @@ use std::time::Duration;
 use router_core::{Alias, AppLabel, Operations, Place};
 use rustc_hash::FxHashMap;
 
-use super::problem::{Code, Problem};
+use super::code::Code;
+use super::problem::Problem;
 use super::tables::{TableMap, TablePattern};
 use super::url::DatabaseUrl;
 

@@ -11,10 +11,12 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Unexpected, Visitor};
 use serde::forward_to_deserialize_any;
 
+use super::code::Code;
+use super::draft::Draft;
 use super::env::Variables;
-use super::file::{LENGTH, ROOT};
+use super::file::ROOT;
 use super::node::{Entry, Mark, Node, Value};
-use super::problem::{Code, Draft};
+use super::values::LENGTH;
 
 /// What reading needs beside the tree.
 pub(crate) struct Context<'a> {

@@ -9,9 +9,10 @@ use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet}
 use router_core::Place;
 use rustc_hash::FxHashSet;
 
+use super::draft::Draft;
 use super::mask::{self, MaskedLine, closing_quote};
 use super::node::Mark;
-use super::problem::{Draft, Problem, Severity};
+use super::problem::{Problem, Severity};
 use super::url::MASK;
 
 /// How many lines around a label may be drawn, which is what the renderer does to fill small gaps.
@@ -100,11 +101,11 @@ impl Sources {
         drafts.retain(|draft| {
             draft.mark.line == 0 || seen.insert((draft.code, draft.mark, draft.message.clone()))
         });
-        drafts.into_iter().map(|draft| self.draw(draft)).collect()
+        drafts.iter().map(|draft| self.draw(draft)).collect()
     }
 
     /// Draws a problem.
-    fn draw(&self, draft: Draft) -> Problem {
+    fn draw(&self, draft: &Draft) -> Problem {
         let message = self.without_secrets(&draft.message);
         let label = self.without_secrets(&draft.label);
         let help = draft.help.as_deref().map(|help| self.without_secrets(help));

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::model::Engine;
+use super::percent::{encode, encoded, is_encoded, query};
 
 /// What stands in the place of a secret.
 pub(crate) const MASK: &str = "***";
@@ -293,10 +294,12 @@ fn read(rest: &str) -> Result<Reading<'_>, UrlError> {
                 Err(UrlError::Invalid("is not of the form `scheme://user:password@host:port/name`"))
             };
         }
-        Some(at) if is_address(&rest[at + 1..]) && is_encoded(&rest[..at], false) => {
-            if !rest[at + 1..path_end.max(at + 1)].contains('@') {
-                return Ok(reading(at));
-            }
+        Some(at)
+            if is_address(&rest[at + 1..])
+                && is_encoded(&rest[..at], false)
+                && !rest[at + 1..path_end.max(at + 1)].contains('@') =>
+        {
+            return Ok(reading(at));
         }
         _ => {}
     }
@@ -332,62 +335,6 @@ fn is_address(text: &str) -> bool {
 
 fn is_word(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
-}
-
-/// Whether every `%` begins an escape and every other character may stand as it is.
-fn is_encoded(text: &str, is_path: bool) -> bool {
-    let bytes = text.as_bytes();
-    let mut index = 0;
-    while index < bytes.len() {
-        match bytes[index] {
-            b'%' => {
-                let escape = bytes.get(index + 1..index + 3);
-                if !escape.is_some_and(|escape| escape.iter().all(u8::is_ascii_hexdigit)) {
-                    return false;
-                }
-                index += 3;
-                continue;
-            }
-            b'/' | b'?' if is_path => {}
-            b'#' | b'/' | b'?' | b'@' | b'[' | b']' | b' ' | b'"' | b'<' | b'>' | b'\\' | b'^' | b'`'
-            | b'{' | b'|' | b'}' => return false,
-            byte if !byte.is_ascii_graphic() => return false,
-            _ => {}
-        }
-        index += 1;
-    }
-    true
-}
-
-/// A user or password as it must stand in a URL, whether or not it was encoded already.
-fn encoded(text: &str) -> Result<String, UrlError> {
-    if is_encoded(text, false) {
-        return Ok(text.to_owned());
-    }
-    // Half encoded: `%41` may be an `A` or three characters of the password.
-    let has_escape = text
-        .match_indices('%')
-        .any(|(at, _)| text.get(at..at + 3).is_some_and(|text| is_encoded(text, false)));
-    if has_escape { Err(UrlError::Ambiguous) } else { Ok(encode(text, b"")) }
-}
-
-/// Percent-encodes everything but letters, digits, `-._~` and what else is `allowed`.
-fn encode(text: &str, allowed: &[u8]) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || allowed.contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
-}
-
-fn query(options: &[(String, String)]) -> String {
-    let pairs: Vec<String> =
-        options.iter().map(|(key, value)| format!("{}={}", encode(key, b""), encode(value, b""))).collect();
-    pairs.join("&")
 }
 
 fn mask_query(query: &str) -> String {

@@ -4,11 +4,13 @@ use router_core::AppLabel;
 use rustc_hash::FxHashMap;
 
 use super::{Apps, Checker, element_of, is_name, mark_of};
-use crate::config::file::{AppSection, Setting};
+use crate::config::code::Code;
+use crate::config::draft::Draft;
+use crate::config::file::AppSection;
 use crate::config::model::App;
 use crate::config::node::{Entry, Mark};
-use crate::config::problem::{Code, Draft};
 use crate::config::tables::{TableMap, TablePattern};
+use crate::config::values::Setting;
 
 impl Checker<'_> {
     /// An app that is declared.
@@ -18,8 +20,7 @@ impl Checker<'_> {
         }
         let label = AppLabel::new(&entry.key);
         if apps.index.contains_key(&label) {
-            let first =
-                apps.lower.get(&label.as_str().to_lowercase()).map_or(Mark::default(), |(_, mark)| *mark);
+            let first = apps.lower.get(&lower(&label)).map_or(Mark::default(), |(_, mark)| *mark);
             self.tell(
                 Draft::new(Code::DuplicateKey, format!("the app `{label}` is declared twice"))
                     .at(entry.mark, "of a dotted name the last part counts")
@@ -89,15 +90,15 @@ impl Checker<'_> {
     }
 
     fn same_but_case(&mut self, apps: &Apps, label: &AppLabel, mark: Mark) {
-        if let Some((first, at)) = apps.lower.get(&label.as_str().to_lowercase()) {
-            if first != label {
-                self.tell(
-                    Draft::new(Code::SameButCase, format!("`{label}` and `{first}` differ only in case"))
-                        .at(mark, format!("written `{label}` here"))
-                        .also(*at, format!("written `{first}` here"))
-                        .help("write both alike"),
-                );
-            }
+        if let Some((first, at)) = apps.lower.get(&lower(label))
+            && first != label
+        {
+            self.tell(
+                Draft::new(Code::SameButCase, format!("`{label}` and `{first}` differ only in case"))
+                    .at(mark, format!("written `{label}` here"))
+                    .also(*at, format!("written `{first}` here"))
+                    .help("write both alike"),
+            );
         }
     }
 
@@ -145,8 +146,7 @@ impl Checker<'_> {
         for (app, pattern, mark) in globs {
             let Some(first) = map.covering(pattern).filter(|first| **first != app.label) else { continue };
             let message = format!("`{pattern}` of the app `{}` matches nothing that is left", app.label);
-            let at =
-                apps.lower.get(&first.as_str().to_lowercase()).map_or(Mark::default(), |(_, mark)| *mark);
+            let at = apps.lower.get(&lower(first)).map_or(Mark::default(), |(_, mark)| *mark);
             self.tell(
                 Draft::new(Code::Unreachable, message)
                     .at(mark, format!("the tables of `{first}` cover these"))
@@ -159,8 +159,17 @@ impl Checker<'_> {
 
 impl Apps {
     fn push(&mut self, app: App, mark: Mark) {
-        self.lower.entry(app.label.as_str().to_lowercase()).or_insert_with(|| (app.label.clone(), mark));
+        self.lower.entry(lower(&app.label)).or_insert_with(|| (app.label.clone(), mark));
         self.index.insert(app.label.clone(), self.list.len());
         self.list.push(app);
+    }
+}
+
+/// The label in lower case, which it mostly is already.
+fn lower(label: &AppLabel) -> AppLabel {
+    if label.as_str().chars().any(char::is_uppercase) {
+        AppLabel::new(&label.as_str().to_lowercase())
+    } else {
+        label.clone()
     }
 }

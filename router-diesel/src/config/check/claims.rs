@@ -4,9 +4,10 @@ use router_core::{AppLabel, Operation, Operations};
 use rustc_hash::FxHashMap;
 
 use super::{Checker, element_of};
+use crate::config::code::Code;
+use crate::config::draft::Draft;
 use crate::config::model::Database;
 use crate::config::node::Mark;
-use crate::config::problem::{Code, Draft};
 
 impl Checker<'_> {
     /// No app is claimed twice for one operation.

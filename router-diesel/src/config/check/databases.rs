@@ -5,12 +5,14 @@ use rustc_hash::FxHashMap;
 
 use super::pool::Least;
 use super::{Apps, Checker, element_of, is_name, mark_of};
+use crate::config::code::Code;
+use crate::config::draft::Draft;
 use crate::config::env::Variables;
-use crate::config::file::{DatabaseSection, OneOrMany, Setting};
+use crate::config::file::DatabaseSection;
 use crate::config::model::{Database, Offline, Policy, PoolSettings, PrimaryReads};
 use crate::config::node::{Entry, Node};
-use crate::config::problem::{Code, Draft};
 use crate::config::read::list;
+use crate::config::values::{OneOrMany, Setting};
 
 const POLICIES: [(&str, Policy); 4] = [
     ("round_robin", Policy::RoundRobin),

@@ -4,9 +4,10 @@ use router_core::{Alias, Operation};
 use rustc_hash::FxHashMap;
 
 use super::{Checker, mark_of};
+use crate::config::code::Code;
+use crate::config::draft::Draft;
 use crate::config::model::{Database, Engine};
 use crate::config::node::Mark;
-use crate::config::problem::{Code, Draft};
 
 type Index = FxHashMap<Alias, usize>;
 

@@ -13,13 +13,15 @@ use router_core::{Alias, AppLabel, Place};
 use rustc_hash::FxHashMap;
 
 use super::assemble::element_mark;
+use super::code::Code;
+use super::draft::Draft;
 use super::env::Variables;
-use super::file::{File, OneOrMany, Setting, Word};
+use super::file::File;
 use super::model::{App, Config, Database, Unrouted};
 use super::node::{Entry, Mark, Node, Value};
-use super::problem::{Code, Draft};
 use super::read::list;
 use super::snippet::Sources;
+use super::values::{OneOrMany, Setting, Word};
 
 /// What a check is made of.
 pub(crate) struct Input<'a> {
@@ -112,7 +114,7 @@ struct Apps {
     list: Vec<App>,
     index: FxHashMap<AppLabel, usize>,
     /// Labels in lower case, to find those that differ only in case; and where they are.
-    lower: FxHashMap<String, (AppLabel, Mark)>,
+    lower: FxHashMap<AppLabel, (AppLabel, Mark)>,
 }
 
 const UNROUTED: [(&str, Unrouted); 2] = [("default", Unrouted::Default), ("error", Unrouted::Error)];

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use super::{Checker, mark_of};
-use crate::config::file::{Length, PoolSection, Setting};
+use crate::config::code::Code;
+use crate::config::draft::Draft;
+use crate::config::file::PoolSection;
 use crate::config::model::PoolSettings;
 use crate::config::node::{Entry, Node};
-use crate::config::problem::{Code, Draft};
+use crate::config::values::{Length, Setting};
 
 /// No length of time is longer: later instants may not exist.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);

@@ -1,12 +1,14 @@
 //! Finds out where a database is: from the environment, else its URL, else the parts of one.
 
 use super::{Checker, mark_of};
+use crate::config::code::Code;
+use crate::config::draft::{Draft, nearest};
 use crate::config::env::Variables;
-use crate::config::file::{DatabaseSection, Ordered, Secret};
+use crate::config::file::DatabaseSection;
 use crate::config::model::Engine;
 use crate::config::node::{Entry, Mark};
-use crate::config::problem::{Code, Draft, nearest};
 use crate::config::url::{DatabaseUrl, Parts, UrlError};
+use crate::config::values::{Ordered, Secret};
 
 const ENGINES: [(&str, Engine); 5] = [
     ("sqlite", Engine::Sqlite),
@@ -70,12 +72,12 @@ impl Checker<'_> {
                     }
                     return None;
                 };
-                self.from_parts(entry, section, engine)
+                self.url_of_parts(entry, section, engine)
             }
         }
     }
 
-    fn from_parts(
+    fn url_of_parts(
         &mut self,
         entry: &Entry,
         section: &DatabaseSection,
