@@ -324,6 +324,114 @@ proptest! {
     }
 }
 
+/// A query that was made up, with the tables that it must be found to name.
+#[derive(Debug, Clone, Default)]
+struct MadeUp {
+    sql: String,
+    tables: Vec<String>,
+}
+
+impl MadeUp {
+    fn join(template: &str, parts: &[Self]) -> Self {
+        let mut made_up = Self::default();
+        let mut parts = parts.iter();
+        for (number, text) in template.split('@').enumerate() {
+            if number > 0 {
+                let part = parts.next().expect("a part for every place");
+                made_up.sql.push_str(&part.sql);
+                made_up.tables.extend(part.tables.iter().cloned());
+            }
+            made_up.sql.push_str(text);
+        }
+        made_up
+    }
+}
+
+/// What may stand after FROM.
+const SOURCES: &[&str] = &[
+    "@",
+    "@ AS a",
+    "@, @ b",
+    "@ a JOIN @ b ON a.x = b.x",
+    "@ LEFT JOIN @ USING (x), @",
+    "(@ CROSS JOIN @)",
+    "json_each('FROM x') j, @",
+];
+
+/// Queries around queries. Each `@` is one.
+const AROUND: &[&str] = &[
+    "SELECT (@), 'FROM x' FROM t",
+    "SELECT * FROM (@) AS s, (@) AS u",
+    "SELECT * FROM t WHERE EXISTS (@) AND x IN (@)",
+    "SELECT x FROM t JOIN (@) j ON j.x = (@)",
+    "SELECT CASE WHEN x = (@) THEN coalesce((@), 1) ELSE trim((@)) END FROM t ORDER BY (@)",
+    "WITH c AS (@) SELECT * FROM c",
+    "WITH c AS (@), d AS (@) SELECT * FROM d, c WHERE x = (@)",
+    "SELECT x FROM t GROUP BY x HAVING count(*) > (@) -- FROM x\n",
+    "SELECT /* FROM ( */ x FROM t WHERE (((x))) < (@)",
+];
+
+fn query() -> impl Strategy<Value = MadeUp> {
+    let table = prop_oneof![
+        proptest::sample::select(vec!["posts", "users", "tags", "blog.posts"]).prop_map(|name| (name, name)),
+        Just(("\u{1}order\u{1}", "order")),
+        Just(("\u{1}from\u{1}.\u{1}select\u{1}", "from.select")),
+    ]
+    .prop_map(|(sql, name)| MadeUp { sql: sql.to_owned(), tables: vec![name.to_owned()] });
+    let source = (proptest::sample::select(SOURCES), proptest::collection::vec(table, 3));
+    let leaf = source.prop_map(|(source, tables)| MadeUp::join(&format!("SELECT x FROM {source}"), &tables));
+    leaf.prop_recursive(4, 24, 4, |inner| {
+        (proptest::sample::select(AROUND), proptest::collection::vec(inner, 4)).prop_map(
+            |(around, queries)| {
+                let mut made_up = MadeUp::join(around, &queries);
+                if around.contains(" t ") || around.ends_with(" t") {
+                    made_up.tables.push("t".to_owned());
+                }
+                made_up
+            },
+        )
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// Both readings find exactly the tables of queries that were made up, and a change around one is a write.
+    #[test]
+    fn made_up_queries_are_understood(query in query()) {
+        let mut tables = query.tables;
+        tables.sort();
+        tables.dedup();
+        for (dialect, quote) in [(Dialect::Sqlite, "`"), (Dialect::Postgres, "\""), (Dialect::Mysql, "`")] {
+            let sql = query.sql.replace('\u{1}', quote);
+            let changes = [
+                (Operation::Read, sql.clone()),
+                (Operation::Read, format!("EXPLAIN {sql}")),
+                (Operation::Write, format!("INSERT INTO t {sql}")),
+                (Operation::Write, format!("UPDATE t SET x = ({sql})")),
+                (Operation::Write, format!("DELETE FROM t WHERE x IN ({sql})")),
+                (Operation::Migrate, format!("CREATE TABLE t AS {sql}")),
+            ];
+            for (operation, sql) in changes {
+                let mut expected = tables.clone();
+                if operation != Operation::Read && !expected.contains(&"t".to_owned()) {
+                    expected.push("t".to_owned());
+                    expected.sort();
+                }
+                for reading in [Reading::Parsed, Reading::Tokens] {
+                    let statement = classifier(dialect).classify_by(reading, &sql);
+                    let found = statement.map(|statement| {
+                        let mut names = names(&statement);
+                        names.sort();
+                        (statement.operation(), names)
+                    });
+                    prop_assert_eq!(found, Some((operation, expected.clone())), "{} in {}: {}", reading, dialect, sql);
+                }
+            }
+        }
+    }
+}
+
 /// Pieces of statements, from which texts are made that look like SQL.
 const PIECES: &[&str] = &[
     "SELECT",

@@ -431,11 +431,8 @@ impl Visitor for Reader<'_> {
             {
                 return ControlFlow::Break(());
             }
-            TableFactor::Table { name, args: None, .. } => {
-                if !self.set_apart.contains(&ptr::from_ref(factor)) {
-                    self.source(name);
-                }
-            }
+            TableFactor::Table { args: None, .. } if self.set_apart.contains(&ptr::from_ref(factor)) => {}
+            TableFactor::Table { name, args: None, .. } => self.source(name),
             TableFactor::Table { name, .. } | TableFactor::Function { name, .. } => self.function(name),
             _ => {}
         }

@@ -149,12 +149,13 @@ impl<'t> Cursor<'t> {
                 Token::LParen | Token::LBracket => at = self.partner(at),
                 Token::SemiColon if blocks == 0 => return (at, at + 1),
                 _ if routine && self.is_any(at, &["begin", "case"]) => blocks += 1,
-                _ if routine && self.is(at, "end") => {
-                    // `END IF` and its like close what was not counted; `END CASE` is one closing of two words.
-                    if !self.is_any(at + 1, &["if", "loop", "while", "repeat"]) {
-                        blocks = blocks.saturating_sub(1);
-                        at += usize::from(self.is(at + 1, "case"));
-                    }
+                // `END IF` and its like close what was not counted; `END CASE` is one closing of two words.
+                _ if routine
+                    && self.is(at, "end")
+                    && !self.is_any(at + 1, &["if", "loop", "while", "repeat"]) =>
+                {
+                    blocks = blocks.saturating_sub(1);
+                    at += usize::from(self.is(at + 1, "case"));
                 }
                 _ => {}
             }

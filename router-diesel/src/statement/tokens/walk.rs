@@ -243,6 +243,10 @@ impl Reader<'_> {
             | Keyword::RETURNING
             | Keyword::QUALIFY
             | Keyword::WHEN => frame.list = false,
+            // SQLite's `x IN name` asks the table of that name.
+            Keyword::IN if self.dialect() == Dialect::Sqlite && self.cursor.part(at + 1).is_some() => {
+                frame.expect = Some(Role::Source);
+            }
             Keyword::REFERENCES if defines => frame.expect = Some(Role::Target),
             Keyword::LIKE if setting == Setting::Table && self.is_like_clause(frame, at, depth) => {
                 frame.expect = Some(Role::Target);
