@@ -4,6 +4,8 @@
 //! routed time by plain time, where a round times both, in alternating order.
 #![expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 
+#![allow(missing_docs, reason = "Diesel's macro writes public items")]
+
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 

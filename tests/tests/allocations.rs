@@ -1,6 +1,8 @@
 //! What routing adds to a repeated statement, counted by the allocator: nothing to one with a static query id,
 //! and a copy of its text to one whose text Diesel writes anew each time.
 
+#![allow(missing_docs, reason = "Diesel's macro writes public items")]
+
 use allocation_counter::{AllocationInfo, measure};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
