@@ -49,7 +49,7 @@ codes! {
     /// The file is not YAML.
     Syntax = "R005", "the file is not YAML";
     /// YAML aliases blow the file up beyond measure, or refer to themselves.
-    Expansion = "R006", "the file is too large once its aliases are expanded";
+    Expansion = "R006", "the file is nested too deeply, or its aliases are too many";
     /// A key stands twice in one map.
     DuplicateKey = "R007", "a key stands twice";
     /// A key means nothing here.

@@ -149,9 +149,9 @@ impl Loader {
     /// When the file cannot be read or is not sound: with all of its problems at once.
     pub fn load(&self) -> Result<Config, ConfigError> {
         match self.attempt(Places::Declarations) {
-            Ok(config) if config.notes.is_empty() => Ok(config),
-            // Something is to be told: now every place is wanted.
-            _ => self.attempt(Places::All),
+            // Something is to be told, and its place is wanted.
+            Err(error) if error.problems().is_empty() => self.attempt(Places::All),
+            result => result,
         }
     }
 
@@ -188,7 +188,9 @@ impl Loader {
         });
         let problems = assembler.problems.into_inner();
         let mut sources = assembler.sources;
-        if places == Places::Declarations && !problems.is_empty() {
+        // Where nothing could be read at all, the parser has said where it stopped.
+        let is_placed = places == Places::All || (checked.is_none() && problems.len() == 1);
+        if !is_placed && !problems.is_empty() {
             return Err(ConfigError::new(Vec::new()));
         }
         if !problems.is_empty() {

@@ -19,6 +19,9 @@ use super::node::{Entry, Mark, Node, Value};
 /// as many as a file can have without aliases.
 const SPARE_NODES: usize = 500_000;
 
+/// How many brackets may be open at a time. The parser itself goes 128 levels down.
+const DEEPEST: usize = 1_000;
+
 /// Which places are kept. An error for each costs more than the reading itself, so that the places
 /// which only a message would show are found when there is a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,9 +48,39 @@ pub(crate) fn parse(
         left: Cell::new(SPARE_NODES + text.len() / 2),
         problems: RefCell::new(Vec::new()),
     };
+    if let Some(mark) = abyss(text, file) {
+        return Err(too_deep(mark).boxed());
+    }
     let node = reader.value(0).deserialize(serde_yaml::Deserializer::from_str(text));
     problems.append(&mut reader.problems.borrow_mut());
     node.map_err(|error| refusal(&error, file, reader.left.get() == 0).boxed())
+}
+
+/// Where more brackets are open than any configuration has, if that is so. Every one of them costs the
+/// parser as much as all that are open before it: half a megabyte of brackets would cost it an hour.
+/// Brackets in texts and comments are counted, too, which is of no matter with so many.
+fn abyss(text: &str, file: u32) -> Option<Mark> {
+    let mut depth = 0_usize;
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > DEEPEST {
+            let line_start = text[..at].rfind('\n').map_or(0, |end| end + 1);
+            let line = text[..at].bytes().filter(|byte| *byte == b'\n').count() + 1;
+            let column = text[line_start..at].chars().count() + 1;
+            return Some(Mark { file, line: u32::try_from(line).ok()?, column: u32::try_from(column).ok()? });
+        }
+    }
+    None
+}
+
+fn too_deep(mark: Mark) -> Draft {
+    Draft::new(Code::Expansion, "the file is nested too deeply")
+        .at(mark, "here are too many levels")
+        .help("is a bracket not closed, or does an alias (`*name`) stand within what it stands for?")
 }
 
 /// The problem of a text that YAML's parser does not read.
@@ -59,8 +92,11 @@ fn refusal(error: &serde_yaml::Error, file: u32, is_bomb: bool) -> Draft {
         column: u32::try_from(location.column()).unwrap_or(u32::MAX),
     });
     let first = message.split(" at line ").next().unwrap_or_default();
+    if first.contains("recursion limit") {
+        return too_deep(mark);
+    }
     if is_bomb || first.contains("limit exceeded") {
-        return Draft::new(Code::Expansion, Code::Expansion.title())
+        return Draft::new(Code::Expansion, "the file is too large once its aliases are expanded")
             .at(mark, "here it ends")
             .help("aliases (`*name`) copy what they stand for; use fewer, and none within itself");
     }

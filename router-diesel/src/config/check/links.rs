@@ -1,5 +1,7 @@
 //! Checks what databases say of each other.
 
+use std::path::PathBuf;
+
 use router_core::{Alias, Operation};
 use rustc_hash::FxHashMap;
 
@@ -8,6 +10,7 @@ use crate::config::code::Code;
 use crate::config::draft::Draft;
 use crate::config::model::{Database, Engine};
 use crate::config::node::Mark;
+use crate::config::url::DatabaseUrl;
 
 type Index = FxHashMap<Alias, usize>;
 
@@ -168,8 +171,15 @@ impl Checker<'_> {
     }
 }
 
-/// Whether two databases are provably not one.
+/// Whether two databases are provably not one: of two engines, or in two files.
 fn elsewhere(one: &Database, other: &Database) -> bool {
     let (engine, theirs) = (one.url.engine(), other.url.engine());
-    engine != theirs || (engine == Engine::Sqlite && one.url != other.url)
+    engine != theirs || (engine == Engine::Sqlite && file(&one.url) != file(&other.url))
+}
+
+/// The file of a database of SQLite, whether it is named by a path or a URI.
+fn file(url: &DatabaseUrl) -> PathBuf {
+    let path = url.expose();
+    let path = path.strip_prefix("file:").map_or(path, |uri| uri.split('?').next().unwrap_or(uri));
+    std::path::absolute(path).unwrap_or_else(|_| path.into())
 }
