@@ -1,4 +1,5 @@
 //! What Diesel really emits, rendered by its own query builders and classified.
+#![cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 
 use diesel::backend::Backend;
 use diesel::debug_query;

@@ -4,7 +4,7 @@ use router_core::Operation;
 use sqlparser::tokenizer::Token;
 
 use super::Unplaced;
-use super::verbs::Reader;
+use super::reader::Reader;
 use super::walk::Setting;
 
 /// What can be defined, as far as the words before it do not say so.

@@ -12,13 +12,16 @@ use super::dialect::Lexicon;
 use super::draft::Draft;
 use super::{Classifier, Dialect};
 
+mod clauses;
 mod cursor;
 mod definitions;
+mod explain;
+mod reader;
 mod verbs;
 mod walk;
 
 use cursor::Cursor;
-use verbs::Reader;
+use reader::Reader;
 
 /// Why a text could not be read.
 #[derive(Debug)]
@@ -33,11 +36,20 @@ impl fmt::Display for Unplaced {
 /// Takes a text apart. Refuses what cannot be taken apart, and comments that some servers run.
 pub(super) fn tokenize(dialect: Dialect, sql: &str) -> Result<Vec<TokenWithSpan>, Unplaced> {
     let lexicon = Lexicon(dialect);
-    let tokens = Tokenizer::new(&lexicon, sql)
+    let mut tokens = Tokenizer::new(&lexicon, sql)
         .tokenize_with_location()
         .map_err(|error| Unplaced(error.message.to_lowercase()))?;
-    if dialect == Dialect::Mysql && tokens.iter().any(|token| is_doubtful(&token.token)) {
-        return Err(Unplaced("a comment is run by some servers".to_owned()));
+    if dialect == Dialect::Mysql {
+        if tokens.iter().any(|token| is_doubtful(&token.token)) {
+            return Err(Unplaced("a comment is run by some servers".to_owned()));
+        }
+        // `--` at the very end is a comment, though no blank follows.
+        if let [.., first, second] = tokens.as_slice()
+            && first.token == Token::Minus
+            && second.token == Token::Minus
+        {
+            tokens.truncate(tokens.len() - 2);
+        }
     }
     Ok(tokens)
 }
@@ -65,7 +77,7 @@ fn is_doubtful(token: &Token) -> bool {
             text.starts_with('!') || text.starts_with("M!")
         }
         Token::Whitespace(Whitespace::SingleLineComment { prefix, comment }) => {
-            prefix == "--" && !comment.starts_with(|first: char| first.is_ascii())
+            prefix == "--" && comment.starts_with(|first: char| !first.is_ascii())
         }
         _ => false,
     }

@@ -3,228 +3,17 @@
 use router_core::Operation;
 use sqlparser::tokenizer::Token;
 
+use super::Unplaced;
+use super::reader::Reader;
 use super::walk::Setting;
-use super::{Cursor, Unplaced};
-use crate::statement::draft::Draft;
-use crate::statement::{Classifier, Dialect, TableName, TransactionControl};
+use crate::statement::{Dialect, TableName, TransactionControl};
 
-/// Reads one statement.
-pub(super) struct Reader<'c> {
-    pub(super) classifier: &'c Classifier,
-    pub(super) cursor: &'c Cursor<'c>,
-    pub(super) draft: Draft,
-    pub(super) tables: Vec<Mention>,
-    pub(super) scopes: Vec<Scope>,
-}
-
-/// How a table is mentioned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
-    /// Rows come from it, so that it may be a common table expression.
-    Source,
-    /// It is written to or defined.
-    Target,
-}
-
-/// A table's name, where it stands and what could hide it.
-#[derive(Debug)]
-pub(super) struct Mention {
-    table: TableName,
-    role: Role,
-    scope: usize,
-    at: usize,
-}
-
-/// The common table expressions of one WITH, each with the place of its end.
-#[derive(Debug)]
-pub(super) struct Scope {
-    outer: usize,
-    /// They see each other, and not only those that ended before.
-    recursive: bool,
-    pub(super) tables: Vec<(Box<str>, usize)>,
-}
-
-impl<'c> Reader<'c> {
-    pub(super) fn new(classifier: &'c Classifier, cursor: &'c Cursor<'c>) -> Self {
-        let outermost = Scope { outer: 0, recursive: false, tables: Vec::new() };
-        Self { classifier, cursor, draft: Draft::default(), tables: Vec::new(), scopes: vec![outermost] }
-    }
-
-    pub(super) fn dialect(&self) -> Dialect {
-        self.cursor.dialect()
-    }
-
-    /// Reads the statement from `start` to `end`.
-    pub(super) fn read(mut self, start: usize, end: usize) -> Result<Draft, Unplaced> {
-        if let Some((inner, runs)) = self.explain(start, end)? {
-            let mut explained = Self::new(self.classifier, self.cursor);
-            if !explained.described(inner, end)? {
-                explained.statement(inner, end)?;
-            }
-            return Ok(explained.finish().explained(runs));
-        }
-        self.statement(start, end)?;
-        Ok(self.finish())
-    }
-
-    /// Decides which names are tables, now that all common table expressions are known.
-    fn finish(mut self) -> Draft {
-        let mut mentions = std::mem::take(&mut self.tables);
-        mentions.sort_by_key(|mention| mention.at);
-        for mention in mentions {
-            if mention.role == Role::Target || !self.is_common_table(&mention) {
-                self.draft.table(mention.table);
-            }
-        }
-        self.draft
-    }
-
-    fn is_common_table(&self, mention: &Mention) -> bool {
-        let mut number = mention.scope;
-        while number > 0 {
-            let scope = &self.scopes[number];
-            if scope.tables.iter().any(|(name, end)| {
-                (scope.recursive || *end < mention.at) && mention.table.is_cte(self.dialect(), name)
-            }) {
-                return true;
-            }
-            number = scope.outer;
-        }
-        false
-    }
-
-    pub(super) fn new_scope(&mut self, outer: usize, recursive: bool) -> usize {
-        // SQLite's common table expressions see each other with and without RECURSIVE.
-        let recursive = recursive || self.dialect() == Dialect::Sqlite;
-        self.scopes.push(Scope { outer, recursive, tables: Vec::new() });
-        self.scopes.len() - 1
-    }
-
-    /// Notes the table whose name stands here, and says what is behind it.
-    pub(super) fn refer(&mut self, at: usize, scope: usize, role: Role) -> Result<usize, Unplaced> {
-        let (table, next) =
-            self.cursor.name(at).ok_or_else(|| Unplaced("a table's name is missing".to_owned()))?;
-        self.tables.push(Mention { table, role, scope, at });
-        Ok(next)
-    }
-
-    /// Notes a table that is written to or defined, from the parts of its name.
-    pub(super) fn mention<'p>(&mut self, at: usize, parts: impl DoubleEndedIterator<Item = (&'p str, bool)>) {
-        if let Some(table) = TableName::from_parts(self.dialect(), parts) {
-            self.tables.push(Mention { table, role: Role::Target, scope: 0, at });
-        }
-    }
-
-    pub(super) fn target(&mut self, at: usize) -> Result<usize, Unplaced> {
-        self.refer(at, 0, Role::Target)
-    }
-
-    /// A list of tables, as after TRUNCATE. Says what is behind it.
-    pub(super) fn targets(&mut self, mut at: usize) -> Result<usize, Unplaced> {
-        loop {
-            at = self.cursor.skip_all(at, &["only"]);
-            let inner = at + usize::from(self.cursor.is_open(at));
-            let mut next = self.target(inner)? + (inner - at);
-            next += usize::from(*self.cursor.token(next) == Token::Mul);
-            // SQLite and MySQL name columns behind the table, VACUUM and ANALYZE of PostgreSQL do too.
-            if self.cursor.is_open(next) {
-                next = self.cursor.partner(next) + 1;
-            }
-            if *self.cursor.token(next) != Token::Comma {
-                return Ok(next);
-            }
-            at = next + 1;
-        }
-    }
-
+impl Reader<'_> {
     fn writes(&mut self, why: &'static str) {
         self.draft.found(Operation::Write, why);
     }
 
-    /// Where the explained statement begins and whether it is run, if this is an EXPLAIN of any spelling.
-    fn explain(&self, start: usize, end: usize) -> Result<Option<(usize, bool)>, Unplaced> {
-        let cursor = self.cursor;
-        let mut at = start + 1;
-        // MariaDB's `ANALYZE SELECT …`; `ANALYZE name` is upkeep.
-        let mut runs = cursor.is(start, "analyze");
-        if runs {
-            let behind = if cursor.is(at, "format") { at + 3 } else { at };
-            let verbs = ["select", "insert", "update", "delete", "replace", "with", "values", "table"];
-            let is_query =
-                cursor.is_any(behind, &verbs) || cursor.is_open(behind) && cursor.is(behind + 1, "select");
-            return Ok((is_query && self.dialect() == Dialect::Mysql && !cursor.is(at, "table"))
-                .then_some((behind, true)));
-        }
-        if !cursor.is_any(start, &["explain", "describe", "desc"]) {
-            return Ok(None);
-        }
-        if cursor.is_open(at)
-            && self.dialect() == Dialect::Postgres
-            && !cursor.is_any(at + 1, &["select", "with"])
-        {
-            let close = cursor.partner(at);
-            runs = self.options_run(at + 1, close);
-            at = close + 1;
-        } else {
-            at = cursor.skip_all(at, &["query", "plan"]);
-            loop {
-                if cursor.is_any(at, &["analyze", "analyse"]) {
-                    runs = true;
-                    at += 1;
-                } else if cursor.is_any(at, &["verbose", "extended", "partitions"]) && at + 1 < end {
-                    at += 1;
-                } else if cursor.is(at, "format") && *cursor.token(at + 1) == Token::Eq {
-                    at += 3;
-                } else if cursor.is(at, "into")
-                    || cursor.is_any(at + 1, &["schema", "database"]) && cursor.is(at, "for")
-                {
-                    at += if cursor.is(at, "into") { 2 } else { 3 };
-                } else {
-                    break;
-                }
-            }
-        }
-        if at >= end || cursor.is_any(at, &["explain", "describe", "desc"]) {
-            return Err(Unplaced("nothing is explained".to_owned()));
-        }
-        Ok(Some((at, runs)))
-    }
-
-    /// Whether `EXPLAIN (…)` runs the statement. A value that is not plainly "no" is a yes.
-    fn options_run(&self, start: usize, close: usize) -> bool {
-        (start..close).any(|at| {
-            self.cursor.is_any(at, &["analyze", "analyse"])
-                && matches!(self.cursor.token(at - 1), Token::LParen | Token::Comma)
-                && match self.cursor.token(at + 1) {
-                    Token::Number(number, _) => number != "0",
-                    Token::SingleQuotedString(word) => {
-                        !["false", "off", "0"].iter().any(|no| word.eq_ignore_ascii_case(no))
-                    }
-                    _ => !self.cursor.is_any(at + 1, &["false", "off"]),
-                }
-        })
-    }
-
-    /// MySQL's `DESCRIBE name` and `EXPLAIN FOR CONNECTION n`.
-    fn described(&mut self, at: usize, end: usize) -> Result<bool, Unplaced> {
-        if self.dialect() != Dialect::Mysql {
-            return Ok(false);
-        }
-        if self.cursor.are(at, &["for", "connection"]) {
-            return Ok(true);
-        }
-        let Some((_, next)) = self.cursor.name(at) else { return Ok(false) };
-        // A name, and at most a column's name or pattern.
-        let is_table = next >= end || next + 1 == end && !self.cursor.is_open(next);
-        let is_verb = ["select", "table", "values", "call", "do"];
-        if is_table && !self.cursor.is_any(at, &is_verb) {
-            self.target(at)?;
-            return Ok(true);
-        }
-        Ok(false)
-    }
-
-    fn statement(&mut self, start: usize, end: usize) -> Result<(), Unplaced> {
+    pub(super) fn statement(&mut self, start: usize, end: usize) -> Result<(), Unplaced> {
         if self.cursor.is_open(start) {
             return self.query(start, end);
         }
@@ -281,6 +70,9 @@ impl<'c> Reader<'c> {
             }
             "ANALYZE" | "ANALYSE" | "VACUUM" | "REINDEX" | "CLUSTER" | "OPTIMIZE" | "REPAIR" | "CHECK"
             | "REFRESH" | "CHECKPOINT" | "CACHE" => self.upkeep(start, end),
+            "FLUSH" if (next..end).any(|at| self.cursor.is(at, "lock")) => {
+                self.state_only("FLUSH that locks")
+            }
             "FLUSH" | "KILL" | "PURGE" | "CHANGE" | "STOP" | "BINLOG" | "SHUTDOWN" | "RESTART" | "CLONE" => {
                 self.nothing_but(Operation::Write, "administers the server")
             }

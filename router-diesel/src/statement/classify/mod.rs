@@ -3,22 +3,22 @@
 //! Only kinds of statement that the tree holds in full are read here. For all others, as for what the grammar
 //! refuses, the answer is "no", and the tokens are handed back for the second reading.
 
-use std::ops::ControlFlow;
 use std::ptr;
 
 use router_core::Operation;
 use sqlparser::ast::{
-    AlterTableOperation, BinaryOperator, ColumnDef, ColumnOption, CopySource, CopyTarget, CreateTable,
-    CreateTableLikeKind, CreateView, Cte, Delete, Expr, FromTable, Function, Insert, LockType, ObjectName,
-    ObjectType, Query, Select, Set, SetExpr, Spanned, Statement, TableConstraint, TableFactor, TableObject,
-    Truncate, Update, UtilityOption, Value, Visit, Visitor,
+    CopySource, CopyTarget, Expr, ObjectName, Query, Set, SetExpr, Spanned, Statement, TableFactor, Truncate,
+    UtilityOption, Value, Visit,
 };
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan};
 
 use super::draft::Draft;
-use super::table::{TableName, fold};
+use super::table::TableName;
 use super::{Classifier, Dialect, TransactionControl};
+
+mod definitions;
+mod visit;
 
 /// How deeply expressions may nest. Diesel's boxed queries nest one level for each filter.
 const DEPTH: usize = 200;
@@ -182,88 +182,6 @@ impl Reader<'_> {
         }
     }
 
-    fn create_table(&mut self, create: &CreateTable) -> Result<(), NotHere> {
-        if create.clone.is_some() {
-            return Err(NotHere);
-        }
-        self.draft.found(Operation::Migrate, "CREATE TABLE");
-        self.draft.session_state |= create.temporary;
-        self.object(&create.name);
-        for column in &create.columns {
-            self.column(column);
-        }
-        for constraint in &create.constraints {
-            self.constraint(constraint);
-        }
-        if let Some(CreateTableLikeKind::Plain(like) | CreateTableLikeKind::Parenthesized(like)) =
-            &create.like
-        {
-            self.object(&like.name);
-        }
-        for parent in create.inherits.iter().flatten().chain(&create.partition_of) {
-            self.object(parent);
-        }
-        Ok(())
-    }
-
-    fn create_view(&mut self, create: &CreateView) -> Result<(), NotHere> {
-        if create.to.is_some() || create.params.is_some() {
-            return Err(NotHere);
-        }
-        self.draft.found(Operation::Migrate, "CREATE VIEW");
-        self.draft.session_state |= create.temporary;
-        self.object(&create.name);
-        Ok(())
-    }
-
-    fn alter(&mut self, operation: &AlterTableOperation) -> Result<(), NotHere> {
-        match operation {
-            AlterTableOperation::AddConstraint { constraint, .. } => self.constraint(constraint),
-            AlterTableOperation::AddColumn { column_def, .. } => self.column(column_def),
-            AlterTableOperation::DropColumn { .. }
-            | AlterTableOperation::DropConstraint { .. }
-            | AlterTableOperation::RenameColumn { .. }
-            | AlterTableOperation::RenameTable { .. }
-            | AlterTableOperation::AlterColumn { .. } => {}
-            _ => return Err(NotHere),
-        }
-        Ok(())
-    }
-
-    fn column(&mut self, column: &ColumnDef) {
-        for option in &column.options {
-            if let ColumnOption::ForeignKey(key) = &option.option {
-                self.object(&key.foreign_table);
-            }
-        }
-    }
-
-    fn constraint(&mut self, constraint: &TableConstraint) {
-        if let TableConstraint::ForeignKey(key) = constraint {
-            self.object(&key.foreign_table);
-        }
-    }
-
-    fn drop(
-        &mut self,
-        kind: ObjectType,
-        names: &[ObjectName],
-        on: Option<&ObjectName>,
-    ) -> Result<(), NotHere> {
-        let why = match kind {
-            ObjectType::Table => "DROP TABLE",
-            ObjectType::View | ObjectType::MaterializedView => "DROP VIEW",
-            ObjectType::Index => "DROP INDEX",
-            _ => return Err(NotHere),
-        };
-        self.draft.found(Operation::Migrate, why);
-        let tables = if kind == ObjectType::Index { &[] } else { names };
-        for table in tables.iter().chain(on) {
-            self.object(table);
-        }
-        Ok(())
-    }
-
     /// A table that is written to or defined, and so cannot be a common table expression.
     fn object(&mut self, name: &ObjectName) {
         if let Some(table) = TableName::from_object(self.dialect(), name) {
@@ -298,177 +216,12 @@ impl Reader<'_> {
             self.draft.calls(&function.value, effect);
         }
     }
-
-    fn writes(&mut self, verb: &'static str) {
-        let why = if self.cte_depth > 0 { "a CTE writes" } else { verb };
-        self.draft.found(Operation::Write, why);
-    }
-
-    fn insert(&mut self, insert: &Insert) -> ControlFlow<()> {
-        self.writes(if insert.replace_into { "REPLACE" } else { "INSERT" });
-        match &insert.table {
-            TableObject::TableName(name) if insert.multi_table_insert_type.is_none() => self.object(name),
-            _ => return ControlFlow::Break(()),
-        }
-        ControlFlow::Continue(())
-    }
-
-    fn update(&mut self, update: &Update) {
-        self.writes("UPDATE");
-        // MySQL updates joins, where a common table expression may stand.
-        if self.dialect() != Dialect::Mysql {
-            self.target(&update.table.relation);
-        }
-    }
-
-    fn delete(&mut self, delete: &Delete) {
-        self.writes("DELETE");
-        let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = &delete.from;
-        match delete.using {
-            // The targets are names or aliases of what stands after USING.
-            Some(_) if self.dialect() == Dialect::Mysql => {
-                self.set_apart.extend(from.iter().map(|table| ptr::from_ref(&table.relation)));
-            }
-            _ if delete.tables.is_empty() => {
-                if let Some(table) = from.first() {
-                    self.target(&table.relation);
-                }
-            }
-            // `DELETE a FROM t AS a JOIN …`: the names before FROM are names or aliases of what follows it.
-            _ => {}
-        }
-    }
-
-    fn select_into(&mut self, select: &Select) -> ControlFlow<()> {
-        let Some(into) = &select.into else { return ControlFlow::Continue(()) };
-        self.draft.found(Operation::Write, "SELECT INTO");
-        if self.dialect() == Dialect::Mysql {
-            self.draft.session_state = true;
-            return ControlFlow::Continue(());
-        }
-        self.draft.session_state |= into.temporary;
-        for target in &into.targets {
-            let parts = match target {
-                Expr::Identifier(name) => std::slice::from_ref(name),
-                Expr::CompoundIdentifier(parts) => parts.as_slice(),
-                _ => return ControlFlow::Break(()),
-            };
-            self.object(&ObjectName::from(parts.to_vec()));
-        }
-        ControlFlow::Continue(())
-    }
-}
-
-impl Visitor for Reader<'_> {
-    type Break = ();
-
-    fn pre_visit_statement(&mut self, statement: &Statement) -> ControlFlow<()> {
-        match statement {
-            Statement::Insert(insert) => self.insert(insert)?,
-            Statement::Update(update) => self.update(update),
-            Statement::Delete(delete) => self.delete(delete),
-            Statement::Merge(merge) => {
-                self.writes("MERGE");
-                self.target(&merge.table);
-            }
-            _ => {}
-        }
-        ControlFlow::Continue(())
-    }
-
-    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
-        if names_bare_table(&query.body) {
-            // The tree keeps no quotes here, and without them PostgreSQL's names cannot be folded.
-            return ControlFlow::Break(());
-        }
-        for lock in &query.locks {
-            let why = match lock.lock_type {
-                LockType::Update => "`FOR UPDATE` locks rows",
-                LockType::Share => "`FOR SHARE` locks rows",
-            };
-            self.draft.found(Operation::Write, why);
-        }
-        let is_cte =
-            self.scopes.last().is_some_and(|outer| outer.coming.iter().any(|(at, _)| ptr::eq(*at, query)));
-        self.cte_depth += usize::from(is_cte);
-
-        let mut scope = Scope { visible: Vec::new(), coming: Vec::new(), is_cte };
-        if let Some(with) = &query.with {
-            let dialect = self.dialect();
-            let name = |cte: &Cte| fold(dialect, &cte.alias.name.value, cte.alias.name.quote_style.is_some());
-            // SQLite's common table expressions see each other with and without RECURSIVE.
-            if with.recursive || dialect == Dialect::Sqlite {
-                scope.visible.extend(with.cte_tables.iter().map(name));
-            }
-            scope.coming.extend(with.cte_tables.iter().map(|cte| (ptr::from_ref(&*cte.query), name(cte))));
-        }
-        self.scopes.push(scope);
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
-        let left = self.scopes.pop();
-        if left.is_some_and(|scope| scope.is_cte) {
-            self.cte_depth -= 1;
-            if let Some(outer) = self.scopes.last_mut() {
-                let name =
-                    outer.coming.iter().find(|(at, _)| ptr::eq(*at, query)).map(|(_, name)| name.clone());
-                outer.visible.extend(name);
-            }
-        }
-        ControlFlow::Continue(())
-    }
-
-    fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<()> {
-        self.select_into(select)
-    }
-
-    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
-        match factor {
-            // `ONLY posts` is taken for a table with an alias, and `ONLY (posts)` for a function.
-            TableFactor::Table { name, .. }
-                if self.dialect() == Dialect::Postgres && is_word(name, "only") =>
-            {
-                return ControlFlow::Break(());
-            }
-            TableFactor::Table { args: None, .. } if self.set_apart.contains(&ptr::from_ref(factor)) => {}
-            TableFactor::Table { name, args: None, .. } => self.source(name),
-            TableFactor::Table { name, .. } | TableFactor::Function { name, .. } => self.function(name),
-            _ => {}
-        }
-        ControlFlow::Continue(())
-    }
-
-    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-        match expr {
-            Expr::Function(Function { name, .. }) => self.function(name),
-            Expr::BinaryOp { op: BinaryOperator::Assignment, .. } => self.draft.state("`:=` sets a variable"),
-            _ => {}
-        }
-        ControlFlow::Continue(())
-    }
 }
 
 fn verb_of(body: &SetExpr) -> &'static str {
     match body {
         SetExpr::Values(_) => "VALUES",
         _ => "SELECT",
-    }
-}
-
-/// Whether one arm of a set operation is `TABLE name`. A long UNION leans to the left, hence the loop.
-fn names_bare_table(mut body: &SetExpr) -> bool {
-    loop {
-        match body {
-            SetExpr::Table(_) => return true,
-            SetExpr::SetOperation { left, right, .. } => {
-                if names_bare_table(right) {
-                    return true;
-                }
-                body = left;
-            }
-            _ => return false,
-        }
     }
 }
 
