@@ -1,0 +1,155 @@
+//! Why a statement has no database.
+
+use std::fmt;
+
+use router_core::{Alias, Operation, Place};
+
+/// Why a statement has no database that it may go to. Nothing was run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RouteError {
+    /// No database has this name.
+    UnknownDatabase {
+        /// The name.
+        alias: Alias,
+        /// What named it, if it was a router.
+        router: Option<String>,
+        /// A name like it.
+        suggestion: Option<Alias>,
+    },
+    /// The statement's tables are on more than one database.
+    CrossDatabaseQuery {
+        /// Each table with its database.
+        tables: Vec<(String, Alias)>,
+    },
+    /// The statement is for another database than the open transaction.
+    CrossDatabaseTransaction {
+        /// Where the transaction is open.
+        open: Alias,
+        /// Where the statement would go.
+        asked: Alias,
+        /// The statement's tables.
+        tables: Vec<String>,
+    },
+    /// The database may not be asked for that.
+    OperationNotAllowed {
+        /// The database.
+        alias: Alias,
+        /// What was asked.
+        operation: Operation,
+        /// Where the file says what is allowed.
+        place: Option<Place>,
+    },
+    /// Writes are refused here.
+    WritesPrevented {
+        /// What makes the statement a write.
+        what: String,
+        /// Its tables.
+        tables: Vec<String>,
+    },
+    /// The table belongs to no app, and the file says `unrouted: error`.
+    Unrouted {
+        /// The table.
+        table: String,
+    },
+    /// The statement cannot be read, so nobody can tell which tables it touches.
+    Unreadable,
+    /// The statement controls a transaction by hand, on a connection that the session chose.
+    TransactionControl,
+    /// A test allowed other databases only.
+    DatabaseNotExpected {
+        /// The database.
+        alias: Alias,
+        /// Those that are allowed.
+        expected: Vec<Alias>,
+    },
+}
+
+impl RouteError {
+    /// A stable name for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownDatabase { .. } => "UnknownDatabase",
+            Self::CrossDatabaseQuery { .. } => "CrossDatabaseQuery",
+            Self::CrossDatabaseTransaction { .. } => "CrossDatabaseTransaction",
+            Self::OperationNotAllowed { .. } => "OperationNotAllowed",
+            Self::WritesPrevented { .. } => "WritesPrevented",
+            Self::Unrouted { .. } => "Unrouted",
+            Self::Unreadable => "Unreadable",
+            Self::TransactionControl => "TransactionControl",
+            Self::DatabaseNotExpected { .. } => "DatabaseNotExpected",
+        }
+    }
+}
+
+/// Names in backticks with commas between them.
+fn list<T: fmt::Display>(names: &[T]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+impl fmt::Display for RouteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownDatabase { alias, router, suggestion } => {
+                write!(f, "no database is called `{alias}`")?;
+                if let Some(router) = router {
+                    write!(f, ", which was answered because {router}")?;
+                }
+                match suggestion {
+                    Some(suggestion) => write!(f, "; did you mean `{suggestion}`?"),
+                    None => write!(f, "; declare it under `databases`"),
+                }
+            }
+            Self::CrossDatabaseQuery { tables } => {
+                f.write_str("one statement cannot reach two databases: ")?;
+                for (index, (table, alias)) in tables.iter().enumerate() {
+                    let separator = if index == 0 { "" } else { ", " };
+                    write!(f, "{separator}`{table}` is on `{alias}`")?;
+                }
+                f.write_str("; make one statement for each, as `belonging_to` does")
+            }
+            Self::CrossDatabaseTransaction { open, asked, tables } => {
+                write!(f, "a transaction is open on `{open}`, and ")?;
+                if tables.is_empty() {
+                    write!(f, "this statement is for `{asked}`")?;
+                } else {
+                    write!(f, "{} would go to `{asked}`", list(tables))?;
+                }
+                f.write_str("; a transaction cannot span two databases, so end it first or use two sessions")
+            }
+            Self::OperationNotAllowed { alias, operation, place } => {
+                write!(f, "database `{alias}` does not allow {operation}")?;
+                if let Some(place) = place {
+                    write!(f, " ({place})")?;
+                }
+                write!(f, "; add `{operation}` to its `operations`, or route elsewhere")
+            }
+            Self::WritesPrevented { what, tables } => {
+                write!(f, "writes are prevented here, and this statement writes: {what}")?;
+                if !tables.is_empty() {
+                    write!(f, " on {}", list(tables))?;
+                }
+                f.write_str("; make it outside of the scope that reads")
+            }
+            Self::Unrouted { table } => write!(
+                f,
+                "no app has the table `{table}`, and the file says `unrouted: error`; add it to the `tables` of \
+                 an app, or name the database with `using`"
+            ),
+            Self::Unreadable => f.write_str(
+                "this statement cannot be read, so nobody can tell which tables it touches; name the database \
+                 with `using`",
+            ),
+            Self::TransactionControl => f.write_str(
+                "this statement opens or ends a transaction by hand, on a connection that the session chose; use \
+                 `transaction`, or name the database with `using`",
+            ),
+            Self::DatabaseNotExpected { alias, expected } => {
+                write!(f, "this statement would go to `{alias}`, and only {} may be touched", list(expected))
+            }
+        }
+    }
+}
+
+impl std::error::Error for RouteError {}

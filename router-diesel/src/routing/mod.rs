@@ -1,0 +1,223 @@
+//! The second step: from a statement's tables to the alias of one database.
+//!
+//! [`Routing`] holds one file's rules and the project's own routers. It opens nothing, so a program can ask
+//! it where a statement would go without a server.
+
+mod decide;
+mod error;
+mod explanation;
+
+use std::sync::Arc;
+
+use router_core::{Alias, AppLabel, DatabaseRule, Hints, Model, Operation, RouterChain, RuleRouter};
+use rustc_hash::FxHashMap;
+
+pub(crate) use decide::{Circumstances, Prepared, Transaction};
+pub use error::RouteError;
+pub use explanation::{Explanation, TableRoute};
+
+use crate::config::{Config, Engine, TableMap};
+use crate::error::Error;
+use crate::statement::{Classifier, Dialect};
+
+/// The rules of one file and the routers of a project: all that is needed to say where a statement goes.
+///
+/// ```
+/// use router_diesel::{Routing, config::Config};
+/// use router_diesel::statement::Dialect;
+///
+/// let config = Config::loader()
+///     .yaml("
+/// apps: { blog: { tables: [posts] } }
+/// databases:
+///   default: { url: 'sqlite://default.sqlite3' }
+///   blog_db: { url: 'sqlite://blog.sqlite3', apps: [blog] }
+/// ", "databases.yml")
+///     .load()?;
+/// let explanation = Routing::new(config)?.explain_sql("SELECT * FROM posts", Dialect::Sqlite);
+/// assert_eq!(explanation.alias().unwrap(), "blog_db");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Routing {
+    config: Config,
+    chain: RouterChain,
+    rules: Arc<RuleRouter>,
+    tables: TableMap,
+    databases: FxHashMap<Alias, usize>,
+    default: usize,
+    /// Whether the rules are all there is, so that what they say of a table is always the same.
+    rules_alone: bool,
+}
+
+impl Routing {
+    /// Routes by the rules of a file alone.
+    ///
+    /// # Errors
+    /// What [`with_routers`](Self::with_routers) says.
+    pub fn new(config: Config) -> Result<Self, Error> {
+        let routers = RouterChain::new(config.default.clone());
+        Self::with_routers(config, routers)
+    }
+
+    /// Asks the project's own routers first, in their order, then the rules of the file.
+    ///
+    /// Where nobody decides, the file's default database counts, whatever the chain's own default is.
+    ///
+    /// # Errors
+    /// The rules contradict each other. A [`Config`] that was loaded has been checked for that.
+    pub fn with_routers(config: Config, routers: RouterChain) -> Result<Self, Error> {
+        let rules = Arc::new(rules(&config)?);
+        let databases: FxHashMap<Alias, usize> =
+            config.databases.iter().enumerate().map(|(index, it)| (it.alias.clone(), index)).collect();
+        let default = databases.get(&config.default).copied().unwrap_or_default();
+        let rules_alone = routers.names().len() == 0;
+        let routers = if *routers.default_alias() == config.default {
+            routers
+        } else {
+            RouterChain::new(config.default.clone()).with_named("routers", routers)
+        };
+        let chain = routers.with_named("rules", Arc::clone(&rules)).with_aliases(databases.keys().cloned());
+        Ok(Self { tables: config.table_map(), config, chain, rules, databases, default, rules_alone })
+    }
+
+    /// The file's checked model.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Every router in the order in which it is asked; the file's rules are the last.
+    #[must_use]
+    pub fn chain(&self) -> &RouterChain {
+        &self.chain
+    }
+
+    /// The rules of the file.
+    #[must_use]
+    pub fn rules(&self) -> &RuleRouter {
+        &self.rules
+    }
+
+    /// Says where a statement would go and why, and connects to nothing.
+    #[must_use]
+    pub fn explain_sql(&self, sql: &str, dialect: Dialect) -> Explanation {
+        let prepared = self.prepare(sql, &[self.classifier(dialect)]);
+        self.explain(&prepared, Circumstances::default())
+    }
+
+    /// Where the file's apps are read, written and migrated, in file order.
+    ///
+    /// A side is `None` where the answer is a database that may not be asked for it.
+    #[must_use]
+    pub fn routes(&self) -> Vec<AppRoute> {
+        self.config
+            .apps
+            .iter()
+            .map(|app| {
+                let model = Model::app(app.label.as_str());
+                let side = |operation| {
+                    let alias = self.chain.route(operation, &model, &Hints::default()).alias().clone();
+                    self.index(alias.as_str())
+                        .is_some_and(|database| self.allows(database, operation))
+                        .then_some(alias)
+                };
+                AppRoute {
+                    app: app.label.clone(),
+                    read: side(Operation::Read),
+                    write: side(Operation::Write),
+                    migrate: self
+                        .config
+                        .databases
+                        .iter()
+                        .filter(|database| {
+                            database.replica_of.is_none()
+                                && database.migrate
+                                && database.operations.contains(Operation::Migrate)
+                                && self.chain.migration_allowed(&database.alias, &model, &Hints::default())
+                        })
+                        .map(|database| database.alias.clone())
+                        .collect(),
+                }
+            })
+            .collect()
+    }
+
+    pub(crate) fn classifier(&self, dialect: Dialect) -> Classifier {
+        Classifier::new(dialect).with_write_functions(self.config.write_functions.iter().cloned())
+    }
+
+    /// The engines of the file's databases, each once.
+    pub(crate) fn engines(&self) -> Vec<Engine> {
+        let mut engines = Vec::new();
+        for database in &self.config.databases {
+            let engine = database.url.engine();
+            if !engines.contains(&engine) {
+                engines.push(engine);
+            }
+        }
+        engines
+    }
+
+    pub(crate) fn index(&self, alias: &str) -> Option<usize> {
+        self.databases.get(alias).copied()
+    }
+
+    pub(crate) fn alias(&self, database: usize) -> &Alias {
+        &self.config.databases[database].alias
+    }
+
+    /// Finds a database by name, or says which names there are.
+    pub(crate) fn find(&self, alias: &str) -> Result<usize, RouteError> {
+        self.index(alias).ok_or_else(|| RouteError::UnknownDatabase {
+            alias: Alias::new(alias),
+            router: None,
+            suggestion: self.nearest(alias),
+        })
+    }
+
+    fn nearest(&self, alias: &str) -> Option<Alias> {
+        self.config
+            .databases
+            .iter()
+            .map(|database| (strsim::damerau_levenshtein(alias, database.alias.as_str()), &database.alias))
+            .filter(|(distance, _)| *distance <= alias.len().div_ceil(3))
+            .min_by_key(|(distance, _)| *distance)
+            .map(|(_, alias)| alias.clone())
+    }
+}
+
+/// The rules that a file declares.
+fn rules(config: &Config) -> Result<RuleRouter, Error> {
+    let rules = config.databases.iter().map(|database| {
+        let mut rule = DatabaseRule::new(database.alias.clone())
+            .operations(database.operations)
+            .place(database.place.clone());
+        for app in &database.apps {
+            rule = rule.app(app.clone());
+        }
+        if let Some(target) = &database.migrate_to {
+            rule = rule.migrate_to(target.clone());
+        }
+        if let Some(primary) = &database.replica_of {
+            rule = rule.replica_of(primary.clone());
+        }
+        if database.migrate { rule } else { rule.without_migrations() }
+    });
+    let unmanaged = config.apps.iter().filter(|app| !app.managed).map(|app| app.label.clone());
+    Ok(RuleRouter::compile(config.default.clone(), rules, unmanaged)?)
+}
+
+/// Where one app is read, written and migrated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AppRoute {
+    /// The app.
+    pub app: AppLabel,
+    /// The database that its reads go to; `None` where that database may not be read.
+    pub read: Option<Alias>,
+    /// The database that its writes go to; `None` where that database may not be written to.
+    pub write: Option<Alias>,
+    /// Every database where its migrations would run, in file order.
+    pub migrate: Vec<Alias>,
+}
