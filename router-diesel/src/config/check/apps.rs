@@ -3,7 +3,7 @@
 use router_core::AppLabel;
 use rustc_hash::FxHashMap;
 
-use super::{Apps, Checker, element_of, is_name, mark_of};
+use super::{Apps, Checker, Claims, element_of, is_name, mark_of};
 use crate::config::code::Code;
 use crate::config::draft::Draft;
 use crate::config::file::AppSection;
@@ -20,7 +20,7 @@ impl Checker<'_> {
         }
         let label = AppLabel::new(&entry.key);
         if apps.index.contains_key(&label) {
-            let first = apps.lower.get(&lower(&label)).map_or(Mark::default(), |(_, mark)| *mark);
+            let first = apps.mark(&label);
             self.tell(
                 Draft::new(Code::DuplicateKey, format!("the app `{label}` is declared twice"))
                     .at(entry.mark, "of a dotted name the last part counts")
@@ -62,20 +62,19 @@ impl Checker<'_> {
     }
 
     /// An app that a database claims; perhaps nobody declares it.
-    pub(super) fn claimed(&mut self, apps: &mut Apps, path: &str, mark: Mark) -> Option<AppLabel> {
+    pub(super) fn claimed(&mut self, apps: &mut Apps, path: &str, mark: Mark) -> Option<usize> {
         if !self.label_is_sound(path, mark) {
             return None;
         }
         let last = AppLabel::last_segment(path);
         if let Some(index) = apps.index.get(last) {
-            return Some(apps.list[*index].label.clone());
+            return Some(*index);
         }
         let label = AppLabel::new(last);
         self.same_but_case(apps, &label, mark);
         let tables = TablePattern::defaults(&label);
         let migrations = format!("migrations/{label}").into();
-        apps.push(App { label: label.clone(), tables, migrations, managed: true, place: None }, mark);
-        Some(label)
+        Some(apps.push(App { label, tables, migrations, managed: true, place: None }, mark))
     }
 
     fn label_is_sound(&mut self, label: &str, mark: Mark) -> bool {
@@ -90,13 +89,14 @@ impl Checker<'_> {
     }
 
     fn same_but_case(&mut self, apps: &Apps, label: &AppLabel, mark: Mark) {
-        if let Some((first, at)) = apps.lower.get(&lower(label))
+        if let Some(first) = apps.alike(label)
             && first != label
         {
+            let at = apps.mark(first);
             self.tell(
                 Draft::new(Code::SameButCase, format!("`{label}` and `{first}` differ only in case"))
                     .at(mark, format!("written `{label}` here"))
-                    .also(*at, format!("written `{first}` here"))
+                    .also(at, format!("written `{first}` here"))
                     .help("write both alike"),
             );
         }
@@ -146,7 +146,7 @@ impl Checker<'_> {
         for (app, pattern, mark) in globs {
             let Some(first) = map.covering(pattern).filter(|first| **first != app.label) else { continue };
             let message = format!("`{pattern}` of the app `{}` matches nothing that is left", app.label);
-            let at = apps.lower.get(&lower(first)).map_or(Mark::default(), |(_, mark)| *mark);
+            let at = apps.mark(first);
             self.tell(
                 Draft::new(Code::Unreachable, message)
                     .at(mark, format!("the tables of `{first}` cover these"))
@@ -158,18 +158,34 @@ impl Checker<'_> {
 }
 
 impl Apps {
-    fn push(&mut self, app: App, mark: Mark) {
-        self.lower.entry(lower(&app.label)).or_insert_with(|| (app.label.clone(), mark));
-        self.index.insert(app.label.clone(), self.list.len());
+    fn push(&mut self, app: App, mark: Mark) -> usize {
+        let index = self.list.len();
+        if let Some(lower) = lower(&app.label) {
+            self.capitals.insert(lower, index);
+        }
+        self.index.insert(app.label.clone(), index);
         self.list.push(app);
+        self.marks.push(mark);
+        self.claims.push(Claims::default());
+        index
+    }
+
+    /// Where an app is declared or first claimed.
+    fn mark(&self, label: &AppLabel) -> Mark {
+        self.index.get(label).map_or(Mark::default(), |index| self.marks[*index])
+    }
+
+    /// The label that differs from this one in nothing, or only in case.
+    fn alike(&self, label: &AppLabel) -> Option<&AppLabel> {
+        let lower = lower(label);
+        let lower = lower.as_ref().unwrap_or(label);
+        let index = self.capitals.get(lower).or_else(|| self.index.get(lower))?;
+        Some(&self.list[*index].label)
     }
 }
 
-/// The label in lower case, which it mostly is already.
-fn lower(label: &AppLabel) -> AppLabel {
-    if label.as_str().chars().any(char::is_uppercase) {
-        AppLabel::new(&label.as_str().to_lowercase())
-    } else {
-        label.clone()
-    }
+/// The label in lower case, if it is not already.
+fn lower(label: &AppLabel) -> Option<AppLabel> {
+    let has_capitals = label.as_str().chars().any(char::is_uppercase);
+    has_capitals.then(|| AppLabel::new(&label.as_str().to_lowercase()))
 }

@@ -1,9 +1,8 @@
 //! Checks that every operation on an app has one database.
 
 use router_core::{AppLabel, Operation, Operations};
-use rustc_hash::FxHashMap;
 
-use super::{Checker, element_of};
+use super::{Apps, Checker, element_of};
 use crate::config::code::Code;
 use crate::config::draft::Draft;
 use crate::config::model::Database;
@@ -11,26 +10,24 @@ use crate::config::node::Mark;
 
 impl Checker<'_> {
     /// No app is claimed twice for one operation.
-    pub(super) fn claims(&mut self, databases: &[Database]) {
-        let mut claims: FxHashMap<&AppLabel, [Option<usize>; 3]> = FxHashMap::default();
-        for (index, database) in databases.iter().enumerate() {
+    pub(super) fn claims(&mut self, databases: &[Database], apps: &mut Apps) {
+        for (number, database) in (0..).zip(databases) {
             for label in &database.apps {
-                let first = claims.entry(label).or_default();
+                let Some(app) = apps.index.get(label) else { continue };
+                let claims = &mut apps.claims[*app].databases;
                 let mut twice = Operations::none();
-                let mut other = index;
+                let mut first = number;
                 for operation in database.operations.iter() {
-                    let first = &mut first[operation as usize];
-                    match first {
-                        // A replica's claim is one of its own, and a list with a name twice has been told of.
-                        Some(first) if *first != index => {
+                    match &mut claims[operation as usize] {
+                        Some(claimed) => {
                             twice = twice.with(operation);
-                            other = other.min(*first);
+                            first = first.min(*claimed);
                         }
-                        first => *first = Some(index),
+                        none => *none = Some(number),
                     }
                 }
                 if twice != Operations::none() {
-                    self.claimed_twice(label, twice, database, &databases[other]);
+                    self.claimed_twice(label, twice, database, &databases[first as usize]);
                 }
             }
         }

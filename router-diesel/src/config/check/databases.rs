@@ -31,6 +31,7 @@ impl Checker<'_> {
     pub(super) fn database(
         &mut self,
         apps: &mut Apps,
+        number: u32,
         entry: &Entry,
         section: Setting<DatabaseSection>,
     ) -> Option<Database> {
@@ -46,7 +47,7 @@ impl Checker<'_> {
         };
         let node = &entry.node;
         let url = self.url(entry, &section);
-        let claimed = self.claimed_apps(apps, node, &section.apps);
+        let claimed = self.claimed_apps(apps, number, node, &section.apps);
         let operations = self.operations(node, &section.operations);
         let is_replica = !section.replica_of.is_absent();
         if is_replica {
@@ -89,21 +90,29 @@ impl Checker<'_> {
         })
     }
 
-    fn claimed_apps(&mut self, apps: &mut Apps, node: &Node, names: &Setting<OneOrMany>) -> Vec<AppLabel> {
-        let mut claimed: Vec<AppLabel> = Vec::new();
-        let mut seen: FxHashMap<AppLabel, usize> = FxHashMap::default();
+    /// The apps that a database claims, each once. Databases are numbered from one.
+    fn claimed_apps(
+        &mut self,
+        apps: &mut Apps,
+        number: u32,
+        node: &Node,
+        names: &Setting<OneOrMany>,
+    ) -> Vec<AppLabel> {
+        let mut claimed = Vec::new();
         for (index, name) in names.get().into_iter().flat_map(OneOrMany::iter) {
             let mark = element_of(node, "apps", index);
-            let Some(label) = self.claimed(apps, name, mark) else { continue };
-            if let Some(first) = seen.get(&label) {
+            let Some(app) = self.claimed(apps, name, mark) else { continue };
+            let label = apps.list[app].label.clone();
+            let (last, first) = apps.claims[app].last;
+            if last == number {
                 self.tell(
                     Draft::new(Code::Repeated, format!("`{label}` stands twice in the list"))
                         .at(mark, "again here")
-                        .also(element_of(node, "apps", *first), "first here"),
+                        .also(element_of(node, "apps", first), "first here"),
                 );
                 continue;
             }
-            seen.insert(label.clone(), index);
+            apps.claims[app].last = (number, index);
             claimed.push(label);
         }
         claimed

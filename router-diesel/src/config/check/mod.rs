@@ -77,8 +77,8 @@ pub(crate) fn check(input: Input<'_>, problems: &mut Vec<Draft>) -> Config {
     let mut databases = Vec::with_capacity(databases_entries.len());
     let declared = file.databases.take().unwrap_or_default().0;
     checker.alike(databases_entries);
-    for (entry, (_, section)) in databases_entries.iter().zip(declared) {
-        databases.extend(checker.database(&mut apps, entry, section));
+    for (number, (entry, (_, section))) in (1..).zip(databases_entries.iter().zip(declared)) {
+        databases.extend(checker.database(&mut apps, number, entry, section));
     }
     let is_map = |entry: &Entry| matches!(entry.node.value, Value::Map(_) | Value::Null);
     if databases_entries.is_empty() && root.entry("databases").is_none_or(is_map) {
@@ -90,7 +90,7 @@ pub(crate) fn check(input: Input<'_>, problems: &mut Vec<Draft>) -> Config {
         .map(|(index, database): (usize, &Database)| (database.alias.clone(), index))
         .collect();
     checker.links(&databases, &database_index);
-    checker.claims(&databases);
+    checker.claims(&databases, &mut apps);
     let default = checker.default(root, &file.default, &databases, &database_index);
 
     Config {
@@ -108,13 +108,26 @@ pub(crate) fn check(input: Input<'_>, problems: &mut Vec<Draft>) -> Config {
     }
 }
 
+/// Who claims an app.
+#[derive(Clone, Copy, Default)]
+struct Claims {
+    /// The number of the database that claimed it last, and the place in that database's list.
+    last: (u32, usize),
+    /// The databases that claim it for each operation.
+    databases: [Option<u32>; 3],
+}
+
 /// The apps so far.
 #[derive(Default)]
 struct Apps {
     list: Vec<App>,
     index: FxHashMap<AppLabel, usize>,
-    /// Labels in lower case, to find those that differ only in case; and where they are.
-    lower: FxHashMap<AppLabel, (AppLabel, Mark)>,
+    /// Where each of them is declared or first claimed.
+    marks: Vec<Mark>,
+    /// The labels that are not in lower case, by what they are in lower case.
+    capitals: FxHashMap<AppLabel, usize>,
+    /// Who claims each of them.
+    claims: Vec<Claims>,
 }
 
 const UNROUTED: [(&str, Unrouted); 2] = [("default", Unrouted::Default), ("error", Unrouted::Error)];
