@@ -1,0 +1,206 @@
+//! `check`: whether the configuration is sound, what the project's routers make of it, and on request whether
+//! every database can be reached.
+
+use std::path::{Path, PathBuf};
+
+use router_core::{Hints, Model, Operation, Place};
+use router_diesel::Routing;
+use router_diesel::config::{Code, Config, Problem, Severity};
+use serde::Serialize;
+
+use crate::args::CheckArguments;
+use crate::exit::Exit;
+use crate::failure::{Failure, choose_databases};
+use crate::output::{Output, count};
+use crate::probe::{Probe, probe, supports};
+use crate::program::Project;
+
+/// The whole answer.
+#[derive(Serialize)]
+struct Report {
+    files: Vec<PathBuf>,
+    environment: String,
+    problems: Vec<Finding>,
+    databases: Vec<Probe>,
+}
+
+/// Something that the check found, in the file or beside it.
+#[derive(Serialize)]
+struct Finding {
+    code: &'static str,
+    severity: Severity,
+    message: String,
+    file: Option<String>,
+    line: Option<u32>,
+    column: Option<u32>,
+    help: Option<String>,
+    /// As people read it.
+    #[serde(skip)]
+    text: String,
+}
+
+impl Finding {
+    fn new(
+        code: &'static str,
+        severity: Severity,
+        message: String,
+        place: Option<&Place>,
+        text: String,
+    ) -> Self {
+        Self {
+            code,
+            severity,
+            message,
+            file: place.map(|place| place.file().to_owned()),
+            line: place.map(Place::line),
+            column: place.map(Place::column),
+            help: None,
+            text,
+        }
+    }
+
+    /// Something that the file itself does not show.
+    fn beside_the_file(code: &'static str, message: String) -> Self {
+        let text = format!("error[{code}]: {message}");
+        Self::new(code, Severity::Error, message, None, text)
+    }
+}
+
+impl From<&Problem> for Finding {
+    fn from(problem: &Problem) -> Self {
+        Self {
+            help: problem.help().map(str::to_owned),
+            ..Self::new(
+                problem.code().as_str(),
+                problem.severity(),
+                problem.message().to_owned(),
+                problem.place(),
+                problem.to_string(),
+            )
+        }
+    }
+}
+
+pub(super) fn run(
+    arguments: &CheckArguments,
+    project: &Project<'_>,
+    output: &mut Output<'_>,
+) -> Result<Exit, Failure> {
+    let config = match project.config() {
+        Ok(config) => config,
+        Err(error) => {
+            let problems = error.problems().iter().map(Finding::from).collect();
+            return refuse(project.file(), project.environment(), problems, output);
+        }
+    };
+    let chosen = choose_databases(&config, &arguments.databases)?;
+    let mut report = Report {
+        files: config.files.clone(),
+        environment: config.environment.clone(),
+        problems: config.notes.iter().map(Finding::from).collect(),
+        databases: config.databases.iter().map(Probe::unasked).collect(),
+    };
+    report.problems.extend(missing_engines(&config));
+    let routing = match project.routing(config) {
+        Ok(routing) => routing,
+        Err(error) => {
+            report.problems.push(Finding::beside_the_file("Rules", error.to_string()));
+            let file = report.files.first().cloned().unwrap_or_else(|| project.file());
+            return refuse(file, report.environment, report.problems, output);
+        }
+    };
+    report.problems.extend(unknown_databases(&routing));
+    let exit = if report.problems.iter().any(|problem| problem.severity != Severity::Note) {
+        Exit::Found
+    } else {
+        Exit::Fine
+    };
+    if !output.is_json() {
+        write_text(&report, &routing, output)?;
+    }
+    if arguments.connect {
+        // What the file says can be read while the databases are asked.
+        output.flush()?;
+        report.databases = probe(&chosen);
+    }
+    if output.is_json() {
+        output.json(&report)?;
+    } else if arguments.connect {
+        output.columns(report.databases.iter().map(Probe::in_words))?;
+    }
+    Ok(if report.databases.iter().any(Probe::is_unreachable) { Exit::Unreachable } else { exit })
+}
+
+/// Reports a configuration that cannot be used.
+fn refuse(
+    file: PathBuf,
+    environment: String,
+    problems: Vec<Finding>,
+    output: &mut Output<'_>,
+) -> Result<Exit, Failure> {
+    let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
+    let summary = format!("{} cannot be used: {}", file.display(), count(errors, "error"));
+    let report = Report { files: vec![file], environment, problems, databases: Vec::new() };
+    if output.is_json() {
+        output.json(&report)?;
+    } else {
+        write_problems(&report.problems, output)?;
+        output.say(summary);
+    }
+    Ok(Exit::Usage)
+}
+
+fn write_problems(problems: &[Finding], output: &mut Output<'_>) -> Result<(), Failure> {
+    for problem in problems {
+        output.line(&problem.text)?;
+        output.line("")?;
+    }
+    Ok(())
+}
+
+fn write_text(report: &Report, routing: &Routing, output: &mut Output<'_>) -> Result<(), Failure> {
+    write_problems(&report.problems, output)?;
+    let config = routing.config();
+    let file = report.files.first().map(PathBuf::as_path).unwrap_or_else(|| Path::new("the configuration"));
+    let included = match report.files.len().saturating_sub(1) {
+        0 => String::new(),
+        more => format!(" (with {})", count(more, "included file")),
+    };
+    output.line(format_args!(
+        "{}{included} is sound: {}, {}",
+        file.display(),
+        count(config.databases.len(), "database"),
+        count(config.apps.len(), "app"),
+    ))?;
+    Ok(())
+}
+
+/// A note for each database that this build cannot connect to. That is an error only where it is to be connected.
+fn missing_engines(config: &Config) -> impl Iterator<Item = Finding> {
+    config.databases.iter().filter(|database| !supports(database.url.engine())).map(|database| {
+        let engine = database.url.engine();
+        let code = Code::EngineNotBuilt.as_str();
+        let message = format!("`{}` cannot be connected: this build has no {engine}", database.alias);
+        let help = format!("build with the feature `{engine}`");
+        let text = format!("note[{code}]: {message}\n  --> {}\n  = help: {help}", database.place);
+        Finding {
+            help: Some(help),
+            ..Finding::new(code, Severity::Note, message, Some(&database.place), text)
+        }
+    })
+}
+
+/// What the project's routers answer with although no database has that name.
+fn unknown_databases(routing: &Routing) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = Vec::new();
+    for app in &routing.config().apps {
+        for operation in [Operation::Read, Operation::Write] {
+            let model = Model::app(app.label.as_str());
+            if let Err(unknown) = routing.chain().try_route(operation, &model, &Hints::default()) {
+                let message = format!("for a {operation} of `{model}`, {unknown}");
+                findings.push(Finding::beside_the_file("UnknownDatabase", message));
+            }
+        }
+    }
+    findings
+}

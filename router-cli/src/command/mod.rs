@@ -1,0 +1,30 @@
+//! The commands, one file each.
+
+mod check;
+mod diff;
+mod health;
+mod route;
+mod routes;
+mod shell;
+
+use crate::args::Command;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::program::Project;
+
+/// Runs one command.
+pub(crate) fn run(
+    command: &Command,
+    project: &Project<'_>,
+    output: &mut Output<'_>,
+) -> Result<Exit, Failure> {
+    match command {
+        Command::Check(arguments) => check::run(arguments, project, output),
+        Command::Routes => routes::run(project, output),
+        Command::Route(arguments) => route::run(arguments, project, output),
+        Command::Diff(arguments) => diff::run(arguments, project, output),
+        Command::Health(arguments) => health::run(arguments, project, output),
+        Command::Shell(arguments) => shell::run(arguments, project, output),
+    }
+}

@@ -1,0 +1,244 @@
+//! `route`: where a model or a statement goes, and why.
+
+use std::borrow::Cow;
+use std::io::Read;
+
+use router_core::{Answer, AppLabel, Decision, Hints, Model, Operation, Trace};
+use router_diesel::config::Unrouted;
+use router_diesel::statement::Dialect;
+use router_diesel::{RouteError, Routing, dialect_of};
+use serde::Serialize;
+
+use crate::args::RouteArguments;
+use crate::exit::Exit;
+use crate::failure::{Failure, find_database, nearest};
+use crate::output::Output;
+use crate::program::Project;
+
+pub(super) fn run(
+    arguments: &RouteArguments,
+    project: &Project<'_>,
+    output: &mut Output<'_>,
+) -> Result<Exit, Failure> {
+    let statement = arguments.sql.as_deref().map(read_statement).transpose()?;
+    let routing = project.routing(project.config()?)?;
+    match (statement, &arguments.model) {
+        (Some(sql), _) => {
+            let dialect = match arguments.dialect {
+                Some(name) => name.into(),
+                None => default_dialect(&routing)?,
+            };
+            route_statement(&routing, &sql, dialect, output)
+        }
+        (None, Some(model)) => {
+            let operation = if arguments.write { Operation::Write } else { Operation::Read };
+            route_model(&routing, model, operation, output)
+        }
+        (None, None) => Err(Failure::Usage("name an app, or give a statement with `--sql`".to_owned())),
+    }
+}
+
+/// Why there is no alias.
+#[derive(Serialize)]
+struct Refusal {
+    code: &'static str,
+    message: String,
+}
+
+impl From<&RouteError> for Refusal {
+    fn from(error: &RouteError) -> Self {
+        Self { code: error.code(), message: error.to_string() }
+    }
+}
+
+// --- Of a statement -------------------------------------------------------------------------------------------------
+
+/// The answer for a statement. Scripts read it: fields may be added at the end, and nothing else.
+#[derive(Serialize)]
+struct StatementAnswer<'a> {
+    operation: &'static str,
+    tables: Vec<&'a str>,
+    alias: Option<&'a str>,
+    reason: &'a str,
+    error: Option<Refusal>,
+}
+
+fn read_statement(sql: &str) -> Result<Cow<'_, str>, Failure> {
+    let mut statement = Cow::Borrowed(sql);
+    if sql == "-" {
+        let mut text = String::new();
+        std::io::stdin()
+            .read_to_string(&mut text)
+            .map_err(|error| Failure::Usage(format!("failed to read the statement from stdin: {error}")))?;
+        statement = Cow::Owned(text);
+    }
+    if statement.trim().is_empty() {
+        return Err(Failure::Usage("the statement is empty".to_owned()));
+    }
+    Ok(statement)
+}
+
+fn default_dialect(routing: &Routing) -> Result<Dialect, Failure> {
+    let config = routing.config();
+    Ok(dialect_of(find_database(config, config.default.as_str())?.url.engine()))
+}
+
+fn route_statement(
+    routing: &Routing,
+    sql: &str,
+    dialect: Dialect,
+    output: &mut Output<'_>,
+) -> Result<Exit, Failure> {
+    let explanation = routing.explain_sql(sql, dialect);
+    let outcome = explanation.alias();
+    if output.is_json() {
+        output.json(&StatementAnswer {
+            operation: explanation.operation().as_str(),
+            tables: explanation.tables().iter().map(|table| table.table.as_str()).collect(),
+            alias: outcome.ok().map(|alias| alias.as_str()),
+            reason: explanation.reason(),
+            error: outcome.err().map(Refusal::from),
+        })?;
+    } else {
+        output.line(&explanation)?;
+    }
+    Ok(if outcome.is_ok() { Exit::Fine } else { Exit::Found })
+}
+
+// --- Of a model -----------------------------------------------------------------------------------------------------
+
+/// The answer for a model. Scripts read it: fields may be added at the end, and nothing else.
+#[derive(Serialize)]
+struct ModelAnswer<'a> {
+    app: &'a str,
+    table: Option<&'a str>,
+    operation: &'static str,
+    alias: Option<&'a str>,
+    reason: String,
+    trace: Vec<Asked<'a>>,
+    error: Option<Refusal>,
+}
+
+/// A router that was asked.
+#[derive(Serialize)]
+struct Asked<'a> {
+    router: &'a str,
+    answer: Option<&'a str>,
+    reason: Option<String>,
+    nested: Vec<Self>,
+}
+
+fn asked(trace: &Trace) -> Vec<Asked<'_>> {
+    let steps = trace.steps().iter().map(|step| Asked {
+        router: step.router.as_str(),
+        answer: match &step.answer {
+            Answer::Database(alias) => Some(alias.as_str()),
+            _ => None,
+        },
+        reason: step.reason.as_ref().map(ToString::to_string),
+        nested: asked(&step.nested),
+    });
+    steps.collect()
+}
+
+fn route_model(
+    routing: &Routing,
+    text: &str,
+    operation: Operation,
+    output: &mut Output<'_>,
+) -> Result<Exit, Failure> {
+    let (app, table) = read_model(text)?;
+    let model = table.map_or_else(|| Model::app(app), |table| Model::new(app, table));
+    let decision = routing.chain().explain(operation, &model, &Hints::default());
+    let refusal = refuse(routing, operation, &model, &decision);
+    let exit = if refusal.is_none() { Exit::Fine } else { Exit::Found };
+    advise(routing, &model, output);
+
+    if output.is_json() {
+        output.json(&ModelAnswer {
+            app,
+            table,
+            operation: operation.as_str(),
+            alias: refusal.is_none().then(|| decision.alias().as_str()),
+            reason: decision.reason().to_string(),
+            trace: decision.trace().map(asked).unwrap_or_default(),
+            error: refusal,
+        })?;
+    } else {
+        match &refusal {
+            None => output.line(format_args!("{operation} {model}: {}", decision.alias()))?,
+            Some(refusal) => {
+                output.line(format_args!("{operation} {model}: refused, {}", refusal.message))?
+            }
+        }
+        output.line(format_args!("  because {}", decision.reason()))?;
+        output.line("asked:")?;
+        for line in decision.trace().map(ToString::to_string).unwrap_or_default().lines() {
+            output.line(format_args!("  {line}"))?;
+        }
+    }
+    Ok(exit)
+}
+
+/// Why the routers' answer does not stand, as a session would have it.
+fn refuse(
+    routing: &Routing,
+    operation: Operation,
+    model: &Model<'_>,
+    decision: &Decision,
+) -> Option<Refusal> {
+    let config = routing.config();
+    if let Err(unknown) = routing.chain().try_route(operation, model, &Hints::default()) {
+        return Some(Refusal { code: "UnknownDatabase", message: unknown.to_string() });
+    }
+    if decision.is_fallback() && config.unrouted == Unrouted::Error && config.app(model.app).is_none() {
+        let message = format!(
+            "no app is called `{}`, and the file says `unrouted: error`; declare it under `apps`",
+            model.app
+        );
+        return Some(Refusal { code: "Unrouted", message });
+    }
+    let database = config.database(decision.alias().as_str())?;
+    (!database.operations.contains(operation)).then(|| {
+        Refusal::from(&RouteError::OperationNotAllowed {
+            alias: database.alias.clone(),
+            operation,
+            place: Some(database.place.clone()),
+        })
+    })
+}
+
+/// Says what the user may have overlooked in the question.
+fn advise(routing: &Routing, model: &Model<'_>, output: &mut Output<'_>) {
+    let config = routing.config();
+    let app = model.app;
+    if config.app(app).is_none() {
+        let mut words = format!("note: the file names no app `{app}`");
+        if let Some(known) = nearest(app, config.apps.iter().map(|known| known.label.as_str())) {
+            words.push_str(&format!("; did you mean `{known}`?"));
+        }
+        return output.say(words);
+    }
+    let Some(table) = model.table else { return };
+    match config.table_map().app_of(None, table) {
+        Some(owner) if owner.as_str() == app => {}
+        Some(owner) => output.say(format_args!(
+            "note: the table `{table}` belongs to the app `{owner}`, so a statement goes where that one goes"
+        )),
+        None => output.say(format_args!(
+            "note: `{table}` is not among the tables of `{app}`, nor of any app, so a statement does not go by it"
+        )),
+    }
+}
+
+/// Splits `APP[.TABLE]`; of a longer path the last two segments count, so `apps.blog.posts` is `blog.posts`.
+fn read_model(text: &str) -> Result<(&str, Option<&str>), Failure> {
+    let (app, table) = match text.rsplit_once('.') {
+        Some((app, table)) => (AppLabel::last_segment(app), Some(table)),
+        None => (text, None),
+    };
+    if app.is_empty() || table.is_some_and(str::is_empty) {
+        return Err(Failure::Usage(format!("`{text}` is no model; write `app` or `app.table`")));
+    }
+    Ok((app, table))
+}

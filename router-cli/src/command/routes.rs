@@ -1,0 +1,77 @@
+//! `routes`: where each app is read, written and migrated.
+
+use router_core::Alias;
+use router_diesel::AppRoute;
+use router_diesel::config::Unrouted;
+use serde::Serialize;
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::program::Project;
+
+/// The whole answer. Scripts read it: fields may be added at the end, and nothing else.
+#[derive(Serialize)]
+struct Answer<'a> {
+    default: &'a str,
+    routes: Vec<Route<'a>>,
+}
+
+#[derive(Serialize)]
+struct Route<'a> {
+    app: &'a str,
+    #[serde(flatten)]
+    sides: Sides<'a>,
+}
+
+/// Where one app is read, written and migrated.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Sides<'a> {
+    pub(super) read: Option<&'a str>,
+    pub(super) write: Option<&'a str>,
+    pub(super) migrate: Vec<&'a str>,
+}
+
+impl<'a> From<&'a AppRoute> for Sides<'a> {
+    fn from(route: &'a AppRoute) -> Self {
+        Self {
+            read: route.read.as_ref().map(Alias::as_str),
+            write: route.write.as_ref().map(Alias::as_str),
+            migrate: route.migrate.iter().map(Alias::as_str).collect(),
+        }
+    }
+}
+
+pub(super) fn run(project: &Project<'_>, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    let routing = project.routing(project.config()?)?;
+    let routes = routing.routes();
+    let default = routing.config().default.as_str();
+    let routes: Vec<Route<'_>> =
+        routes.iter().map(|route| Route { app: route.app.as_str(), sides: route.into() }).collect();
+    if output.is_json() {
+        output.json(&Answer { default, routes })?;
+        return Ok(Exit::Fine);
+    }
+    if !routes.is_empty() {
+        let head = ["app", "read", "write", "migrate"].map(str::to_owned);
+        let rows = routes.iter().map(|route| {
+            let [read, write, migrate] = route.sides.in_words();
+            [route.app.to_owned(), read, write, migrate]
+        });
+        output.columns(std::iter::once(head).chain(rows))?;
+    }
+    match routing.config().unrouted {
+        Unrouted::Error => output.say("a table of no app is refused"),
+        _ => output.say(format_args!("a table of no app goes to {default}")),
+    }
+    Ok(Exit::Fine)
+}
+
+impl Sides<'_> {
+    /// The three sides as people read them.
+    pub(super) fn in_words(&self) -> [String; 3] {
+        let side = |alias: Option<&str>| alias.unwrap_or("-").to_owned();
+        let migrate = if self.migrate.is_empty() { "-".to_owned() } else { self.migrate.join(", ") };
+        [side(self.read), side(self.write), migrate]
+    }
+}

@@ -1,0 +1,74 @@
+//! Where answers and talk go.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+
+use comfy_table::{Table, presets};
+use serde::Serialize;
+
+use crate::args::Format;
+
+/// The two streams of a program, and how the answer is to be written.
+pub(crate) struct Output<'a> {
+    pub(crate) format: Format,
+    stdout: &'a mut dyn Write,
+    stderr: &'a mut dyn Write,
+}
+
+impl<'a> Output<'a> {
+    pub(crate) fn new(format: Format, stdout: &'a mut dyn Write, stderr: &'a mut dyn Write) -> Self {
+        Self { format, stdout, stderr }
+    }
+
+    pub(crate) fn is_json(&self) -> bool {
+        self.format == Format::Json
+    }
+
+    /// Writes one line of the answer.
+    pub(crate) fn line(&mut self, line: impl Display) -> io::Result<()> {
+        writeln!(self.stdout, "{line}")
+    }
+
+    /// Writes the answer as one line of JSON.
+    pub(crate) fn json(&mut self, answer: &impl Serialize) -> io::Result<()> {
+        serde_json::to_writer(&mut *self.stdout, answer)?;
+        writeln!(self.stdout)
+    }
+
+    /// Writes rows in columns that line up, also in a pipe.
+    pub(crate) fn columns<const N: usize>(
+        &mut self,
+        rows: impl IntoIterator<Item = [String; N]>,
+    ) -> io::Result<()> {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING).add_rows(rows);
+        for column in table.column_iter_mut() {
+            column.set_padding((0, 2));
+        }
+        for line in table.lines() {
+            writeln!(self.stdout, "{}", line.trim_end())?;
+        }
+        Ok(())
+    }
+
+    /// Says something beside the answer. Where nobody listens any more, that is no reason to stop.
+    pub(crate) fn say(&mut self, words: impl Display) {
+        let _ = writeln!(self.stderr, "{words}");
+    }
+
+    /// Hands over what was written so far, before another program takes the terminal.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        self.stdout.flush()?;
+        self.stderr.flush()
+    }
+}
+
+/// `1 database`, `3 databases`.
+pub(crate) fn count(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+/// A text of several lines in one, as a table and a log want it.
+pub(crate) fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,226 @@
+//! The program as a value: which routers it asks, and how it is run.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::io::{self, BufWriter, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+use router_core::{Router, RouterChain, RouterName};
+use router_diesel::config::{Config, ConfigError, Loader};
+use router_diesel::{Error, Routing};
+
+use crate::args::{
+    Arguments, CONFIG_VARIABLE, DEFAULT_CONFIG, DEFAULT_ENVIRONMENT, ENVIRONMENT_VARIABLE, Options,
+};
+use crate::command;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::Output;
+
+/// The commands of `dbrouter`, over the rules of a file and the routers of a project.
+///
+/// Routers are asked in the order in which they were added, and the rules of the file after all of them: as
+/// `DatabasesBuilder` of router-diesel has it, so add the same ones in both places.
+///
+/// ```
+/// use router_cli::{Exit, Program};
+/// use router_core::read_fn;
+///
+/// # let folder = std::env::temp_dir().join(format!("dbrouter-doc-{}", std::process::id()));
+/// # std::fs::create_dir_all(&folder)?;
+/// let file = folder.join("databases.yml");
+/// std::fs::write(&file, "
+/// apps: { events: { tables: [page_views] } }
+/// databases:
+///   default: { url: 'sqlite://default.sqlite3' }
+///   analytics: { url: 'sqlite://analytics.sqlite3' }
+/// ")?;
+///
+/// let program = Program::new()
+///     .named_router("events", read_fn(|model, _| (model.app == "events").then(|| "analytics".into())))
+///     .config(&file);
+/// let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+/// let exit = program.run(["dbrouter", "route", "events.page_views"], &mut stdout, &mut stderr);
+///
+/// assert_eq!(exit, Exit::Fine);
+/// assert!(String::from_utf8(stdout)?.starts_with("read events.page_views: analytics\n"));
+/// # std::fs::remove_dir_all(folder)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Default)]
+#[must_use = "a program does nothing before `main` or `run`"]
+pub struct Program {
+    routers: Vec<(RouterName, Arc<dyn Router>)>,
+    config: Option<PathBuf>,
+    variables: Option<HashMap<String, String>>,
+}
+
+/// Does not show the variables: they may hold passwords.
+impl std::fmt::Debug for Program {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Program")
+            .field("routers", &self.routers)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Program {
+    /// Starts with the rules of the file alone.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a router of your own, under the name of its type.
+    pub fn router<R: Router + 'static>(self, router: R) -> Self {
+        self.named_router(RouterName::of_type::<R>(), router)
+    }
+
+    /// Adds a router of your own, under a name for explanations and errors to use.
+    pub fn named_router(mut self, name: impl Into<RouterName>, router: impl Router + 'static) -> Self {
+        self.routers.push((name.into(), Arc::new(router)));
+        self
+    }
+
+    /// Chooses the file that is read where neither `--config` nor `DBROUTER_CONFIG` names one; by default
+    /// `config/databases.yml`, where most projects have it.
+    pub fn config(mut self, file: impl AsRef<Path>) -> Self {
+        self.config = Some(file.as_ref().to_owned());
+        self
+    }
+
+    /// Takes these environment variables instead of the process's own, for tests.
+    pub fn variables<K, V>(mut self, variables: impl IntoIterator<Item = (K, V)>) -> Self
+    where
+        K: Into<String>,
+        V: Into<String>,
+    {
+        self.variables =
+            Some(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect());
+        self
+    }
+
+    /// Runs the command that the process was called with.
+    #[must_use]
+    pub fn main(&self) -> ExitCode {
+        let mut stdout = BufWriter::new(io::stdout().lock());
+        let exit = self.run(std::env::args_os(), &mut stdout, &mut io::stderr());
+        match stdout.flush() {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe && exit == Exit::Fine => Exit::Usage,
+            _ => exit,
+        }
+        .into()
+    }
+
+    /// Runs a command inside of this process; the first argument is the program's name, which help uses.
+    ///
+    /// A reader that goes away early, such as `head`, is no error. `shell` replaces the whole process on Unix,
+    /// as the client wants the terminal for itself; `route --sql -` reads the process's own stdin.
+    pub fn run<I>(&self, arguments: I, stdout: &mut dyn Write, stderr: &mut dyn Write) -> Exit
+    where
+        I: IntoIterator,
+        I::Item: Into<OsString> + Clone,
+    {
+        let Arguments { options, command } = match Arguments::try_parse_from(arguments) {
+            Ok(arguments) => arguments,
+            Err(error) if error.use_stderr() => {
+                let _ = write!(stderr, "{}", error.render());
+                return Exit::Usage;
+            }
+            Err(help) => {
+                let _ = write!(stdout, "{}", help.render());
+                return Exit::Fine;
+            }
+        };
+        let mut output = Output::new(options.format, stdout, stderr);
+        match command::run(&command, &Project { program: self, options: &options }, &mut output) {
+            Ok(exit) => exit,
+            Err(Failure::Output(error)) if error.kind() == ErrorKind::BrokenPipe => Exit::Fine,
+            Err(failure) => {
+                match failure {
+                    Failure::Config(problems) => output.say(problems),
+                    Failure::Usage(message) => output.say(format_args!("error: {message}")),
+                    Failure::Output(error) => output.say(format_args!("error: failed to write: {error}")),
+                }
+                Exit::Usage
+            }
+        }
+    }
+}
+
+/// The files and routers that a command is about.
+#[derive(Clone, Copy)]
+pub(crate) struct Project<'a> {
+    program: &'a Program,
+    options: &'a Options,
+}
+
+impl Project<'_> {
+    /// The file that counts, also where it could not be read.
+    pub(crate) fn file(&self) -> PathBuf {
+        self.named_file().unwrap_or_else(|| DEFAULT_CONFIG.into())
+    }
+
+    /// The environment that counts, also where no configuration could be read.
+    pub(crate) fn environment(&self) -> String {
+        self.named_environment().unwrap_or_else(|| DEFAULT_ENVIRONMENT.to_owned())
+    }
+
+    /// Reads and checks the file that counts.
+    pub(crate) fn config(&self) -> Result<Config, ConfigError> {
+        match self.named_file() {
+            Some(file) => self.config_of(&file),
+            // A `.env` may name the file still, and it is the loader that reads it.
+            None => self.loader().load(),
+        }
+    }
+
+    /// Reads and checks a file.
+    pub(crate) fn config_of(&self, file: &Path) -> Result<Config, ConfigError> {
+        self.loader().file(file).load()
+    }
+
+    fn loader(&self) -> Loader {
+        let mut loader = Config::loader();
+        if let Some(environment) = self.named_environment() {
+            loader = loader.environment(environment);
+        }
+        if let Some(env_file) = &self.options.env_file {
+            loader = loader.env_file(env_file);
+        }
+        if let Some(variables) = &self.program.variables {
+            loader = loader.variables(variables.clone());
+        }
+        loader
+    }
+
+    /// The routers of the project before the rules of a file.
+    pub(crate) fn routing(&self, config: Config) -> Result<Routing, Error> {
+        let mut chain = RouterChain::new(config.default.clone());
+        for (name, router) in &self.program.routers {
+            chain.push(name.clone(), Arc::clone(router));
+        }
+        Routing::with_routers(config, chain)
+    }
+
+    fn named_file(&self) -> Option<PathBuf> {
+        let variable = || self.variable(CONFIG_VARIABLE).map(PathBuf::from);
+        self.options.config.clone().or_else(variable).or_else(|| self.program.config.clone())
+    }
+
+    fn named_environment(&self) -> Option<String> {
+        self.options.env.clone().or_else(|| self.variable(ENVIRONMENT_VARIABLE))
+    }
+
+    /// A variable that is set to something.
+    fn variable(&self, name: &str) -> Option<String> {
+        match &self.program.variables {
+            Some(variables) => variables.get(name).cloned(),
+            None => std::env::var(name).ok(),
+        }
+        .filter(|value| !value.is_empty())
+    }
+}
