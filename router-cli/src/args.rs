@@ -15,6 +15,7 @@ pub(crate) const DEFAULT_ENVIRONMENT: &str = "development";
 /// The file where nobody names one.
 pub(crate) const DEFAULT_CONFIG: &str = "config/databases.yml";
 
+const GLOBAL: &str = "Global options";
 const AFTER_HELP: &str = "\
 Environment:
   DBROUTER_CONFIG  the file, where --config does not name it
@@ -40,16 +41,16 @@ pub(crate) struct Arguments {
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// The configuration file; else DBROUTER_CONFIG, else config/databases.yml
-    #[arg(long, short, global = true, value_name = "FILE")]
+    #[arg(long, short, global = true, help_heading = GLOBAL, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// The environment; else DBROUTER_ENV, else development
-    #[arg(long, short, global = true, value_name = "NAME")]
+    #[arg(long, short, global = true, help_heading = GLOBAL, value_name = "NAME")]
     pub(crate) env: Option<String>,
     /// A file of variables, which must be there; else .env if present
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, help_heading = GLOBAL, value_name = "FILE")]
     pub(crate) env_file: Option<PathBuf>,
     /// How the answer is written
-    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
+    #[arg(long, global = true, help_heading = GLOBAL, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: Format,
 }
 

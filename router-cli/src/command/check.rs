@@ -59,6 +59,11 @@ impl Finding {
         }
     }
 
+    /// Whether it is more than worth knowing.
+    fn is_grave(&self) -> bool {
+        self.severity != Severity::Note
+    }
+
     /// Something that the file itself does not show.
     fn beside_the_file(code: &'static str, message: String) -> Self {
         let text = format!("error[{code}]: {message}");
@@ -110,11 +115,7 @@ pub(super) fn run(
         }
     };
     report.problems.extend(unknown_databases(&routing));
-    let exit = if report.problems.iter().any(|problem| problem.severity != Severity::Note) {
-        Exit::Found
-    } else {
-        Exit::Fine
-    };
+    let exit = if report.problems.iter().any(Finding::is_grave) { Exit::Found } else { Exit::Fine };
     if !output.is_json() {
         write_text(&report, &routing, output)?;
     }
@@ -166,8 +167,13 @@ fn write_text(report: &Report, routing: &Routing, output: &mut Output<'_>) -> Re
         0 => String::new(),
         more => format!(" (with {})", count(more, "included file")),
     };
+    let findings = report.problems.iter().filter(|problem| problem.is_grave()).count();
+    let verdict = match findings {
+        0 => "is sound".to_owned(),
+        more => format!("has {}", count(more, "problem")),
+    };
     output.line(format_args!(
-        "{}{included} is sound: {}, {}",
+        "{}{included} {verdict}: {}, {}",
         file.display(),
         count(config.databases.len(), "database"),
         count(config.apps.len(), "app"),

@@ -165,13 +165,17 @@ fn route_model(
             error: refusal,
         })?;
     } else {
+        let (alias, reason) = (decision.alias(), decision.reason());
         match &refusal {
-            None => output.line(format_args!("{operation} {model}: {}", decision.alias()))?,
-            Some(refusal) => {
-                output.line(format_args!("{operation} {model}: refused, {}", refusal.message))?
+            None => {
+                output.line(format_args!("{operation} {model}: {alias}"))?;
+                output.line(format_args!("  because {reason}"))?;
+            }
+            Some(Refusal { message, .. }) => {
+                output.line(format_args!("{operation} {model}: refused, {message}"))?;
+                output.line(format_args!("  the answer was {alias}, because {reason}"))?;
             }
         }
-        output.line(format_args!("  because {}", decision.reason()))?;
         output.line("asked:")?;
         for line in decision.trace().map(ToString::to_string).unwrap_or_default().lines() {
             output.line(format_args!("  {line}"))?;

@@ -1,0 +1,130 @@
+//! `check`.
+
+use router_cli::Exit;
+use router_core::read_fn;
+
+use crate::assert_shown;
+use crate::world::World;
+
+#[test]
+fn a_sound_file_is_one_line() {
+    let world = World::shop();
+    assert_shown!(world.show(["check"]), @r#"
+    exit: 0
+    --- stdout
+    FOLDER/databases.yml is sound: 4 databases, 5 apps
+    --- stderr
+    "#);
+    assert_shown!(world.show(["check", "--format", "json"]), @r#"
+    exit: 0
+    --- stdout
+    {"files":["FOLDER/databases.yml"],"environment":"development","problems":[],"databases":[{"alias":"default","engine":"sqlite","url":"FOLDER/default.sqlite3","ok":null,"error":null,"ms":null,"version":null,"note":null},{"alias":"blog_db","engine":"sqlite","url":"FOLDER/blog.sqlite3","ok":null,"error":null,"ms":null,"version":null,"note":null},{"alias":"blog_owner","engine":"sqlite","url":"FOLDER/blog.sqlite3","ok":null,"error":null,"ms":null,"version":null,"note":null},{"alias":"analytics","engine":"sqlite","url":"FOLDER/analytics.sqlite3","ok":null,"error":null,"ms":null,"version":null,"note":null}]}
+    --- stderr
+    "#);
+}
+
+#[test]
+fn a_broken_file_cannot_be_used() {
+    let world = World::new("databases: { default: { url: 'redis://here' } }");
+    let ended = world.run(["check"]);
+    assert_eq!(ended.exit, Exit::Usage);
+    assert!(ended.stdout.contains("error[R0"), "{ended:?}");
+    assert!(ended.stderr.contains("databases.yml cannot be used: "), "{ended:?}");
+
+    let ended = world.run(["check", "--format", "json"]);
+    assert_eq!(ended.exit, Exit::Usage);
+    let report: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(report["problems"][0]["severity"], "error");
+    assert!(report["problems"][0]["code"].as_str().unwrap().starts_with("R0"));
+    assert!(report["files"][0].as_str().unwrap().ends_with("databases.yml"));
+    assert_eq!(report["environment"], "development");
+    assert_eq!(report["databases"], serde_json::json!([]));
+}
+
+#[test]
+fn a_file_that_is_not_there_cannot_be_used() {
+    let ended = World::shop().run(["check", "--config", "nowhere.yml"]);
+    assert_eq!(ended.exit, Exit::Usage);
+    assert!(ended.stdout.contains("error[R001]"), "{ended:?}");
+}
+
+#[test]
+fn a_router_that_names_no_database_is_found() {
+    let typo = read_fn(|model, _| (model.app == "events").then(|| "analytcis".into()));
+    let world = World::shop().with(|program| program.named_router("stats", typo));
+    assert_shown!(world.show(["check"]), @r#"
+    exit: 1
+    --- stdout
+    error[UnknownDatabase]: for a read of `events`, router `stats` answered with unknown database `analytcis`; did you mean `analytics`?
+
+    FOLDER/databases.yml has 1 problem: 4 databases, 5 apps
+    --- stderr
+    "#);
+}
+
+#[cfg(not(feature = "postgres"))]
+#[test]
+fn an_engine_that_the_build_lacks_is_a_note_until_it_is_to_be_connected() {
+    let world = World::new("databases: { default: { url: 'postgres://u:hunter2@127.0.0.1:1/db' } }");
+    assert_shown!(world.show(["check"]), @r#"
+    exit: 0
+    --- stdout
+    note[R047]: `default` cannot be connected: this build has no postgres
+      --> FOLDER/databases.yml:LINE:COLUMN
+      = help: build with the feature `postgres`
+
+    FOLDER/databases.yml is sound: 1 database, 0 apps
+    --- stderr
+    "#);
+    assert_shown!(world.show(["check", "--connect"]), @r#"
+    exit: 3
+    --- stdout
+    note[R047]: `default` cannot be connected: this build has no postgres
+      --> FOLDER/databases.yml:LINE:COLUMN
+      = help: build with the feature `postgres`
+
+    FOLDER/databases.yml is sound: 1 database, 0 apps
+    default  failed TIME  this build has no support for postgres; build with the feature `postgres`
+    --- stderr
+    "#);
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn every_database_is_connected_and_reported() {
+    let world = World::shop();
+    std::fs::write(world.path("default.sqlite3"), "").unwrap();
+    assert_shown!(world.show(["check", "--connect"]), @r#"
+    exit: 0
+    --- stdout
+    FOLDER/databases.yml is sound: 4 databases, 5 apps
+    default     ok TIME  SQLite VERSION
+    blog_db     ok TIME  no file yet, it is made at first use
+    blog_owner  ok TIME  no file yet, it is made at first use
+    analytics   ok TIME  no file yet, it is made at first use
+    --- stderr
+    "#);
+    assert!(!world.path("blog.sqlite3").exists(), "to look makes no file");
+    assert_shown!(world.show(["check", "--connect", "--database", "default", "--format", "json"]), @r#"
+    exit: 0
+    --- stdout
+    {"files":["FOLDER/databases.yml"],"environment":"development","problems":[],"databases":[{"alias":"default","engine":"sqlite","url":"FOLDER/default.sqlite3","ok":true,"error":null,"ms":TIME,"version":"VERSION","note":null}]}
+    --- stderr
+    "#);
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn a_database_that_cannot_be_reached_hides_no_other() {
+    let world = World::new(
+        "databases: { default: { url: 'sqlite://FOLDER/none/a.sqlite3' }, b: { url: 'sqlite://FOLDER/b.sqlite3' } }",
+    );
+    assert_shown!(world.show(["check", "--connect"]), @r#"
+    exit: 3
+    --- stdout
+    FOLDER/databases.yml is sound: 2 databases, 0 apps
+    default  failed TIME  there is no folder `FOLDER/none`
+    b        ok TIME  no file yet, it is made at first use
+    --- stderr
+    "#);
+}

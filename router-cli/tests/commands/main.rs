@@ -1,0 +1,12 @@
+//! Every command, run inside of this process: what it writes, and how it ends.
+
+mod check;
+mod diff;
+mod embedding;
+mod health;
+mod help;
+mod route;
+mod routes;
+mod secrets;
+mod usage;
+mod world;

@@ -1,0 +1,237 @@
+//! `route`, of a model and of a statement.
+
+use router_cli::Exit;
+use router_core::{RouterChain, read_fn, write_fn};
+
+use crate::assert_shown;
+use crate::world::World;
+
+#[test]
+fn a_model_goes_where_it_is_claimed() {
+    let world = World::shop();
+    assert_shown!(world.show(["route", "blog.posts"]), @r#"
+    exit: 0
+    --- stdout
+    read blog.posts: blog_db
+      because `blog_db` claims `blog` for read (FOLDER/databases.yml:LINE:COLUMN)
+    asked:
+      rules: `blog_db`, because `blog_db` claims `blog` for read (FOLDER/databases.yml:LINE:COLUMN)
+    --- stderr
+    "#);
+    assert_shown!(world.show(["route", "events", "--write"]), @r#"
+    exit: 0
+    --- stdout
+    write events: default
+      because no database claims `events` for write
+    asked:
+      rules: no opinion, because no database claims `events` for write
+    --- stderr
+    "#);
+    assert_shown!(world.show(["route", "blog.posts", "--write", "--format", "json"]), @r#"
+    exit: 0
+    --- stdout
+    {"app":"blog","table":"posts","operation":"write","alias":"blog_db","reason":"`blog_db` claims `blog` for write (FOLDER/databases.yml:LINE:COLUMN)","trace":[{"router":"rules","answer":"blog_db","reason":"`blog_db` claims `blog` for write (FOLDER/databases.yml:LINE:COLUMN)","nested":[]}],"error":null}
+    --- stderr
+    "#);
+}
+
+#[test]
+fn the_trace_shows_who_was_asked() {
+    let chain = RouterChain::new("default")
+        .with_named("eu", read_fn(|_, _| None))
+        .with_named("us", read_fn(|model, _| (model.app == "blog").then(|| "analytics".into())));
+    let world = World::shop().with(|program| program.named_router("regions", chain));
+    assert_shown!(world.show(["route", "blog"]), @r#"
+    exit: 0
+    --- stdout
+    read blog: analytics
+      because router `us` says so
+    asked:
+      regions: `analytics`, because router `us` says so
+        eu: no opinion
+        us: `analytics`
+    --- stderr
+    "#);
+    assert_shown!(world.show(["route", "blog", "--format", "json"]), @r#"
+    exit: 0
+    --- stdout
+    {"app":"blog","table":null,"operation":"read","alias":"analytics","reason":"router `us` says so","trace":[{"router":"regions","answer":"analytics","reason":"router `us` says so","nested":[{"router":"eu","answer":null,"reason":null,"nested":[]},{"router":"us","answer":"analytics","reason":null,"nested":[]}]}],"error":null}
+    --- stderr
+    "#);
+}
+
+#[test]
+fn an_unknown_app_goes_to_the_default_database_and_is_said_to_be_unknown() {
+    let world = World::shop();
+    assert_shown!(world.show(["route", "blgo"]), @r#"
+    exit: 0
+    --- stdout
+    read blgo: default
+      because no database claims `blgo`
+    asked:
+      rules: no opinion, because no database claims `blgo`
+    --- stderr
+    note: the file names no app `blgo`; did you mean `blog`?
+    "#);
+    assert_shown!(world.show(["route", "warehouse.boxes"]), @r#"
+    exit: 0
+    --- stdout
+    read warehouse.boxes: default
+      because no database claims `warehouse`
+    asked:
+      rules: no opinion, because no database claims `warehouse`
+    --- stderr
+    note: the file names no app `warehouse`
+    "#);
+}
+
+#[test]
+fn an_unknown_app_is_refused_where_the_file_says_so() {
+    let world = World::new("{ unrouted: error, databases: { default: { url: 'sqlite://FOLDER/a' } } }");
+    assert_shown!(world.show(["route", "ghost"]), @r#"
+    exit: 1
+    --- stdout
+    read ghost: refused, no app is called `ghost`, and the file says `unrouted: error`; declare it under `apps`
+      the answer was default, because no database claims `ghost`
+    asked:
+      rules: no opinion, because no database claims `ghost`
+    --- stderr
+    note: the file names no app `ghost`
+    "#);
+}
+
+#[test]
+fn a_table_of_another_app_is_pointed_out() {
+    let world = World::shop();
+    assert_shown!(world.show(["route", "blog.users"]), @r#"
+    exit: 0
+    --- stdout
+    read blog.users: blog_db
+      because `blog_db` claims `blog` for read (FOLDER/databases.yml:LINE:COLUMN)
+    asked:
+      rules: `blog_db`, because `blog_db` claims `blog` for read (FOLDER/databases.yml:LINE:COLUMN)
+    --- stderr
+    note: the table `users` belongs to the app `users`, so a statement goes where that one goes
+    "#);
+    assert_shown!(world.show(["route", "blog.drafts"]), @r#"
+    exit: 0
+    --- stdout
+    read blog.drafts: blog_db
+      because `blog_db` claims `blog` for read (FOLDER/databases.yml:LINE:COLUMN)
+    asked:
+      rules: `blog_db`, because `blog_db` claims `blog` for read (FOLDER/databases.yml:LINE:COLUMN)
+    --- stderr
+    note: `drafts` is not among the tables of `blog`, nor of any app, so a statement does not go by it
+    "#);
+}
+
+#[test]
+fn of_a_path_the_last_segments_count() {
+    let world = World::shop();
+    assert_eq!(world.run(["route", "apps.blog.posts"]).stdout, world.run(["route", "blog.posts"]).stdout);
+}
+
+#[test]
+fn an_operation_that_is_not_allowed_is_refused() {
+    let to_analytics = write_fn(|model, _| (model.app == "events").then(|| "analytics".into()));
+    let world = World::shop().with(|program| program.named_router("events", to_analytics));
+    assert_shown!(world.show(["route", "events", "--write"]), @r#"
+    exit: 1
+    --- stdout
+    write events: refused, database `analytics` does not allow write (FOLDER/databases.yml:LINE:COLUMN); add `write` to its `operations`, or route elsewhere
+      the answer was analytics, because router `events` says so
+    asked:
+      events: `analytics`
+    --- stderr
+    "#);
+    assert_shown!(world.show(["route", "events", "--write", "--format", "json"]), @r#"
+    exit: 1
+    --- stdout
+    {"app":"events","table":null,"operation":"write","alias":null,"reason":"router `events` says so","trace":[{"router":"events","answer":"analytics","reason":null,"nested":[]}],"error":{"code":"OperationNotAllowed","message":"database `analytics` does not allow write (FOLDER/databases.yml:LINE:COLUMN); add `write` to its `operations`, or route elsewhere"}}
+    --- stderr
+    "#);
+}
+
+#[test]
+fn a_router_that_names_no_database_is_named_itself() {
+    let typo = read_fn(|model, _| (model.app == "events").then(|| "analytcis".into()));
+    let world = World::shop().with(|program| program.named_router("stats", typo));
+    assert_shown!(world.show(["route", "events"]), @r#"
+    exit: 1
+    --- stdout
+    read events: refused, router `stats` answered with unknown database `analytcis`; did you mean `analytics`?
+      the answer was analytcis, because router `stats` says so
+    asked:
+      stats: `analytcis`
+    --- stderr
+    "#);
+}
+
+#[test]
+fn a_statement_goes_where_its_tables_are() {
+    let world = World::shop();
+    assert_shown!(world.show(["route", "--sql", "SELECT * FROM posts JOIN comments USING (id)"]), @r#"
+    exit: 0
+    --- stdout
+    operation: read (SELECT)
+    table:     posts, app blog
+               rules: `blog_db`, because `blog_db` claims `blog` for read (FOLDER/databases.yml:LINE:COLUMN)
+    table:     comments, app blog
+               rules: `blog_db`, because `blog_db` claims `blog` for read (FOLDER/databases.yml:LINE:COLUMN)
+    goes to:   blog_db, because `blog_db` claims `blog` for read (FOLDER/databases.yml:LINE:COLUMN)
+    --- stderr
+    "#);
+    assert_shown!(world.show(["route", "--sql", "SELECT 1"]), @r#"
+    exit: 0
+    --- stdout
+    operation: read (SELECT)
+    goes to:   default, because no table; the default database
+    --- stderr
+    "#);
+    assert_shown!(world.show(["route", "--sql", "UPDATE posts SET title = ''", "--format", "json"]), @r#"
+    exit: 0
+    --- stdout
+    {"operation":"write","tables":["posts"],"alias":"blog_db","reason":"`blog_db` claims `blog` for write (FOLDER/databases.yml:LINE:COLUMN)","error":null}
+    --- stderr
+    "#);
+}
+
+#[test]
+fn a_statement_of_two_databases_is_refused() {
+    let world = World::shop();
+    let sql = "SELECT * FROM posts, users";
+    assert_shown!(world.show(["route", "--sql", sql]), @r#"
+    exit: 1
+    --- stdout
+    operation: read (SELECT)
+    table:     posts, app blog
+               rules: `blog_db`, because `blog_db` claims `blog` for read (FOLDER/databases.yml:LINE:COLUMN)
+    table:     users, app users
+               rules: `default`, because `default` claims `users` for read (FOLDER/databases.yml:LINE:COLUMN)
+    refused:   one statement cannot reach two databases: `posts` is on `blog_db`, `users` is on `default`; make one statement for each, as `belonging_to` does
+    --- stderr
+    "#);
+    assert_shown!(world.show(["route", "--sql", sql, "--format", "json"]), @r#"
+    exit: 1
+    --- stdout
+    {"operation":"read","tables":["posts","users"],"alias":null,"reason":"one statement cannot reach two databases: `posts` is on `blog_db`, `users` is on `default`; make one statement for each, as `belonging_to` does","error":{"code":"CrossDatabaseQuery","message":"one statement cannot reach two databases: `posts` is on `blog_db`, `users` is on `default`; make one statement for each, as `belonging_to` does"}}
+    --- stderr
+    "#);
+}
+
+#[test]
+fn the_dialect_is_the_default_databases_or_the_one_that_is_named() {
+    let world = World::shop();
+    let sql = "SELECT `id` FROM `posts` LOCK IN SHARE MODE";
+    let operation = |dialect| {
+        let ended = world.run(["route", "--sql", sql, "--dialect", dialect, "--format", "json"]);
+        assert_eq!(ended.exit, Exit::Fine, "{ended:?}");
+        ended.stdout
+    };
+    assert!(operation("mysql").starts_with(r#"{"operation":"write","tables":["posts"],"alias":"blog_db""#));
+    assert_eq!(operation("mysql"), operation("mariadb"));
+
+    let quoted = r#"SELECT "id" FROM "posts""#;
+    let plain = world.run(["route", "--sql", quoted]);
+    assert_eq!(plain.stdout, world.run(["route", "--sql", quoted, "--dialect", "sqlite"]).stdout);
+}

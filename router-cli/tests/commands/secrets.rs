@@ -1,0 +1,75 @@
+//! No command shows a password, neither where all is well nor where nothing answers.
+
+use crate::world::World;
+
+const SECRET: &str = "hunter2";
+
+/// Nothing listens on these ports.
+const CLOSED: &str = "
+apps: { blog: { tables: [posts] }, shop: { tables: [products] } }
+databases:
+  default: { url: 'postgres://u:hunter2@127.0.0.1:1/db?sslpassword=hunter2', pool: { connection_timeout: 1s } }
+  blog_db: { url: 'mysql://u:hunter2@127.0.0.1:1/db', apps: [blog], pool: { connection_timeout: 1s } }
+  parts:
+    engine: postgres
+    host: 127.0.0.1
+    port: 1
+    name: db
+    user: u
+    password: hunter2
+    apps: [shop]
+    pool: { connection_timeout: 1s }
+  lite: { url: 'sqlite://FOLDER/none/x?key=hunter2' }
+";
+
+/// Broken in ways that make a parser quote what it read.
+const BROKEN: [&str; 4] = [
+    "databases: { default: { url: 'postgres://u:hunter2@h:port/db' } }",
+    "databases: { default: { url: 'redis://u:hunter2@h/db' } }",
+    "databases: { default: { engine: oracle, password: hunter2 } }",
+    "databases: { default: { url: 'postgres://u:hunter2@h/db', pool: { max_size: many } } }",
+];
+
+fn commands(world: &World) -> Vec<Vec<String>> {
+    let file = world.path("databases.yml").to_str().unwrap().to_owned();
+    let commands = [
+        vec!["check"],
+        vec!["check", "--connect"],
+        vec!["routes"],
+        vec!["route", "blog.posts"],
+        vec!["route", "blgo", "--write"],
+        vec!["route", "--sql", "SELECT * FROM posts, products"],
+        vec!["diff", &file, &file],
+        vec!["health"],
+        // The others would start a client.
+        vec!["shell", "default"],
+        vec!["shell", "lite"],
+    ];
+    let formats = commands
+        .into_iter()
+        .flat_map(|command| ["text", "json"].map(|format| [&command[..], &["--format", format]].concat()));
+    formats.map(|command| command.into_iter().map(str::to_owned).collect()).collect()
+}
+
+fn assert_silent(world: &World) {
+    for command in commands(world) {
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let arguments = std::iter::once("dbrouter".to_owned()).chain(command.iter().cloned());
+        let exit = world.program.run(arguments, &mut stdout, &mut stderr);
+        let written = String::from_utf8([stdout, stderr].concat()).unwrap();
+        assert!(!written.is_empty(), "{command:?} said nothing");
+        assert!(!written.contains(SECRET), "{command:?} ended with {exit:?} and wrote:\n{written}");
+    }
+}
+
+#[test]
+fn no_password_of_a_database_that_cannot_be_reached() {
+    assert_silent(&World::new(CLOSED));
+}
+
+#[test]
+fn no_password_of_a_file_that_cannot_be_used() {
+    for yaml in BROKEN {
+        assert_silent(&World::new(yaml));
+    }
+}

@@ -1,0 +1,72 @@
+//! The program as a process: its streams, its exit status, and what it reads.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+const CONFIG: &str = "
+apps: { blog: { tables: [posts] } }
+databases:
+  default: { url: 'sqlite://default.sqlite3' }
+  blog_db: { url: 'sqlite://blog.sqlite3', apps: [blog] }
+";
+
+fn dbrouter(folder: &tempfile::TempDir) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dbrouter"));
+    command.env_clear().current_dir(folder.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("config")).unwrap();
+    std::fs::write(folder.path().join("config/databases.yml"), CONFIG).unwrap();
+    folder
+}
+
+#[test]
+fn the_file_is_where_most_projects_have_it() {
+    let folder = folder();
+    let output = dbrouter(&folder).args(["check"]).output().unwrap();
+    assert!(output.status.success());
+    assert_eq!(output.stdout, b"config/databases.yml is sound: 2 databases, 1 app\n");
+}
+
+#[test]
+fn a_statement_comes_from_stdin() {
+    let folder = folder();
+    let mut child = dbrouter(&folder)
+        .args(["route", "--sql", "-", "--format", "json"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(b"DELETE FROM posts\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(stdout.starts_with(r#"{"operation":"write","tables":["posts"],"alias":"blog_db","#), "{stdout}");
+}
+
+#[test]
+fn a_closed_pipe_is_no_panic() {
+    let folder = folder();
+    let mut child = dbrouter(&folder).args(["routes"]).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("panic"), "{output:?}");
+}
+
+#[test]
+fn the_exit_status_reaches_the_shell() {
+    let folder = folder();
+    for (arguments, code) in [
+        (&["routes"][..], 0),
+        (&["route", "--sql", "SELECT * FROM posts, users"], 1),
+        (&["no-command"], 2),
+        (&["--config", "nowhere.yml", "routes"], 2),
+        (&["health"], 0),
+    ] {
+        let output = dbrouter(&folder).args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {output:?}");
+    }
+}
