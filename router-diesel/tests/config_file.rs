@@ -463,3 +463,20 @@ databases:
     );
     assert_eq!(config.notes.len(), 0, "{:?}", config.notes);
 }
+
+#[test]
+fn files_of_any_editor_are_read_and_other_things_are_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("databases.yml");
+    fs::write(&path, "\u{feff}databases:\r\n  default:\r\n    url: ':memory:'\r\n    weight: x\r\n").unwrap();
+    let load =
+        |path: &std::path::Path| Config::loader().file(path).variables([("A", "")]).load().unwrap_err();
+    let error = load(&path);
+    let [problem] = error.problems() else { panic!("{error}") };
+    assert!(problem.place().unwrap().to_string().ends_with("databases.yml:4:13"), "{error}");
+    assert!(error.to_string().contains("4 |     weight: x\n"), "{error}");
+
+    assert_eq!(load(folder.path()).problems()[0].code(), Code::MissingFile);
+    #[cfg(target_os = "linux")]
+    assert_eq!(load("/dev/zero".as_ref()).problems()[0].code(), Code::TooLarge);
+}

@@ -18,7 +18,7 @@ use super::read::{Context, read, unknown_key};
 use super::snippet::Sources;
 use super::values::{OneOrMany, Ordered};
 
-/// The largest file that is read: 16 MiB. Ten thousand databases take about two.
+/// The largest file that is read: 16 MiB. Ten thousand databases with ten apps each take about six.
 pub(crate) const LARGEST: u64 = 16 << 20;
 
 /// The keys of a file that is included.

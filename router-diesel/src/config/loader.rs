@@ -119,6 +119,9 @@ impl Loader {
     }
 
     /// Chooses the environment; by default `DBROUTER_ENV`, else `development`.
+    ///
+    /// A name that the file's `environments` lack is an error, `development` apart. A file without
+    /// `environments` is the same in all of them.
     pub fn environment(mut self, name: impl Into<String>) -> Self {
         self.environment = Some(name.into());
         self

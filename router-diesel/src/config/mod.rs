@@ -12,7 +12,18 @@
 //! assert_eq!(config.database("blog_db").unwrap().apps, ["blog"]);
 //! # Ok::<(), router_diesel::config::ConfigError>(())
 //! ```
+//!
+//! A file that is not sound is refused with all of its problems at once, each with a stable [`Code`],
+//! a place, the lines it is about, and mostly with help. Secrets are masked in everything that is
+//! shown.
 
+// From text to configuration:
+//   parse     YAML into a tree of nodes with places
+//   assemble  includes, the chosen environment, URLs from variables (env, merge)
+//   read      the tree into the file model (file, values), going on after what is wrong
+//   check     the file model into the checked model (model, tables, url)
+//   snippet   problems as they are told (code, draft, problem), with secrets hidden (mask)
+// The loader goes through it twice where there is something to tell: first fast, then with all places.
 mod assemble;
 mod check;
 mod code;
