@@ -3,7 +3,6 @@
 //! `cargo bench -p router-tests --bench routed` prints a ratio for each pair: the median over all rounds of
 //! routed time by plain time, where a round times both, in alternating order.
 #![expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
-
 #![allow(missing_docs, reason = "Diesel's macro writes public items")]
 
 use std::hint::black_box;
