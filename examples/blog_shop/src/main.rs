@@ -97,7 +97,7 @@ fn writes(conn: &mut Conn, report: &mut Report) -> QueryResult<()> {
     let added = remark.execute(conn)?;
     report.result(format!("{added} row"));
 
-    let delivery = diesel::update(products::table.filter(products::name.like("Bottle, %")))
+    let delivery = diesel::update(products::table.filter(products::name.like("River map, %")))
         .set(products::stock.eq(products::stock + 20));
     report.statement(conn, &delivery)?;
     let updated = delivery.execute(conn)?;
