@@ -137,6 +137,7 @@ impl fmt::Display for Reason {
                 in_parentheses(f, place.as_ref())
             }
             Self::Unmanaged { app } => write!(f, "`{app}` is not managed"),
+            Self::Unclaimed { app, .. } if app.as_str().is_empty() => f.write_str("it belongs to no app"),
             Self::Unclaimed { app, operation: None } => write!(f, "no database claims `{app}`"),
             Self::Unclaimed { app, operation: Some(operation) } => {
                 write!(f, "no database claims `{app}` for {operation}")

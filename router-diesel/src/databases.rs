@@ -71,7 +71,6 @@ impl<C: RoutedConnection> Databases<C> {
     }
 
     /// Starts from a checked configuration, to add routers or the settings of tests.
-    #[must_use]
     pub fn builder(config: Config) -> DatabasesBuilder<C> {
         DatabasesBuilder {
             routers: RouterChain::new(config.default.clone()),

@@ -307,7 +307,7 @@ fn read_file(path: &Path) -> Result<String, Box<Draft>> {
     let name = path.display();
     let cannot = |error: std::io::Error| {
         Draft::new(Code::MissingFile, format!("`{name}` cannot be read: {}", reason(&error)))
-            .help("say where it is with `DBROUTER_CONFIG` or `Config::from_file`")
+            .help("say where it is with `--config`, `DBROUTER_CONFIG` or `Config::from_file`")
             .boxed()
     };
     let too_large = || {

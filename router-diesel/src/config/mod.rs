@@ -48,7 +48,9 @@ mod values;
 
 pub use code::Code;
 pub use loader::Loader;
-pub use model::{App, Config, Database, Engine, Offline, Policy, PoolSettings, PrimaryReads, Unrouted};
+pub use model::{
+    App, Config, Database, Engine, Offline, Policy, PoolSettings, PrimaryReads, Restriction, Unrouted,
+};
 pub use problem::{ConfigError, Problem, Severity};
 pub use tables::{TableMap, TablePattern};
 pub use url::{DatabaseUrl, UrlError};

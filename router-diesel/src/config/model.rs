@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use router_core::{Alias, AppLabel, Operations, Place};
+use router_core::{Alias, AppLabel, Operation, Operations, Place};
 use rustc_hash::FxHashMap;
 
 use super::code::Code;
@@ -157,6 +157,36 @@ impl Database {
     pub fn is_replica(&self) -> bool {
         self.replica_of.is_some()
     }
+
+    /// What keeps an operation from being done here, whoever sends the statement; nothing if it may be done.
+    ///
+    /// A change of the schema needs `write` or `migrate`: it runs as a write, and an owner's alias may have
+    /// `migrate` alone.
+    #[must_use]
+    pub fn restriction(&self, operation: Operation) -> Option<Restriction> {
+        let has = |operation| self.operations.contains(operation);
+        if operation != Operation::Read && self.is_replica() {
+            Some(Restriction::Replica)
+        } else if operation != Operation::Read && self.read_only {
+            Some(Restriction::ReadOnly)
+        } else if has(operation) || operation == Operation::Migrate && has(Operation::Write) {
+            None
+        } else {
+            Some(Restriction::Operations)
+        }
+    }
+}
+
+/// What keeps an operation from being done on a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Restriction {
+    /// Its `operations` lack it.
+    Operations,
+    /// It is `read_only: true`.
+    ReadOnly,
+    /// It is a replica.
+    Replica,
 }
 
 /// How a read chooses among several replicas.

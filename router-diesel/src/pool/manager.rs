@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use diesel::connection::CacheSize;
 use diesel::r2d2::{Error as ManagerError, HandleError, ManageConnection};
 use router_core::Alias;
 
@@ -80,7 +81,10 @@ impl<C: RoutedConnection> ManageConnection for Manager<C> {
     type Error = ManagerError;
 
     fn connect(&self) -> Result<Self::Connection, Self::Error> {
-        let conn = C::open(&self.url, &self.settings, self.access)?;
+        let mut conn = C::open(&self.url, &self.settings, self.access)?;
+        if !self.settings.prepared_statements {
+            conn.set_prepared_statement_cache_size(CacheSize::Disabled);
+        }
         let mut node = NodeConnection::new(conn, self.alias.clone(), self.losses.clone());
         if self.isolation == Isolation::TestTransaction {
             diesel::Connection::begin_test_transaction(&mut node)?;

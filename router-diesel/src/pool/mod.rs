@@ -76,9 +76,7 @@ pub(crate) enum Isolation {
 /// A replica and a database that may only be read are read-only at the server too.
 fn access(database: &Database) -> Access {
     use router_core::Operation::{Migrate, Write};
-    let read_only = database.replica_of.is_some()
-        || database.read_only
-        || !(database.operations.contains(Write) || database.operations.contains(Migrate));
+    let read_only = database.restriction(Write).is_some() && database.restriction(Migrate).is_some();
     if read_only { Access::ReadOnly } else { Access::ReadWrite }
 }
 

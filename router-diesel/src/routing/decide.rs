@@ -109,19 +109,19 @@ impl Routing {
     ) -> Result<usize, RouteError> {
         if circumstances.prevent_writes && operation != Operation::Read {
             return Err(RouteError::WritesPrevented {
-                what: prepared.statement.why().to_string(),
+                what: prepared.statement.why().to_owned(),
                 tables: self.table_names(prepared),
             });
         }
         let database = self.target(prepared, operation, circumstances)?;
         self.check_allowed(database, operation)?;
-        if let Some(only) = circumstances.only {
-            if !only.contains(&database) {
-                return Err(RouteError::DatabaseNotExpected {
-                    alias: self.alias(database).clone(),
-                    expected: only.iter().map(|index| self.alias(*index).clone()).collect(),
-                });
-            }
+        if let Some(only) = circumstances.only
+            && !only.contains(&database)
+        {
+            return Err(RouteError::DatabaseNotExpected {
+                alias: self.alias(database).clone(),
+                expected: only.iter().map(|index| self.alias(*index).clone()).collect(),
+            });
         }
         Ok(database)
     }
@@ -243,26 +243,20 @@ impl Routing {
     }
 
     pub(super) fn allows(&self, database: usize, operation: Operation) -> bool {
-        let operations = self.config.databases[database].operations;
-        match operation {
-            // A change of the schema runs as a write, and an owner's alias may have `migrate` alone.
-            Operation::Migrate => {
-                operations.contains(Operation::Migrate) || operations.contains(Operation::Write)
-            }
-            other => operations.contains(other),
-        }
+        self.config.databases[database].restriction(operation).is_none()
     }
 
     fn check_allowed(&self, database: usize, operation: Operation) -> Result<(), RouteError> {
-        if self.allows(database, operation) {
-            return Ok(());
-        }
         let declared = &self.config.databases[database];
-        Err(RouteError::OperationNotAllowed {
-            alias: declared.alias.clone(),
-            operation,
-            place: Some(declared.place.clone()),
-        })
+        match declared.restriction(operation) {
+            None => Ok(()),
+            Some(restriction) => Err(RouteError::OperationNotAllowed {
+                alias: declared.alias.clone(),
+                operation,
+                restriction,
+                place: Some(declared.place.clone()),
+            }),
+        }
     }
 
     fn table_names(&self, prepared: &Prepared) -> Vec<String> {
@@ -277,12 +271,14 @@ impl Routing {
         hints: &Hints<'_>,
     ) -> RouteError {
         let mut tables = Vec::with_capacity(prepared.models.len());
+        let of_no_app = prepared.models.iter().filter(|model| model.app.is_none());
+        let unclaimed = of_no_app.map(|model| model.table.to_string()).collect();
         for model in &prepared.models {
             match self.target_of(model, operation, circumstances, hints) {
                 Ok(database) => tables.push((model.table.to_string(), self.alias(database).clone())),
                 Err(error) => return error,
             }
         }
-        RouteError::CrossDatabaseQuery { tables }
+        RouteError::CrossDatabaseQuery { tables, unclaimed }
     }
 }

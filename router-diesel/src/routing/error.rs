@@ -4,6 +4,8 @@ use std::fmt;
 
 use router_core::{Alias, Operation, Place};
 
+use crate::config::Restriction;
+
 /// Why a statement has no database that it may go to. Nothing was run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -21,6 +23,8 @@ pub enum RouteError {
     CrossDatabaseQuery {
         /// Each table with its database.
         tables: Vec<(String, Alias)>,
+        /// Those of the tables that belong to no app, and so fell to the default database.
+        unclaimed: Vec<String>,
     },
     /// The statement is for another database than the open transaction.
     CrossDatabaseTransaction {
@@ -37,7 +41,9 @@ pub enum RouteError {
         alias: Alias,
         /// What was asked.
         operation: Operation,
-        /// Where the file says what is allowed.
+        /// What keeps it from being done.
+        restriction: Restriction,
+        /// Where the database is declared.
         place: Option<Place>,
     },
     /// Writes are refused here.
@@ -101,11 +107,14 @@ impl fmt::Display for RouteError {
                     None => write!(f, "; declare it under `databases`"),
                 }
             }
-            Self::CrossDatabaseQuery { tables } => {
+            Self::CrossDatabaseQuery { tables, unclaimed } => {
                 f.write_str("one statement cannot reach two databases: ")?;
                 for (index, (table, alias)) in tables.iter().enumerate() {
                     let separator = if index == 0 { "" } else { ", " };
                     write!(f, "{separator}`{table}` is on `{alias}`")?;
+                }
+                if !unclaimed.is_empty() {
+                    write!(f, "; no app has {}", list(unclaimed))?;
                 }
                 f.write_str("; make one statement for each, as `belonging_to` does")
             }
@@ -118,12 +127,18 @@ impl fmt::Display for RouteError {
                 }
                 f.write_str("; a transaction cannot span two databases, so end it first or use two sessions")
             }
-            Self::OperationNotAllowed { alias, operation, place } => {
+            Self::OperationNotAllowed { alias, operation, restriction, place } => {
                 write!(f, "database `{alias}` does not allow {operation}")?;
                 if let Some(place) = place {
                     write!(f, " ({place})")?;
                 }
-                write!(f, "; add `{operation}` to its `operations`, or route elsewhere")
+                match restriction {
+                    Restriction::Operations => {
+                        write!(f, "; add `{operation}` to its `operations`, or route elsewhere")
+                    }
+                    Restriction::ReadOnly => f.write_str("; it is `read_only: true`"),
+                    Restriction::Replica => f.write_str("; it is a replica"),
+                }
             }
             Self::WritesPrevented { what, tables } => {
                 write!(f, "writes are prevented here, and this statement writes: {what}")?;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use router_core::{Alias, AppLabel, Decision, Hints, Operation, Reason};
+use router_core::{Alias, AppLabel, Decision, Hints, Operation, Reason, Role};
 
 use super::decide::{Circumstances, Prepared, Transaction};
 use super::{RouteError, Routing};
@@ -18,7 +18,7 @@ impl Routing {
             self.route(prepared, operation, circumstances).map(|database| self.alias(database).clone());
         Explanation {
             operation,
-            why: prepared.statement.why().to_string(),
+            why: prepared.statement.why().to_owned(),
             reading: prepared.statement.reading(),
             tables: prepared
                 .models
@@ -57,7 +57,12 @@ impl Routing {
         let hints = Hints::default();
         let write = self.chain.explain(Operation::Write, &model.as_model(), &hints);
         let read = self.chain.explain(Operation::Read, &model.as_model(), &hints);
-        let decision = if operation != Operation::Read || read.alias() != alias { write } else { read };
+        let by_write_side = operation != Operation::Read
+            || read.alias() != alias
+            || (circumstances.transaction != Transaction::None || circumstances.role == Some(Role::Writing))
+                && write.alias() == alias
+                && !write.is_fallback();
+        let decision = if by_write_side { write } else { read };
         match (&model.app, decision.reason()) {
             (None, Reason::Default | Reason::Unclaimed { .. }) => {
                 format!("no app has the table `{}`; the default database", model.table)

@@ -135,7 +135,9 @@ impl<C: RoutedConnection> Session<C> {
             }
             self.instrumentation.leave(&mut checkout);
             if self.statement_cache.is_some() {
-                checkout.set_prepared_statement_cache_size(CacheSize::Unbounded);
+                let pool = &self.databases.config().databases[database].pool;
+                let size = if pool.prepared_statements { CacheSize::Unbounded } else { CacheSize::Disabled };
+                checkout.set_prepared_statement_cache_size(size);
             }
         }
         self.nodes.extend(kept);

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use diesel::QueryResult;
-use diesel::query_builder::{AsQuery, BoxedSelectStatement, SelectStatement};
+use diesel::query_builder::{AsQuery, BoxedSelectStatement, QueryFragment, QueryId, SelectStatement};
 use diesel::query_dsl::RunQueryDsl;
 use diesel::query_dsl::methods::LoadQuery;
 use diesel::result::OptionalExtension;
@@ -12,6 +12,7 @@ use super::Session;
 use super::scope::{Restore, Scope};
 use crate::backend::RoutedConnection;
 use crate::error::Error;
+use crate::routing::Explanation;
 
 /// A session that reads: what [`Session::read`] returns.
 ///
@@ -93,6 +94,17 @@ impl<C: RoutedConnection> ReadSession<'_, C> {
         Q::Query: ReadQuery + LoadQuery<'query, Session<C>, U>,
     {
         self.get_result(query).optional()
+    }
+
+    /// Says where this session would send a query now and why. Nothing is run.
+    ///
+    /// # Errors
+    /// What Diesel says of a query that cannot be built.
+    pub fn explain<T>(&self, query: &T) -> QueryResult<Explanation>
+    where
+        T: QueryFragment<C::Backend> + QueryId,
+    {
+        self.0.as_session().explain(query)
     }
 
     /// Reads from one database, whatever the routers say.
