@@ -159,7 +159,7 @@ pub(crate) fn supports(engine: Engine) -> bool {
 
 /// Whether the URL is of a SQLite file that is yet to be made. To look must not make it.
 fn is_new_file(url: &DatabaseUrl) -> Result<bool, String> {
-    if url.engine() != Engine::Sqlite || url.expose() == ":memory:" {
+    if url.engine() != Engine::Sqlite {
         return Ok(false);
     }
     let path = match url.expose().strip_prefix("file:") {
@@ -168,7 +168,7 @@ fn is_new_file(url: &DatabaseUrl) -> Result<bool, String> {
         None => url.expose().to_owned(),
     };
     let path = std::path::Path::new(&path);
-    if path.exists() {
+    if path.exists() || path.as_os_str() == ":memory:" {
         return Ok(false);
     }
     match path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
@@ -195,8 +195,10 @@ fn version(database: &Database) -> Result<String, String> {
         Engine::Mysql => "SELECT version() AS version",
         _ => "SELECT sqlite_version() AS version",
     };
-    // A look changes nothing, whatever the user may do.
-    let mut conn = router_diesel::AnyConnection::open(&database.url, &database.pool, Access::ReadOnly)
+    // No setting is made: a pooler would hand the server's connection on with it, to a user who wants to write.
+    let mut settings = database.pool.clone();
+    settings.statement_timeout = None;
+    let mut conn = router_diesel::AnyConnection::open(&database.url, &settings, Access::ReadWrite)
         .map_err(|error| error.to_string())?;
     let answer: Version =
         diesel::sql_query(question).get_result(&mut conn).map_err(|error| error.to_string())?;

@@ -42,6 +42,23 @@ fn a_broken_file_cannot_be_used() {
 }
 
 #[test]
+fn rules_that_contradict_each_other_cannot_be_used() {
+    let world = World::new(
+        "databases:
+  default: { url: 'sqlite://FOLDER/default', apps: [blog] }
+  blog_db: { url: 'sqlite://FOLDER/blog', apps: [blog] }",
+    );
+    for format in ["text", "json"] {
+        let ended = world.run(["check", "--format", format]);
+        assert_eq!(ended.exit, Exit::Usage);
+        assert!(ended.stdout.contains("`blog`"), "{ended:?}");
+    }
+    let ended = world.run(["routes"]);
+    assert_eq!((ended.exit, ended.stdout.as_str()), (Exit::Usage, ""));
+    assert!(ended.stderr.contains("`blog`"), "{}", ended.stderr);
+}
+
+#[test]
 fn a_file_that_is_not_there_cannot_be_used() {
     let ended = World::shop().run(["check", "--config", "nowhere.yml"]);
     assert_eq!(ended.exit, Exit::Usage);

@@ -11,7 +11,8 @@ fn each_database_answers_for_itself() {
     let world = World::new(
         "databases:
   default: { url: 'sqlite://FOLDER/default.sqlite3' }
-  memory: { url: 'sqlite://health?mode=memory' }
+  memory: { url: 'sqlite::memory:' }
+  shared: { url: 'sqlite://health?mode=memory&cache=shared' }
   broken: { url: 'sqlite://FOLDER' }
   lost: { url: 'sqlite://FOLDER/none/lost.sqlite3' }",
     );
@@ -21,6 +22,7 @@ fn each_database_answers_for_itself() {
     --- stdout
     default  ok TIME  SQLite VERSION
     memory   ok TIME  SQLite VERSION
+    shared   ok TIME  SQLite VERSION
     broken   failed TIME  unable to open database file
     lost     failed TIME  there is no folder `FOLDER/none`
     --- stderr
@@ -28,7 +30,7 @@ fn each_database_answers_for_itself() {
     assert_shown!(world.show(["health", "--database", "memory", "--database", "lost", "--format", "json"]), @r#"
     exit: 3
     --- stdout
-    {"databases":[{"alias":"memory","engine":"sqlite","url":"file:health?mode=memory","ok":true,"error":null,"ms":TIME,"version":"VERSION","note":null},{"alias":"lost","engine":"sqlite","url":"FOLDER/none/lost.sqlite3","ok":false,"error":"there is no folder `FOLDER/none`","ms":TIME,"version":null,"note":null}]}
+    {"databases":[{"alias":"memory","engine":"sqlite","url":":memory:","ok":true,"error":null,"ms":TIME,"version":"VERSION","note":null},{"alias":"lost","engine":"sqlite","url":"FOLDER/none/lost.sqlite3","ok":false,"error":"there is no folder `FOLDER/none`","ms":TIME,"version":null,"note":null}]}
     --- stderr
     "#);
 }

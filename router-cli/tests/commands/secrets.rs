@@ -16,7 +16,7 @@ databases:
     port: 1
     name: db
     user: u
-    password: hunter2
+    password: ${PASSWORD}
     apps: [shop]
     pool: { connection_timeout: 1s }
   lite: { url: 'sqlite://FOLDER/none/x?key=hunter2' }
@@ -64,7 +64,7 @@ fn assert_silent(world: &World) {
 
 #[test]
 fn no_password_of_a_database_that_cannot_be_reached() {
-    assert_silent(&World::new(CLOSED));
+    assert_silent(&World::new(CLOSED).with(|program| program.variables([("PASSWORD", SECRET)])));
 }
 
 #[test]
