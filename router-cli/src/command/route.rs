@@ -202,14 +202,7 @@ fn refuse(
         );
         return Some(Refusal { code: "Unrouted", message });
     }
-    let database = config.database(decision.alias().as_str())?;
-    (!database.operations.contains(operation)).then(|| {
-        Refusal::from(&RouteError::OperationNotAllowed {
-            alias: database.alias.clone(),
-            operation,
-            place: Some(database.place.clone()),
-        })
-    })
+    routing.permits(decision.alias(), operation).err().as_ref().map(Refusal::from)
 }
 
 /// Says what the user may have overlooked in the question.

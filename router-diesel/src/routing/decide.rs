@@ -246,6 +246,14 @@ impl Routing {
         self.config.databases[database].restriction(operation).is_none()
     }
 
+    /// Whether an operation may be done on a database, whoever sends the statement.
+    ///
+    /// # Errors
+    /// What keeps it from being done, or that no database has that name.
+    pub fn permits(&self, alias: &Alias, operation: Operation) -> Result<(), RouteError> {
+        self.check_allowed(self.find(alias.as_str())?, operation)
+    }
+
     fn check_allowed(&self, database: usize, operation: Operation) -> Result<(), RouteError> {
         let declared = &self.config.databases[database];
         match declared.restriction(operation) {
