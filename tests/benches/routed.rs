@@ -40,6 +40,7 @@ fn main() {
 
     match Postgres::start() {
         Ok(server) => {
+            keep_apart(&server);
             let database = server.database("blog").expect("a database");
             let databases = self::databases::<PgConnection>(database.url());
             let pool = plain_pool::<PgConnection>(database.url());
@@ -48,6 +49,24 @@ fn main() {
             check_out(&databases, &pool, rounds);
         }
         Err(error) => println!("PostgreSQL: {error}"),
+    }
+}
+
+/// Puts this process on one processor and the server on another, where there are two and `taskset` is there.
+///
+/// Left alone, the kernel may put one connection's server process beside the client and the other's across, and
+/// a round trip then costs three times as much for one of the two that are compared.
+fn keep_apart(server: &Postgres) {
+    let pid = std::fs::read_to_string(server.folder().join("data/postmaster.pid")).unwrap_or_default();
+    let server_pid = pid.lines().next().unwrap_or_default().to_owned();
+    for (processor, pid) in [("0", std::process::id().to_string()), ("1", server_pid)] {
+        let pinned = std::process::Command::new("taskset")
+            .args(["--all-tasks", "--cpu-list", "--pid", processor, &pid])
+            .output()
+            .is_ok_and(|output| output.status.success());
+        if !pinned {
+            println!("not pinned to processor {processor}: expect noise");
+        }
     }
 }
 

@@ -125,11 +125,14 @@ pub(crate) fn check_out<C: RoutedConnection>(
         }
     }
     pool.get_timeout(timeout.saturating_sub(start.elapsed())).map_err(|_| {
-        unreachable(start).unwrap_or_else(|| PoolError::Exhausted {
-            alias: manager.alias().clone(),
-            waited: timeout,
-            max_size: pool.max_size(),
-        })
+        let alias = manager.alias().clone();
+        match unreachable(start) {
+            Some(error) => error,
+            None if pool.state().connections == 0 => {
+                PoolError::Unreachable { alias, cause: format!("it gave no answer for {timeout:?}") }
+            }
+            None => PoolError::Exhausted { alias, waited: timeout, max_size: pool.max_size() },
+        }
     })
 }
 

@@ -50,8 +50,8 @@ impl Routing {
         }
         let Some(model) = prepared.models.first() else {
             return match circumstances.transaction {
-                Transaction::On(_) => "no table; the open transaction is there".to_owned(),
-                Transaction::None | Transaction::Pending => "no table; the default database".to_owned(),
+                Transaction::On(_) => "it names no table, and the open transaction is there".to_owned(),
+                Transaction::None | Transaction::Pending => "it names no table".to_owned(),
             };
         };
         let hints = Hints::default();
@@ -65,7 +65,7 @@ impl Routing {
         let decision = if by_write_side { write } else { read };
         match (&model.app, decision.reason()) {
             (None, Reason::Default | Reason::Unclaimed { .. }) => {
-                format!("no app has the table `{}`; the default database", model.table)
+                format!("no app has the table `{}`", model.table)
             }
             (_, reason) => reason.to_string(),
         }
