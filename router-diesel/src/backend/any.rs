@@ -100,4 +100,15 @@ impl RoutedConnection for AnyConnection {
             Self::Sqlite(_) => Engine::Sqlite,
         }
     }
+
+    fn texts(&mut self, sql: &str) -> QueryResult<Vec<Option<String>>> {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(conn) => conn.texts(sql),
+            #[cfg(feature = "mysql")]
+            Self::Mysql(conn) => conn.texts(sql),
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(conn) => conn.texts(sql),
+        }
+    }
 }

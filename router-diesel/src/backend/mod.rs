@@ -62,6 +62,21 @@ pub trait RoutedConnection: LoadConnection + R2D2Connection + Send + Sized + 'st
 
     /// The engine of this very connection.
     fn engine(&self) -> Engine;
+
+    /// Runs a query whose one column is a text called `value`, and gives that of each row.
+    ///
+    /// This is how the router reads the catalogues of servers without knowing the backend's types.
+    ///
+    /// # Errors
+    /// What Diesel says of the query.
+    fn texts(&mut self, sql: &str) -> QueryResult<Vec<Option<String>>>;
+}
+
+/// A row of [`RoutedConnection::texts`].
+#[derive(diesel::QueryableByName)]
+struct TextRow {
+    #[diesel(sql_type = diesel::sql_types::Nullable<diesel::sql_types::Text>)]
+    value: Option<String>,
 }
 
 /// What the server lets a connection do.

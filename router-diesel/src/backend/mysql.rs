@@ -7,7 +7,7 @@ use diesel::query_builder::{QueryBuilder, QueryFragment};
 use diesel::sql_types::Text;
 use diesel::{Connection, ConnectionError, ConnectionResult, QueryResult, RunQueryDsl};
 
-use super::{Access, RoutedConnection, milliseconds};
+use super::{Access, RoutedConnection, TextRow, milliseconds};
 use crate::config::{DatabaseUrl, Engine, PoolSettings};
 use crate::statement::Dialect;
 
@@ -37,6 +37,10 @@ impl RoutedConnection for MysqlConnection {
 
     fn engine(&self) -> Engine {
         Engine::Mysql
+    }
+
+    fn texts(&mut self, sql: &str) -> QueryResult<Vec<Option<String>>> {
+        Ok(diesel::sql_query(sql).load::<TextRow>(self)?.into_iter().map(|row| row.value).collect())
     }
 }
 

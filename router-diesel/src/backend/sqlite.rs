@@ -3,9 +3,9 @@
 use diesel::connection::SimpleConnection;
 use diesel::query_builder::{QueryBuilder, QueryFragment};
 use diesel::sqlite::{Sqlite, SqliteConnection, SqliteQueryBuilder};
-use diesel::{Connection, ConnectionError, ConnectionResult, QueryResult};
+use diesel::{Connection, ConnectionError, ConnectionResult, QueryResult, RunQueryDsl};
 
-use super::{Access, RoutedConnection, milliseconds};
+use super::{Access, RoutedConnection, TextRow, milliseconds};
 use crate::config::{DatabaseUrl, Engine, PoolSettings};
 use crate::statement::Dialect;
 
@@ -41,5 +41,9 @@ impl RoutedConnection for SqliteConnection {
 
     fn engine(&self) -> Engine {
         Engine::Sqlite
+    }
+
+    fn texts(&mut self, sql: &str) -> QueryResult<Vec<Option<String>>> {
+        Ok(diesel::sql_query(sql).load::<TextRow>(self)?.into_iter().map(|row| row.value).collect())
     }
 }
