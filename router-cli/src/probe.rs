@@ -149,12 +149,12 @@ fn ask(database: &Database) -> Result<Answer, String> {
 
 /// Whether this build can connect to the engine.
 pub(crate) fn supports(engine: Engine) -> bool {
-    match engine {
-        Engine::Sqlite => cfg!(feature = "sqlite"),
-        Engine::Postgres => cfg!(feature = "postgres"),
-        Engine::Mysql => cfg!(feature = "mysql"),
-        _ => false,
-    }
+    [
+        (Engine::Sqlite, cfg!(feature = "sqlite")),
+        (Engine::Postgres, cfg!(feature = "postgres")),
+        (Engine::Mysql, cfg!(feature = "mysql")),
+    ]
+    .contains(&(engine, true))
 }
 
 /// Whether the URL is of a SQLite file that is yet to be made. To look must not make it.

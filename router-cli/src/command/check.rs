@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use router_core::{Hints, Model, Operation, Place};
 use router_diesel::Routing;
-use router_diesel::config::{Code, Config, Problem, Severity};
+use router_diesel::config::{Problem, Severity};
 use serde::Serialize;
 
 use crate::args::CheckArguments;
@@ -105,7 +105,8 @@ pub(super) fn run(
         problems: config.notes.iter().map(Finding::from).collect(),
         databases: config.databases.iter().map(Probe::unasked).collect(),
     };
-    report.problems.extend(missing_engines(&config));
+    // That a build lacks an engine is an error only where a database is to be connected.
+    report.problems.extend(config.unsupported_engines(supports).iter().map(Finding::from));
     let routing = match project.routing(config) {
         Ok(routing) => routing,
         Err(error) => {
@@ -179,21 +180,6 @@ fn write_text(report: &Report, routing: &Routing, output: &mut Output<'_>) -> Re
         count(config.apps.len(), "app"),
     ))?;
     Ok(())
-}
-
-/// A note for each database that this build cannot connect to. That is an error only where it is to be connected.
-fn missing_engines(config: &Config) -> impl Iterator<Item = Finding> {
-    config.databases.iter().filter(|database| !supports(database.url.engine())).map(|database| {
-        let engine = database.url.engine();
-        let code = Code::EngineNotBuilt.as_str();
-        let message = format!("`{}` cannot be connected: this build has no {engine}", database.alias);
-        let help = format!("build with the feature `{engine}`");
-        let text = format!("note[{code}]: {message}\n  --> {}\n  = help: {help}", database.place);
-        Finding {
-            help: Some(help),
-            ..Finding::new(code, Severity::Note, message, Some(&database.place), text)
-        }
-    })
 }
 
 /// What the project's routers answer with although no database has that name.

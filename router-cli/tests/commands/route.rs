@@ -185,7 +185,7 @@ fn a_statement_goes_where_its_tables_are() {
     exit: 0
     --- stdout
     operation: read (SELECT)
-    goes to:   default, because no table; the default database
+    goes to:   default, because it names no table
     --- stderr
     "#);
     assert_shown!(world.show(["route", "--sql", "UPDATE posts SET title = ''", "--format", "json"]), @r#"
