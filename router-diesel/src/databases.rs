@@ -89,7 +89,10 @@ impl<C: RoutedConnection> Databases<C> {
         Session::new(self.clone())
     }
 
-    /// The pool of one database, configured from the file.
+    /// The pool of one database, configured from the file: `diesel::r2d2::Pool` itself.
+    ///
+    /// Its `get` waits as r2d2 has it: a whole `connection_timeout` for a server that is down.
+    /// [`connection`](Self::connection) fails at once there, and names the database.
     ///
     /// # Errors
     /// No database has that name, or the connections have no support for its engine.
@@ -98,7 +101,16 @@ impl<C: RoutedConnection> Databases<C> {
         Ok(self.pool_at(database)?.0.clone())
     }
 
-    /// Checks out a connection to the database where the tables of a query are read.
+    /// Checks out a connection to one database by its name.
+    ///
+    /// # Errors
+    /// No database has that name, or it has no connection to give.
+    pub fn connection(&self, alias: impl AsRef<str>) -> Result<Checkout<C>, Error> {
+        self.check_out(self.inner.routing.find(alias.as_ref())?)
+    }
+
+    /// Checks out a connection to the database where the tables of a query are read. What the query itself
+    /// would do does not matter, unless it locks rows or writes.
     ///
     /// ```no_run
     /// # use diesel::prelude::*;
@@ -166,7 +178,7 @@ impl<C: RoutedConnection> Databases<C> {
     /// # Errors
     /// No database has that name, or it cannot be reached.
     pub fn ping(&self, alias: impl AsRef<str>) -> Result<(), Error> {
-        let mut conn = self.check_out(self.inner.routing.find(alias.as_ref())?)?;
+        let mut conn = self.connection(alias)?;
         Ok(diesel::r2d2::R2D2Connection::ping(&mut *conn)?)
     }
 

@@ -91,7 +91,7 @@ impl Error {
                 RouteError::OperationNotAllowed { .. } => ErrorKind::OperationNotAllowed,
                 RouteError::WritesPrevented { .. } => ErrorKind::WritesPrevented,
                 RouteError::Unrouted { .. } => ErrorKind::Unrouted,
-                RouteError::Unreadable => ErrorKind::Unreadable,
+                RouteError::Unreadable { .. } => ErrorKind::Unreadable,
                 RouteError::TransactionControl => ErrorKind::TransactionControl,
                 RouteError::DatabaseNotExpected { .. } => ErrorKind::DatabaseNotExpected,
             },

@@ -53,7 +53,7 @@ impl<C> Manager<C> {
             settings: database.pool.clone(),
             access,
             isolation,
-            failures: Failures::default(),
+            failures: Failures { alias: database.alias.as_str().into(), last: Arc::default() },
             losses: Losses::default(),
             connection: PhantomData,
         }
@@ -63,6 +63,10 @@ impl<C> Manager<C> {
     #[must_use]
     pub fn alias(&self) -> &Alias {
         &self.alias
+    }
+
+    pub(super) fn isolation(&self) -> Isolation {
+        self.isolation
     }
 
     pub(super) fn failures(&self) -> Failures {
@@ -108,13 +112,16 @@ impl<C: RoutedConnection> ManageConnection for Manager<C> {
 }
 
 /// What the last failed attempt to connect said, and when.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Failures(Arc<Mutex<Option<(Instant, String)>>>);
+#[derive(Debug, Clone)]
+pub(super) struct Failures {
+    alias: Arc<str>,
+    last: Arc<Mutex<Option<(Instant, String)>>>,
+}
 
 impl Failures {
     /// The last failure, if it came at or after `start`.
     pub(super) fn since(&self, start: Instant) -> Option<String> {
-        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         last.as_ref().filter(|(at, _)| *at >= start).map(|(_, cause)| cause.clone())
     }
 }
@@ -122,6 +129,7 @@ impl Failures {
 impl HandleError<ManagerError> for Failures {
     fn handle_error(&self, error: ManagerError) {
         let cause = error.to_string();
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), cause));
+        tracing::warn!(alias = %self.alias, %cause, "could not connect");
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), cause));
     }
 }

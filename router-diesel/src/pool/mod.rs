@@ -131,7 +131,12 @@ pub(crate) fn check_out<C: RoutedConnection>(
             None if pool.state().connections == 0 => {
                 PoolError::Unreachable { alias, cause: format!("it gave no answer for {timeout:?}") }
             }
-            None => PoolError::Exhausted { alias, waited: timeout, max_size: pool.max_size() },
+            None => PoolError::Exhausted {
+                alias,
+                waited: timeout,
+                max_size: pool.max_size(),
+                in_test_transaction: manager.isolation() == Isolation::TestTransaction,
+            },
         }
     })
 }
@@ -162,6 +167,8 @@ pub enum PoolError {
         waited: Duration,
         /// How many connections the pool may have.
         max_size: u32,
+        /// Whether that is one because the database is in a test transaction.
+        in_test_transaction: bool,
     },
 }
 
@@ -188,7 +195,12 @@ impl fmt::Display for PoolError {
             Self::Unreachable { alias, cause } => {
                 write!(f, "database `{alias}` cannot be reached: {}", cause.trim_end())
             }
-            Self::Exhausted { alias, waited, max_size } => write!(
+            Self::Exhausted { alias, waited, in_test_transaction: true, .. } => write!(
+                f,
+                "database `{alias}` had no free connection for {waited:?}: in a test transaction it has one, so \
+                 drop or `release` the session that holds it first"
+            ),
+            Self::Exhausted { alias, waited, max_size, .. } => write!(
                 f,
                 "database `{alias}` had no free connection for {waited:?}: all {max_size} are in use; give \
                  connections back sooner, or raise `pool.max_size`"

@@ -83,6 +83,7 @@ impl State {
             Verdict::Lost => {
                 self.verdict = Verdict::Lost;
                 self.losses.add();
+                tracing::warn!(%alias, cause = %error, "lost a connection");
                 name_database(alias, error)
             }
         }

@@ -150,7 +150,9 @@ impl Routing {
         let Some((first, rest)) = prepared.models.split_first() else {
             return match open {
                 Some(open) => Ok(open),
-                None if prepared.statement.reading() == Reading::Unreadable => Err(RouteError::Unreadable),
+                None if prepared.statement.reading() == Reading::Unreadable => {
+                    Err(RouteError::Unreadable { why: prepared.statement.why().to_owned() })
+                }
                 None if !prepared.statement.transaction_controls().is_empty() => {
                     Err(RouteError::TransactionControl)
                 }

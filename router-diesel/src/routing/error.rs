@@ -59,7 +59,10 @@ pub enum RouteError {
         table: String,
     },
     /// The statement cannot be read, so nobody can tell which tables it touches.
-    Unreadable,
+    Unreadable {
+        /// That it cannot be read, and what in it.
+        why: String,
+    },
     /// The statement controls a transaction by hand, on a connection that the session chose.
     TransactionControl,
     /// A test allowed other databases only.
@@ -82,7 +85,7 @@ impl RouteError {
             Self::OperationNotAllowed { .. } => "OperationNotAllowed",
             Self::WritesPrevented { .. } => "WritesPrevented",
             Self::Unrouted { .. } => "Unrouted",
-            Self::Unreadable => "Unreadable",
+            Self::Unreadable { .. } => "Unreadable",
             Self::TransactionControl => "TransactionControl",
             Self::DatabaseNotExpected { .. } => "DatabaseNotExpected",
         }
@@ -152,9 +155,9 @@ impl fmt::Display for RouteError {
                 "no app has the table `{table}`, and the file says `unrouted: error`; add it to the `tables` of \
                  an app, or name the database with `using`"
             ),
-            Self::Unreadable => f.write_str(
-                "this statement cannot be read, so nobody can tell which tables it touches; name the database \
-                 with `using`",
+            Self::Unreadable { why } => write!(
+                f,
+                "this statement {why}; nobody can tell which tables it touches, so name the database with `using`"
             ),
             Self::TransactionControl => f.write_str(
                 "this statement opens or ends a transaction by hand, on a connection that the session chose; use \

@@ -195,6 +195,12 @@ impl<C: RoutedConnection> Session<C> {
             .routing()
             .route(prepared, operation, circumstances)
             .map_err(|error| diesel::result::Error::from(Error::from(error)))?;
+        tracing::trace!(
+            alias = %self.databases.routing().alias(database),
+            %operation,
+            tables = ?prepared.statement.tables(),
+            "routed"
+        );
         if circumstances.transaction == Transaction::Pending {
             self.begin_on(database)?;
         }
