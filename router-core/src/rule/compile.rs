@@ -22,7 +22,7 @@ pub(super) fn compile(
     }
 
     let mut claims = Claims::new(&databases, &by_alias, unmanaged);
-    let mut spelt = FxHashMap::default();
+    let mut spelt = FxHashMap::with_capacity_and_hasher(databases.len(), Default::default());
     for (index, rule) in databases.iter().enumerate() {
         check_alias(rule, index, &databases, &by_alias, &mut spelt, &mut errors);
         check_primary(rule, &databases, &by_alias, &mut errors);
@@ -155,14 +155,15 @@ impl<'a> Claims<'a> {
         unmanaged: impl IntoIterator<Item = AppLabel>,
     ) -> Self {
         let unmanaged: Vec<_> = unmanaged.into_iter().collect();
+        let claims = databases.iter().map(|rule| rule.apps.len()).sum();
         Self {
             databases,
             by_alias,
             unmanaged_labels: unmanaged.iter().cloned().collect(),
             unmanaged,
-            by_label: FxHashMap::default(),
-            apps: Vec::new(),
-            first: Vec::new(),
+            by_label: FxHashMap::with_capacity_and_hasher(claims, Default::default()),
+            apps: Vec::with_capacity(claims),
+            first: Vec::with_capacity(claims),
         }
     }
 
@@ -218,7 +219,12 @@ impl<'a> Claims<'a> {
             Entry::Occupied(entry) => *entry.get(),
             Entry::Vacant(entry) => {
                 let is_managed = !self.unmanaged_labels.contains(label);
-                self.apps.push(App { label: label.clone(), is_managed, claims: Vec::new(), target: None });
+                self.apps.push(App {
+                    label: label.clone(),
+                    is_managed,
+                    claims: Vec::with_capacity(1),
+                    target: None,
+                });
                 self.first.push(Default::default());
                 *entry.insert(self.apps.len() - 1)
             }

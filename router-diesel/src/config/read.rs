@@ -265,9 +265,8 @@ impl<'a> de::Deserializer<'a> for NodeDeserializer<'a> {
         }
         match &self.node.value {
             Value::Map(entries) => {
-                let known: Vec<&Entry> =
-                    entries.iter().filter(|entry| fields.contains(&entry.key.as_str())).collect();
-                let map = Entries { entries: known.into_iter(), value: None, context: self.context };
+                let known = entries.iter().filter(|entry| fields.contains(&entry.key.as_str()));
+                let map = Entries { entries: known, value: None, context: self.context };
                 self.told(visitor.visit_map(map))
             }
             _ => self.deserialize_map(visitor),

@@ -17,50 +17,67 @@ use super::model::App;
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct TablePattern {
     /// As it was written.
-    text: String,
-    schema: String,
-    table: String,
+    text: Box<str>,
+    /// In lower case, where it was not written so.
+    lower: Option<Box<str>>,
+    /// Where the schema ends; 0 where there is none, or one that stands for none.
+    schema_end: usize,
+    table_start: usize,
 }
 
 impl TablePattern {
     /// Reads a pattern, or says nothing where the text is none: empty, or with an empty part.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
-        let lower = text.to_ascii_lowercase();
-        let (schema, table) = match lower.rsplit_once('.') {
-            Some((schema, table)) => (schema, table),
-            None => ("", lower.as_str()),
-        };
+        let pattern = Self::divided(text.into());
         let sound = |part: &str| !part.is_empty() && !part.contains(char::is_whitespace);
-        if !sound(table) || (lower.contains('.') && !sound(schema)) {
+        if !sound(pattern.table()) || (pattern.table_start > 0 && !sound(pattern.schema())) {
             return None;
         }
-        let schema = plain_schema(schema).to_owned();
-        let table = table.to_owned();
-        Some(Self { text: text.to_owned(), schema, table })
+        let schema_end = plain_schema(pattern.schema()).len();
+        Some(Self { schema_end, ..pattern })
     }
 
     /// The patterns of an app that declares none: `<app>_*` and `<app>.*`.
     #[must_use]
     pub fn defaults(app: &AppLabel) -> Vec<Self> {
-        let lower = app.as_str().to_ascii_lowercase();
-        vec![
-            Self { text: format!("{app}_*"), schema: String::new(), table: format!("{lower}_*") },
-            Self { text: format!("{app}.*"), schema: lower, table: "*".to_owned() },
-        ]
+        let app = app.as_str();
+        vec![Self::divided([app, "_*"].concat().into()), Self::divided([app, ".*"].concat().into())]
+    }
+
+    /// Schema and table as they are written, whatever they are.
+    fn divided(text: Box<str>) -> Self {
+        let lower = match lower(&text) {
+            Cow::Owned(lower) => Some(lower.into()),
+            Cow::Borrowed(_) => None,
+        };
+        let dot = text.rfind('.');
+        Self { schema_end: dot.unwrap_or(0), table_start: dot.map_or(0, |dot| dot + 1), text, lower }
+    }
+
+    fn schema(&self) -> &str {
+        &self.lower()[..self.schema_end]
+    }
+
+    fn table(&self) -> &str {
+        &self.lower()[self.table_start..]
+    }
+
+    fn lower(&self) -> &str {
+        self.lower.as_ref().unwrap_or(&self.text)
     }
 
     /// Whether a table is meant.
     #[must_use]
     pub fn matches(&self, schema: Option<&str>, table: &str) -> bool {
         let schema = lower(schema.unwrap_or_default());
-        glob(&self.schema, plain_schema(&schema)) && glob(&self.table, &lower(table))
+        glob(self.schema(), plain_schema(&schema)) && glob(self.table(), &lower(table))
     }
 
     /// Whether the pattern means one table only.
     #[must_use]
     pub fn is_exact(&self) -> bool {
-        !is_glob(&self.schema) && !is_glob(&self.table)
+        !is_glob(self.schema()) && !is_glob(self.table())
     }
 
     /// The pattern as it was written.
@@ -71,7 +88,7 @@ impl TablePattern {
 
     /// Schema and table of an exact pattern in the form in which tables are compared.
     pub(crate) fn key(&self) -> (&str, &str) {
-        (&self.schema, &self.table)
+        (self.schema(), self.table())
     }
 }
 
@@ -130,13 +147,14 @@ impl TableMap {
     }
 
     fn insert(&mut self, pattern: &TablePattern, ranked: Ranked) {
-        let beginning = pattern.table.strip_suffix('*').filter(|beginning| !is_glob(beginning));
+        let (schema, table) = pattern.key();
+        let beginning = table.strip_suffix('*').filter(|beginning| !is_glob(beginning));
         if pattern.is_exact() {
-            let tables = self.exact.entry(pattern.schema.clone()).or_default();
-            tables.entry(pattern.table.clone()).or_insert(ranked.app);
-        } else if pattern.table == "*" && !pattern.schema.is_empty() && !is_glob(&pattern.schema) {
-            self.schemas.entry(pattern.schema.clone()).or_insert(ranked);
-        } else if let (Some(beginning), "") = (beginning, pattern.schema.as_str()) {
+            let tables = self.exact.entry(schema.to_owned()).or_default();
+            tables.entry(table.to_owned()).or_insert(ranked.app);
+        } else if table == "*" && !schema.is_empty() && !is_glob(schema) {
+            self.schemas.entry(schema.to_owned()).or_insert(ranked);
+        } else if let (Some(beginning), "") = (beginning, schema) {
             self.beginnings.entry(beginning.to_owned()).or_insert(ranked);
         } else {
             self.has_question_marks |= pattern.text.contains('?');
@@ -159,10 +177,11 @@ impl TableMap {
     pub(crate) fn covering(&self, glob: &TablePattern) -> Option<&AppLabel> {
         // A glob that is taken for a name is matched by another's star and not by its letters; what
         // the `?` of another matches of it says nothing.
-        if is_glob(&glob.schema) || glob.table.contains('?') || self.has_question_marks {
+        let (schema, table) = glob.key();
+        if is_glob(schema) || table.contains('?') || self.has_question_marks {
             return None;
         }
-        let first = self.first_glob(&glob.schema, &glob.table)?;
+        let first = self.first_glob(schema, table)?;
         self.apps.get(first as usize)
     }
 
@@ -182,7 +201,7 @@ impl TableMap {
         let other = self
             .others
             .iter()
-            .find(|(_, pattern)| glob(&pattern.schema, schema) && glob(&pattern.table, table))
+            .find(|(_, pattern)| glob(pattern.schema(), schema) && glob(pattern.table(), table))
             .map(|(ranked, _)| *ranked);
         consider(other);
         first.map(|ranked| ranked.app)
@@ -277,6 +296,21 @@ mod tests {
     fn refuses_what_is_no_pattern() {
         for text in ["", ".", "a.", ".a", "a b", "a. b"] {
             assert_eq!(TablePattern::new(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_app_has_by_default_what_begins_with_its_label() {
+        for (app, schema, table, expected) in [
+            ("Blog", None, "blog_posts", true),
+            ("Blog", Some("BLOG"), "posts", true),
+            ("Blog", None, "posts", false),
+            // The schema that stands for none is not all of an app that happens to be called so.
+            ("main", Some("main"), "posts", false),
+        ] {
+            let patterns = TablePattern::defaults(&AppLabel::new(app));
+            let matches = patterns.iter().any(|pattern| pattern.matches(schema, table));
+            assert_eq!(matches, expected, "{app}: {schema:?} {table}");
         }
     }
 

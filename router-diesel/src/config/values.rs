@@ -133,6 +133,10 @@ impl OneOrMany {
         self.0.iter().enumerate().filter_map(|(index, name)| Some((index, name.get()?.as_str())))
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -154,7 +158,7 @@ impl<'de> Deserialize<'de> for OneOrMany {
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<OneOrMany, A::Error> {
-                let mut names = Vec::new();
+                let mut names = Vec::with_capacity(list.size_hint().unwrap_or(0));
                 while let Some(name) = list.next_element()? {
                     names.push(name);
                 }

@@ -105,6 +105,7 @@ impl Checker<'_> {
     /// No table is claimed by two apps, and no glob comes too late.
     pub(super) fn tables(&mut self, apps: &Apps, entries: &[Entry]) {
         let mut claims: FxHashMap<(&str, &str), (&AppLabel, Mark)> = FxHashMap::default();
+        claims.reserve(apps.list.iter().map(|app| app.tables.len()).sum());
         let mut globs = Vec::new();
         // Only what is written can be at odds; the patterns that an app has by default give way.
         let written = entries.iter().filter(|entry| entry.node.entry("tables").is_some());
@@ -158,6 +159,17 @@ impl Checker<'_> {
 }
 
 impl Apps {
+    /// Makes room at once: a map that grows looks at all of its keys again, which lie scattered.
+    pub(super) fn with_capacity(apps: usize) -> Self {
+        Self {
+            list: Vec::with_capacity(apps),
+            index: FxHashMap::with_capacity_and_hasher(apps, Default::default()),
+            marks: Vec::with_capacity(apps),
+            capitals: FxHashMap::default(),
+            claims: Vec::with_capacity(apps),
+        }
+    }
+
     fn push(&mut self, app: App, mark: Mark) -> usize {
         let index = self.list.len();
         if let Some(lower) = lower(&app.label) {

@@ -67,17 +67,18 @@ pub(crate) fn check(input: Input<'_>, problems: &mut Vec<Draft>) -> Config {
     checker.env_prefix(root);
     let write_functions = checker.write_functions(root, &file.write_functions);
 
-    let mut apps = Apps::default();
     let declared = file.apps.take().unwrap_or_default().0;
+    let sections = file.databases.take().unwrap_or_default().0;
+    let claims = sections.iter().filter_map(|(_, section)| section.get()?.apps.get()).map(OneOrMany::len);
+    let mut apps = Apps::with_capacity(declared.len().max(claims.sum()));
     for (entry, (_, section)) in section("apps").iter().zip(declared) {
         checker.app(&mut apps, entry, section);
     }
     checker.tables(&apps, section("apps"));
 
     let mut databases = Vec::with_capacity(databases_entries.len());
-    let declared = file.databases.take().unwrap_or_default().0;
     checker.alike(databases_entries);
-    for (number, (entry, (_, section))) in (1..).zip(databases_entries.iter().zip(declared)) {
+    for (number, (entry, (_, section))) in (1..).zip(databases_entries.iter().zip(sections)) {
         databases.extend(checker.database(&mut apps, number, entry, section));
     }
     let is_map = |entry: &Entry| matches!(entry.node.value, Value::Map(_) | Value::Null);
@@ -118,7 +119,6 @@ struct Claims {
 }
 
 /// The apps so far.
-#[derive(Default)]
 struct Apps {
     list: Vec<App>,
     index: FxHashMap<AppLabel, usize>,
