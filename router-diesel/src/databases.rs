@@ -218,6 +218,14 @@ impl<C: RoutedConnection> Databases<C> {
         prepared
     }
 
+    /// How deep in transactions a connection is when it is checked out.
+    pub(crate) fn base_depth(&self) -> u32 {
+        match self.inner.isolation {
+            Isolation::None => 0,
+            Isolation::TestTransaction => 1,
+        }
+    }
+
     pub(crate) fn only(&self) -> Option<&[usize]> {
         self.inner.only.as_deref()
     }

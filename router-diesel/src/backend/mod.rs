@@ -12,6 +12,7 @@ mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 use std::time::Duration;
 
 use diesel::connection::LoadConnection;
@@ -131,6 +132,7 @@ pub(crate) fn verdict(error: &DieselError) -> Verdict {
 }
 
 /// A duration in whole milliseconds, at least one.
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 fn milliseconds(duration: Duration) -> u128 {
     duration.as_millis().max(1)
 }

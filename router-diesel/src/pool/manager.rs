@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use diesel::connection::CacheSize;
-use diesel::r2d2::{Error as ManagerError, HandleError, ManageConnection};
+use diesel::r2d2::{Error as ManagerError, ManageConnection};
 use router_core::Alias;
 
 use super::node::Losses;
@@ -53,7 +53,7 @@ impl<C> Manager<C> {
             settings: database.pool.clone(),
             access,
             isolation,
-            failures: Failures { alias: database.alias.as_str().into(), last: Arc::default() },
+            failures: Failures::default(),
             losses: Losses::default(),
             connection: PhantomData,
         }
@@ -85,15 +85,12 @@ impl<C: RoutedConnection> ManageConnection for Manager<C> {
     type Error = ManagerError;
 
     fn connect(&self) -> Result<Self::Connection, Self::Error> {
-        let mut conn = C::open(&self.url, &self.settings, self.access)?;
-        if !self.settings.prepared_statements {
-            conn.set_prepared_statement_cache_size(CacheSize::Disabled);
+        let connected = self.open();
+        if let Err(error) = &connected {
+            tracing::warn!(alias = %self.alias, cause = %error, "could not connect");
         }
-        let mut node = NodeConnection::new(conn, self.alias.clone(), self.losses.clone());
-        if self.isolation == Isolation::TestTransaction {
-            diesel::Connection::begin_test_transaction(&mut node)?;
-        }
-        Ok(node)
+        self.failures.note(connected.as_ref().err());
+        connected
     }
 
     fn is_valid(&self, conn: &mut Self::Connection) -> Result<(), Self::Error> {
@@ -106,30 +103,49 @@ impl<C: RoutedConnection> ManageConnection for Manager<C> {
 
     fn has_broken(&self, conn: &mut Self::Connection) -> bool {
         conn.came_back(self.settings.validate_after);
-        let keep_open = self.isolation == Isolation::TestTransaction;
-        std::thread::panicking() && !keep_open || conn.is_unusable(keep_open)
+        match self.isolation {
+            Isolation::None => std::thread::panicking() || conn.is_unusable(0),
+            Isolation::TestTransaction => {
+                conn.roll_back_to(1);
+                conn.is_unusable(1)
+            }
+        }
     }
 }
 
-/// What the last failed attempt to connect said, and when.
-#[derive(Debug, Clone)]
-pub(super) struct Failures {
-    alias: Arc<str>,
-    last: Arc<Mutex<Option<(Instant, String)>>>,
+impl<C: RoutedConnection> Manager<C> {
+    fn open(&self) -> Result<NodeConnection<C>, ManagerError> {
+        let mut conn = C::open(&self.url, &self.settings, self.access)?;
+        if !self.settings.prepared_statements {
+            conn.set_prepared_statement_cache_size(CacheSize::Disabled);
+        }
+        let mut node = NodeConnection::new(conn, self.alias.clone(), self.losses.clone());
+        if self.isolation == Isolation::TestTransaction {
+            diesel::Connection::begin_test_transaction(&mut node)?;
+        }
+        Ok(node)
+    }
 }
+
+/// What the last attempt to connect said and when, where it failed.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Failures(Arc<Mutex<Option<(Instant, String)>>>);
 
 impl Failures {
-    /// The last failure, if it came at or after `start`.
+    /// The last failure, if it came at or after `start` and nothing has connected since.
     pub(super) fn since(&self, start: Instant) -> Option<String> {
-        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         last.as_ref().filter(|(at, _)| *at >= start).map(|(_, cause)| cause.clone())
     }
-}
 
-impl HandleError<ManagerError> for Failures {
-    fn handle_error(&self, error: ManagerError) {
-        let cause = error.to_string();
-        tracing::warn!(alias = %self.alias, %cause, "could not connect");
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), cause));
+    /// The last failure, if nothing has connected since.
+    pub(super) fn last(&self) -> Option<String> {
+        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        last.as_ref().map(|(_, cause)| cause.clone())
+    }
+
+    fn note(&self, error: Option<&ManagerError>) {
+        let failure = error.map(|error| (Instant::now(), error.to_string()));
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = failure;
     }
 }

@@ -58,7 +58,7 @@ pub(crate) fn build<C: RoutedConnection>(
             Isolation::None => settings.max_lifetime,
             Isolation::TestTransaction => None,
         })
-        .error_handler(Box::new(manager.failures()))
+        .error_handler(Box::new(diesel::r2d2::NopErrorHandler))
         .build_unchecked(manager.clone());
     Ok((pool, manager))
 }
@@ -118,6 +118,12 @@ pub(crate) fn check_out<C: RoutedConnection>(
             }
             if let Some(error) = unreachable(start) {
                 return Err(error);
+            }
+            // r2d2 waits ever longer between its attempts; what the last one said is answer enough.
+            if start.elapsed() >= RECENT
+                && let Some(cause) = failures.last()
+            {
+                return Err(PoolError::Unreachable { alias: manager.alias().clone(), cause });
             }
         }
         if let Some(checkout) = pool.try_get() {

@@ -184,9 +184,17 @@ impl<C: RoutedConnection> NodeConnection<C> {
     }
 
     /// Whether the connection is to be closed instead of given back.
-    pub(super) fn is_unusable(&mut self, keep_open_transaction: bool) -> bool {
-        let open_transaction = !keep_open_transaction && !matches!(self.valid_depth(), Some(0));
-        self.state.verdict == Verdict::Lost || open_transaction || self.conn.is_broken()
+    pub(super) fn is_unusable(&mut self, depth: u32) -> bool {
+        self.state.verdict == Verdict::Lost || self.valid_depth() != Some(depth) || self.conn.is_broken()
+    }
+
+    /// Rolls back what is open beyond a depth. Where that fails, the connection is closed, to the same effect.
+    pub(crate) fn roll_back_to(&mut self, depth: u32) {
+        while self.depth() > depth {
+            if NodeTransactionManager::rollback_transaction(self).is_err() {
+                return self.discard();
+            }
+        }
     }
 
     /// Whether the connection is known to be gone.
@@ -337,7 +345,7 @@ impl<C: RoutedConnection> R2D2Connection for NodeConnection<C> {
     }
 
     fn is_broken(&mut self) -> bool {
-        self.is_unusable(false)
+        self.is_unusable(0)
     }
 }
 

@@ -69,11 +69,15 @@ impl Routing {
     pub(crate) fn prepare(&self, sql: &str, classifiers: &[Classifier]) -> Prepared {
         let mut readings = classifiers.iter().map(|classifier| classifier.classify(sql));
         let first = readings.next().expect("a session has at least its own dialect");
-        let statement = if first.reading() == Reading::Parsed {
-            first
-        } else {
-            readings.find(|other| other.reading() == Reading::Parsed).unwrap_or(first)
+        let parsed: Vec<_> = readings.filter(|other| other.reading() == Reading::Parsed).collect();
+        let (mut statement, others) = match parsed.split_first() {
+            Some((other, others)) if first.reading() != Reading::Parsed => (other.clone(), others),
+            _ => (first, parsed.as_slice()),
         };
+        // Which engine it reaches is not known yet, so what is a write to any of them is a write.
+        for other in others {
+            statement.strengthen(other);
+        }
         self.prepare_statement(statement)
     }
 
@@ -146,6 +150,9 @@ impl Routing {
                 Some(open) if open != using => Err(refuse(open, using)),
                 _ => Ok(using),
             };
+        }
+        if prepared.statement.moves_transaction(circumstances.transaction != Transaction::None) {
+            return Err(RouteError::TransactionControl);
         }
         let Some((first, rest)) = prepared.models.split_first() else {
             return match open {

@@ -15,7 +15,7 @@ use diesel::{ConnectionResult, QueryResult};
 
 use super::instrumentation::SessionInstrumentation;
 use super::rendered::Rendered;
-use super::{Isolation, Session, no_url};
+use super::{Isolation, Session, begin_test_transaction, no_url};
 use crate::backend::RoutedConnection;
 use crate::pool::{NodeConnection, NodeTransactionManager};
 
@@ -49,11 +49,13 @@ impl<C: RoutedConnection> Connection for Session<C> {
     /// From now on every database that the session touches is in a test transaction of its own, which is
     /// rolled back when the session is dropped.
     fn begin_test_transaction(&mut self) -> QueryResult<()> {
-        assert_eq!(self.depth(), 0, "a test transaction begins outside of any other transaction");
+        assert!(
+            self.depth() == 0 && self.isolation == Isolation::None,
+            "a test transaction begins outside of any other transaction"
+        );
+        let base = self.databases.base_depth();
         for (_, checkout) in &mut self.nodes {
-            if checkout.depth() == 0 {
-                checkout.begin_test_transaction()?;
-            }
+            begin_test_transaction(checkout, base)?;
         }
         self.isolation = Isolation::TestTransactions;
         Ok(())
@@ -67,6 +69,8 @@ impl<C: RoutedConnection> Connection for Session<C> {
     {
         self.begin_test_transaction().expect("a test transaction can begin");
         let result = f(self);
+        self.open = None;
+        self.status = TransactionManagerStatus::default();
         self.release();
         self.isolation = Isolation::None;
         result.unwrap_or_else(|error| panic!("the test transaction did not succeed: {error:?}"))
@@ -151,10 +155,9 @@ where
 {
     let session = (*conn).borrow_mut();
     SessionTransactionManager::begin_transaction(session)?;
-    let depth = session.depth();
-    let mut guard = RollBackOnPanic { conn, depth, armed: true, connection: PhantomData };
+    let mut guard = RollBackOnPanic::new(conn);
     let result = f(guard.conn);
-    guard.armed = false;
+    guard.disarm();
     let session = (*guard.conn).borrow_mut();
     match result {
         Ok(value) => {
@@ -170,11 +173,27 @@ where
 }
 
 /// Rolls a session back to where it was when a closure panics.
-struct RollBackOnPanic<'s, S: BorrowMut<Session<C>>, C: RoutedConnection> {
+pub(super) struct RollBackOnPanic<'s, S: BorrowMut<Session<C>>, C: RoutedConnection> {
     conn: &'s mut S,
     depth: u32,
     armed: bool,
     connection: PhantomData<fn() -> C>,
+}
+
+impl<'s, S: BorrowMut<Session<C>>, C: RoutedConnection> RollBackOnPanic<'s, S, C> {
+    /// Called just after the transaction began.
+    pub(super) fn new(conn: &'s mut S) -> Self {
+        let depth = (*conn).borrow().depth();
+        Self { conn, depth, armed: true, connection: PhantomData }
+    }
+
+    pub(super) fn conn(&mut self) -> &mut S {
+        self.conn
+    }
+
+    pub(super) fn disarm(&mut self) {
+        self.armed = false;
+    }
 }
 
 impl<S: BorrowMut<Session<C>>, C: RoutedConnection> Drop for RollBackOnPanic<'_, S, C> {
@@ -182,8 +201,7 @@ impl<S: BorrowMut<Session<C>>, C: RoutedConnection> Drop for RollBackOnPanic<'_,
         let session = (*self.conn).borrow_mut();
         while self.armed && session.depth() >= self.depth {
             if SessionTransactionManager::rollback_transaction(session).is_err() {
-                session.abandon_transaction();
-                return;
+                session.break_transaction();
             }
         }
     }
@@ -195,7 +213,7 @@ pub struct SessionTransactionManager;
 
 impl<C: RoutedConnection> Session<C> {
     /// How many transactions are open, one inside of the other.
-    fn depth(&self) -> u32 {
+    pub(super) fn depth(&self) -> u32 {
         match &self.status {
             TransactionManagerStatus::Valid(status) => status.transaction_depth().map_or(0, NonZeroU32::get),
             TransactionManagerStatus::InError => 0,
@@ -226,7 +244,15 @@ impl<C: RoutedConnection> Session<C> {
         let Some(node) = self.open_node() else {
             return self.change_depth(TransactionDepthChange::DecreaseDepth);
         };
-        let result = end(node);
+        // A transaction whose connection is gone is gone with it, whatever its closures think.
+        let result = if node.is_lost() { Err(DieselError::BrokenTransactionManager) } else { end(node) };
+        if node.is_lost() {
+            self.change_depth(TransactionDepthChange::DecreaseDepth)?;
+            if self.depth() == 0 {
+                self.open = None;
+            }
+            return result;
+        }
         // Diesel's own count is the truth: a failed COMMIT may have rolled back, or left things open.
         let remaining = node.valid_depth().map(|depth| depth.saturating_sub(open.outer_depth));
         match remaining {
@@ -246,13 +272,12 @@ impl<C: RoutedConnection> Session<C> {
         result
     }
 
-    /// Forgets a transaction that cannot be rolled back: its connection is closed, which has that effect.
-    pub(super) fn abandon_transaction(&mut self) {
+    /// Marks a transaction that cannot be rolled back: its connection is closed, which has that effect, and
+    /// whatever is still to run in the transactions around it fails.
+    fn break_transaction(&mut self) {
         if let Some(node) = self.open_node() {
             node.discard();
         }
-        self.open = None;
-        self.status = TransactionManagerStatus::default();
     }
 }
 

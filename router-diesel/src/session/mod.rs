@@ -130,8 +130,9 @@ impl<C: RoutedConnection> Session<C> {
                 kept = Some((database, checkout));
                 continue;
             }
-            if self.isolation == Isolation::TestTransactions {
-                end_test_transaction(&mut checkout);
+            let base = self.databases.base_depth();
+            if base > 0 || self.isolation == Isolation::TestTransactions {
+                checkout.roll_back_to(base);
             }
             self.instrumentation.leave(&mut checkout);
             if self.statement_cache.is_some() {
@@ -204,7 +205,12 @@ impl<C: RoutedConnection> Session<C> {
         if circumstances.transaction == Transaction::Pending {
             self.begin_on(database)?;
         }
-        self.node(database)
+        let in_transaction = self.open.is_some();
+        let node = self.node(database)?;
+        if in_transaction && node.is_lost() {
+            return Err(diesel::result::Error::BrokenTransactionManager);
+        }
+        Ok(node)
     }
 
     /// The session's connection to a database: the one that it holds, or a new check-out.
@@ -228,12 +234,12 @@ impl<C: RoutedConnection> Session<C> {
     #[cold]
     fn check_out(&mut self, database: usize) -> QueryResult<Checkout<C>> {
         let mut checkout = self.databases.check_out(database)?;
+        if self.isolation == Isolation::TestTransactions {
+            begin_test_transaction(&mut checkout, self.databases.base_depth())?;
+        }
         self.instrumentation.join(&mut checkout);
         if let Some(size) = self.statement_cache {
             checkout.set_prepared_statement_cache_size(size);
-        }
-        if self.isolation == Isolation::TestTransactions && checkout.depth() == 0 {
-            checkout.begin_test_transaction()?;
         }
         Ok(checkout)
     }
@@ -272,14 +278,12 @@ impl<C: RoutedConnection> Drop for Session<C> {
     }
 }
 
-/// Rolls back what a test did. Where that fails, the connection is closed, which has the same effect.
-fn end_test_transaction<C: RoutedConnection>(checkout: &mut Checkout<C>) {
-    let node = &mut **checkout;
-    while node.depth() > 0 {
-        if NodeTransactionManager::rollback_transaction(node).is_err() {
-            node.discard();
-            return;
-        }
+/// Begins a test transaction; a savepoint in that of the pool, where every database is in one anyway.
+fn begin_test_transaction<C: RoutedConnection>(checkout: &mut Checkout<C>, base: u32) -> QueryResult<()> {
+    if base == 0 {
+        checkout.begin_test_transaction()
+    } else {
+        NodeTransactionManager::begin_transaction(checkout)
     }
 }
 

@@ -26,7 +26,7 @@ where
         MixedAggregates<is_aggregate::No, Output = is_aggregate::No>,
 {
     fn update_and_fetch(&mut self, changeset: Changes) -> QueryResult<Output> {
-        self.scoped(Scope::writing(), |conn| {
+        self.scoped(Scope::read_where_written(), |conn| {
             diesel::update(changeset).set(changeset).execute(conn)?;
             Changes::table().find(changeset.id()).get_result(conn)
         })

@@ -29,6 +29,11 @@ impl Scope {
         Self { role: Some(Role::Writing), prevent_writes: Some(false) }
     }
 
+    /// Reads from the database that the app is written to, and lifts no refusal.
+    pub(super) fn read_where_written() -> Self {
+        Self { role: Some(Role::Writing), prevent_writes: None }
+    }
+
     /// Refuses statements that write, whatever the role.
     pub fn preventing_writes(self) -> Self {
         Self { prevent_writes: Some(true), ..self }

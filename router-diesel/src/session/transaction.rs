@@ -4,6 +4,7 @@ use diesel::QueryResult;
 use diesel::connection::{SimpleConnection, TransactionManager};
 use diesel::result::Error as DieselError;
 
+use super::connection::RollBackOnPanic;
 use super::{ReadSession, Session, SessionTransactionManager};
 use crate::backend::RoutedConnection;
 use crate::config::Engine;
@@ -24,10 +25,15 @@ impl<C: RoutedConnection> Session<C> {
     where
         E: From<DieselError>,
     {
-        let outer = std::mem::replace(&mut self.read_only, true);
+        // Inside of another transaction it is a savepoint, and that one may still write.
+        let read_only = self.depth() == 0;
+        let outer = std::mem::replace(&mut self.read_only, read_only);
         let mut session = ResetReadOnly { session: self, outer };
         SessionTransactionManager::begin_transaction(session.get())?;
-        let result = f(&mut session.get().read());
+        let mut guard = RollBackOnPanic::new(session.get());
+        let result = f(&mut guard.conn().read());
+        guard.disarm();
+        drop(guard);
         // Nothing was written, so to roll back is the cheaper and always possible end.
         let ended = SessionTransactionManager::rollback_transaction(session.get());
         let value = result?;
@@ -51,9 +57,6 @@ impl<C: RoutedConnection> ResetReadOnly<'_, C> {
 impl<C: RoutedConnection> Drop for ResetReadOnly<'_, C> {
     fn drop(&mut self) {
         self.session.read_only = self.outer;
-        if std::thread::panicking() && self.session.open.is_some() {
-            self.session.abandon_transaction();
-        }
     }
 }
 
@@ -70,7 +73,7 @@ pub(super) fn begin_read_only<C: RoutedConnection>(node: &mut NodeConnection<C>)
         // Here, of the next one.
         Engine::Mysql => {
             node.batch_execute(SNAPSHOT)?;
-            NodeTransactionManager::begin_transaction(node)
+            NodeTransactionManager::begin_transaction(node).inspect_err(|_| node.discard())
         }
     }
 }

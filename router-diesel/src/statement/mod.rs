@@ -119,6 +119,30 @@ impl Statement {
         self.session_state
     }
 
+    /// Whether it would begin a transaction and leave it open, or end one that it did not begin.
+    pub(crate) fn moves_transaction(&self, open: bool) -> bool {
+        use TransactionControl::{Begin, Commit, Release, Rollback, RollbackTo, Savepoint};
+        let mut begun = false;
+        for control in &self.controls {
+            match control {
+                Begin if !open && !begun => begun = true,
+                Commit | Rollback if begun => begun = false,
+                Savepoint | RollbackTo | Release if open || begun => {}
+                _ => return true,
+            }
+        }
+        begun
+    }
+
+    /// Takes over the stronger operation of the same text in another dialect.
+    pub(crate) fn strengthen(&mut self, other: &Self) {
+        self.session_state |= other.session_state;
+        if other.operation > self.operation {
+            self.operation = other.operation;
+            self.why = other.why.clone();
+        }
+    }
+
     fn new(draft: Draft, reading: Reading) -> Self {
         let Draft { finding, tables, controls, session_state } = draft;
         let (operation, why) = finding.unwrap_or((Operation::Read, Cow::Borrowed("nothing to run")));
