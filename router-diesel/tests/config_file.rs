@@ -5,7 +5,7 @@ use std::fs;
 use std::time::Duration;
 
 use router_core::Operation;
-use router_diesel::config::{Code, Config, ConfigError, Offline, Policy, PrimaryReads};
+use router_diesel::config::{Code, Config, ConfigError, Offline, Policy, PrimaryReads, Problem};
 
 fn load(text: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
     Config::loader().yaml(text, "databases.yml").variables(variables.iter().copied()).load()
@@ -462,6 +462,97 @@ databases:
 ",
     );
     assert_eq!(config.notes.len(), 0, "{:?}", config.notes);
+}
+
+/// What is worth saying of a sound file: code, message and help of each note.
+fn notes(text: &str) -> Vec<String> {
+    let words =
+        |note: &Problem| format!("{}: {}; {}", note.code(), note.message(), note.help().unwrap_or_default());
+    sound(text).notes.iter().map(words).collect()
+}
+
+#[test]
+fn a_claim_that_looks_misspelt_is_noted() {
+    let databases = "
+databases:
+  default: { url: ':memory:' }
+  shop_db: { url: 'sqlite://shop', apps: [shp] }
+  stock_db: { url: 'sqlite://stock', apps: [stock] }";
+    let noted = "R048: `shop_db` claims `shp`, which is not under `apps`; did you mean `shop`?";
+    assert_eq!(notes(&format!("apps: {{ shop: {{}}, stock: {{}} }}{databases}")), [noted]);
+    // It is said once, also where every app is to be declared.
+    assert_eq!(notes(&format!("unrouted: error\napps: {{ shop: {{}} }}{databases}")), [noted]);
+    for sound in [
+        // Nothing like it is declared, it is declared itself, or a database has the app already.
+        "apps: { news: {} }",
+        "apps: { shp: {} }",
+        "apps: { stocks: {}, stock: {}, shp: {} }",
+        "apps: { stock: {}, shp: {} }",
+        "apps: {}",
+    ] {
+        assert_eq!(notes(&format!("{sound}{databases}")), [""; 0], "{sound}");
+    }
+}
+
+#[test]
+fn an_app_that_nobody_claims_is_noted_where_all_are_to_be_declared() {
+    let apps = "apps: { news: {}, legacy: { managed: false } }";
+    let two = "databases: { default: { url: ':memory:' }, other: { url: 'sqlite://o' } }";
+    let one = "databases: { default: { url: ':memory:' }, copy: { url: ':memory:', replica_of: default } }";
+    assert_eq!(
+        notes(&format!("unrouted: error\n{apps}\n{two}")),
+        [
+            "R048: no database claims the app `news`; add `news` to the `apps` of a database, of `default` too, unless \
+          a router of your own sends it"
+        ]
+    );
+    assert_eq!(notes(&format!("{apps}\n{two}")), [""; 0]);
+    assert_eq!(notes(&format!("unrouted: error\n{apps}\n{one}")), [""; 0]);
+}
+
+#[test]
+fn an_app_of_which_one_half_goes_to_the_default_database_is_noted() {
+    let file = |databases: &str| format!("databases:\n  main: {{ url: 'sqlite://main' }}\n{databases}");
+    assert_eq!(
+        notes(&file("  b: { url: 'sqlite://b', apps: [blog, news], operations: [read] }")),
+        [
+            "R049: `blog` and `news` are read from `b`, and their writes go to `main`; add `write` to these `operations`, \
+          or let another database claim `blog` and `news` for write, unless a router of your own sends their writes"
+        ]
+    );
+    assert_eq!(
+        notes(&file("  b: { url: 'sqlite://b', apps: [blog], operations: [write, migrate] }")),
+        [
+            "R049: `blog` is written to `b`, and its reads go to `main`; add `read` to these `operations`, or let \
+          another database claim `blog` for read, unless a router of your own sends its reads"
+        ]
+    );
+    assert_eq!(
+        notes(&file(
+            "  b: { url: 'sqlite://b' }\n  \
+             c: { url: 'sqlite://c', replica_of: b, apps: [blog], operations: [read] }"
+        )),
+        [
+            "R049: `blog` is read from `c`, and its writes go to `main`; let `b` claim `blog` for write, unless a \
+          router of your own sends its writes"
+        ]
+    );
+    for sound in [
+        // Somebody claims the other half; it is the default database's own replica, or the default under another
+        // alias; nothing is claimed.
+        "  b: { url: 'sqlite://b', apps: [blog], operations: [read] }\n  \
+         c: { url: 'sqlite://c', apps: [blog], operations: [write] }",
+        "  b: { url: 'sqlite://b', replica_of: main, apps: [blog], operations: [read] }",
+        "  b: { url: 'sqlite://main', apps: [blog], operations: [read] }",
+        "  b: { url: 'sqlite://b', operations: [read] }",
+        "  b: { url: 'sqlite://b', apps: [blog], operations: [read, write] }",
+        "  b: { url: 'sqlite://b', apps: [blog], read_only: true }",
+    ] {
+        assert_eq!(notes(&file(sound)), [""; 0], "{sound}");
+    }
+    let default =
+        "databases: { main: { url: ':memory:', apps: [blog], operations: [read] }, b: { url: ':memory:' } }";
+    assert_eq!(notes(&format!("default: main\n{default}")), [""; 0]);
 }
 
 #[test]
