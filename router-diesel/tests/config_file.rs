@@ -556,6 +556,33 @@ fn an_app_of_which_one_half_goes_to_the_default_database_is_noted() {
 }
 
 #[test]
+fn what_yaml_takes_for_its_own_is_told_with_help() {
+    for (text, label, help) in [
+        ("databases:\n  default: { url: ${DATABASE_URL} }", "did not find expected ',' or '}'", Some(QUOTES)),
+        ("databases:\n  default: { apps: [blog, ${APP}] }", "did not find expected ',' or ']'", Some(QUOTES)),
+        ("databases:\n\tdefault: { url: a }", "here is a tab", Some("put spaces in the place of each tab")),
+        (
+            "databases:\n  a:\n    url: a\n\tapps: b",
+            "here is a tab",
+            Some("put spaces in the place of each tab"),
+        ),
+        (
+            "databases:\n  a: { url: @a }",
+            "found character that cannot start any token",
+            Some("put the value in quotes"),
+        ),
+        ("databases:\n  a: { url: '${A}'\n  b: { url: '${B}' }", "did not find expected ',' or '}'", None),
+    ] {
+        let error = load(text, &[]).unwrap_err();
+        let [problem] = error.problems() else { panic!("{error}") };
+        assert_eq!((problem.code(), problem.help()), (Code::Syntax, help), "{text}");
+        assert!(problem.to_string().contains(label), "{problem}");
+    }
+}
+
+const QUOTES: &str = "within `{ … }` and `[ … ]` write it in quotes: `\"${NAME}\"`";
+
+#[test]
 fn files_of_any_editor_are_read_and_other_things_are_not() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("databases.yml");
