@@ -583,6 +583,46 @@ fn what_yaml_takes_for_its_own_is_told_with_help() {
 const QUOTES: &str = "within `{ … }` and `[ … ]` write it in quotes: `\"${NAME}\"`";
 
 #[test]
+fn a_bad_url_names_the_variables_that_it_came_from() {
+    for (database, message) in [
+        ("{ url: '${BLOG_URL}' }", "the URL of `a`, with `BLOG_URL` from the environment, has no scheme"),
+        (
+            "{ url: 'redis://${USER}:${PASSWORD}@h/${USER}' }",
+            "the URL of `a`, with `USER` and `PASSWORD` from the environment, has the unknown scheme `redis`",
+        ),
+        (
+            "{ url: '${SERVER}/db', engine: postgres }",
+            "the URL of `a`, with `SERVER` from the environment, is one of mysql, but `engine` is postgres",
+        ),
+        (
+            "{ url: 'postgres://${WORSE}@h/d' }",
+            "the URL of `a`, with `WORSE` from the environment, can be read in several ways",
+        ),
+        (
+            "{ engine: mysql, host: '${HOST:-h}', password: '${PASSWORD}', name: '${BLOG_URL}' }",
+            "the URL of `a`, with `BLOG_URL` and `PASSWORD` from the environment, has a database name that MySQL's \
+             client cannot be told",
+        ),
+        // What stands in for a variable is the file's own, and so is a dollar sign.
+        ("{ url: '${NOT_SET:-db}$${BLOG_URL}' }", "the URL of `a` has no scheme"),
+        ("{ url: 'x${EMPTY:-db}' }", "the URL of `a` has no scheme"),
+    ] {
+        let variables = [
+            ("BLOG_URL", "hunter2/x"),
+            ("USER", "u"),
+            ("PASSWORD", "hunter2"),
+            ("SERVER", "mysql://u:hunter2@h"),
+            ("WORSE", "u:hunter2%2F/"),
+            ("EMPTY", ""),
+        ];
+        let error = load(&format!("databases: {{ a: {database} }}"), &variables).unwrap_err();
+        let [problem] = error.problems() else { panic!("{error}") };
+        assert_eq!(problem.message(), message);
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
+}
+
+#[test]
 fn files_of_any_editor_are_read_and_other_things_are_not() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("databases.yml");
