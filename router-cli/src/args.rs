@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use router_diesel::statement::Dialect;
 
 /// The environment variable that names the file.
@@ -92,9 +92,10 @@ pub(crate) struct CheckArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("question").args(["model", "sql"]).required(true)))]
 pub(crate) struct RouteArguments {
     /// The app, and perhaps one of its tables
-    #[arg(value_name = "APP[.TABLE]", required_unless_present = "sql", conflicts_with = "sql")]
+    #[arg(value_name = "APP[.TABLE]")]
     pub(crate) model: Option<String>,
     /// Ask for a write; by default for a read
     #[arg(long, short, conflicts_with = "sql")]

@@ -2,8 +2,6 @@
 
 use std::io;
 
-use router_core::Alias;
-use router_diesel::RouteError;
 use router_diesel::config::{Config, ConfigError, Database};
 
 /// Why a command could not do its work. What it was asked to find is no failure.
@@ -42,13 +40,22 @@ impl From<router_diesel::Error> for Failure {
 pub(crate) fn find_database<'a>(config: &'a Config, alias: &str) -> Result<&'a Database, Failure> {
     config.database(alias).ok_or_else(|| {
         let aliases = config.databases.iter().map(|database| database.alias.as_str());
-        let unknown = RouteError::UnknownDatabase {
-            alias: Alias::new(alias),
-            router: None,
-            suggestion: nearest(alias, aliases).map(Alias::from),
+        let what_then = match nearest(alias, aliases.clone()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("the file has {}", some_of(aliases)),
         };
-        Failure::Usage(unknown.to_string())
+        Failure::Usage(format!("no database is called `{alias}`; {what_then}"))
     })
+}
+
+/// Names in backticks, as many as a reader takes in.
+fn some_of<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
+    const MANY: usize = 20;
+
+    let more = names.len().saturating_sub(MANY);
+    let shown: Vec<String> = names.take(MANY).map(|name| format!("`{name}`")).collect();
+    let shown = shown.join(", ");
+    if more == 0 { shown } else { format!("{shown} and {more} more") }
 }
 
 /// Those databases that the user named, or all of them, in file order.
@@ -70,4 +77,16 @@ pub(crate) fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> O
         .filter(|(distance, _)| *distance <= limit)
         .min()
         .map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_names_some_are_shown() {
+        assert_eq!(some_of(["a", "b"].into_iter()), "`a`, `b`");
+        let many = vec!["a"; 23];
+        assert!(some_of(many.into_iter()).ends_with("`a` and 3 more"));
+    }
 }

@@ -89,6 +89,14 @@ impl ServerUrl {
         self.parameters.iter().filter(|parameter| parameter.key != "password")
     }
 
+    /// Adds words to a parameter, if the URL has it. Where it is given twice, the last one counts.
+    pub(crate) fn append_to(&mut self, key: &str, words: &str) -> bool {
+        let parameter = self.parameters.iter_mut().rev().find(|parameter| parameter.key == key);
+        let Some(parameter) = parameter else { return false };
+        parameter.value.push_str(&format!(" {words}").replace(' ', "%20").replace('=', "%3D"));
+        true
+    }
+
     /// The URL without its secrets, for a command line that everybody can read.
     pub(crate) fn without_secrets(&self) -> String {
         let mut url = format!("{}://", self.scheme);

@@ -13,6 +13,10 @@ databases:
   default: { url: 'postgres://blog:p%40ss-word@db.internal:5433/blog?sslmode=require' }
   shop: { url: 'mysql://shop:p%40ss-word@db.internal:3307/shop' }
   lite: { url: 'sqlite://db/lite.sqlite3' }
+  replica: { url: 'postgres://blog@replica.internal/blog', replica_of: default }
+  reports: { url: 'mysql://shop@db.internal/shop', operations: [read] }
+  frozen: { url: 'sqlite://db/lite.sqlite3', read_only: true }
+  owner: { url: 'sqlite://db/lite.sqlite3', operations: [migrate] }
 ";
 
 /// Writes its name, its arguments and whatever may hold a password, one a line.
@@ -21,6 +25,7 @@ echo "program: ${0##*/}"
 for argument in "$@"; do echo "argument: $argument"; done
 echo "PGPASSWORD: ${PGPASSWORD-none}"
 echo "MYSQL_PWD: ${MYSQL_PWD-none}"
+[ -z "$PGOPTIONS" ] || echo "PGOPTIONS: $PGOPTIONS"
 exit 7
 "#;
 
@@ -44,9 +49,14 @@ impl World {
     }
 
     fn shell(&self, arguments: &[&str]) -> Output {
+        self.shell_with(&[], arguments)
+    }
+
+    fn shell_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_dbrouter"))
             .env_clear()
             .env("PATH", self.path("bin"))
+            .envs(variables.iter().copied())
             .current_dir(self.folder.path())
             .args(["--config", "databases.yml", "shell"])
             .args(arguments)
@@ -92,6 +102,60 @@ fn the_password_is_in_the_environment_and_no_argument() {
     MYSQL_PWD: p@ss-word
     "#);
     insta::assert_snapshot!(shown(&world.shell(&["lite"])), @r#"
+    exit: 7
+    program: sqlite3
+    argument: db/lite.sqlite3
+    PGPASSWORD: none
+    MYSQL_PWD: none
+    "#);
+}
+
+#[test]
+fn where_nothing_may_be_written_the_client_only_reads() {
+    let world = World::with_clients(&["psql", "mariadb", "sqlite3"]);
+    insta::assert_snapshot!(shown(&world.shell(&["replica"])), @r#"
+    exit: 7
+    program: psql
+    argument: --dbname=postgres://blog@replica.internal/blog
+    PGPASSWORD: none
+    MYSQL_PWD: none
+    PGOPTIONS: -c default_transaction_read_only=on
+    note: `replica` is opened read-only: it is a replica
+    "#);
+    insta::assert_snapshot!(
+        shown(&world.shell_with(&[("PGOPTIONS", "-c statement_timeout=5s")], &["replica"])), @r#"
+    exit: 7
+    program: psql
+    argument: --dbname=postgres://blog@replica.internal/blog
+    PGPASSWORD: none
+    MYSQL_PWD: none
+    PGOPTIONS: -c statement_timeout=5s -c default_transaction_read_only=on
+    note: `replica` is opened read-only: it is a replica
+    "#
+    );
+    insta::assert_snapshot!(shown(&world.shell(&["reports", "--", "--execute=SELECT 1"])), @r#"
+    exit: 7
+    program: mariadb
+    argument: --host=db.internal
+    argument: --user=shop
+    argument: --database=shop
+    argument: --init-command=SET SESSION TRANSACTION READ ONLY
+    argument: --execute=SELECT 1
+    PGPASSWORD: none
+    MYSQL_PWD: none
+    note: `reports` is opened read-only: its `operations` have neither `write` nor `migrate`
+    "#);
+    insta::assert_snapshot!(shown(&world.shell(&["frozen"])), @r#"
+    exit: 7
+    program: sqlite3
+    argument: -readonly
+    argument: db/lite.sqlite3
+    PGPASSWORD: none
+    MYSQL_PWD: none
+    note: `frozen` is opened read-only: it is `read_only: true`
+    "#);
+    // Who may migrate may write, if only as the owner.
+    insta::assert_snapshot!(shown(&world.shell(&["owner"])), @r#"
     exit: 7
     program: sqlite3
     argument: db/lite.sqlite3

@@ -5,7 +5,7 @@ use std::fs;
 use std::time::Duration;
 
 use router_core::Operation;
-use router_diesel::config::{Code, Config, ConfigError, Offline, Policy, PrimaryReads};
+use router_diesel::config::{Code, Config, ConfigError, Offline, Policy, PrimaryReads, Problem};
 
 fn load(text: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
     Config::loader().yaml(text, "databases.yml").variables(variables.iter().copied()).load()
@@ -462,6 +462,164 @@ databases:
 ",
     );
     assert_eq!(config.notes.len(), 0, "{:?}", config.notes);
+}
+
+/// What is worth saying of a sound file: code, message and help of each note.
+fn notes(text: &str) -> Vec<String> {
+    let words =
+        |note: &Problem| format!("{}: {}; {}", note.code(), note.message(), note.help().unwrap_or_default());
+    sound(text).notes.iter().map(words).collect()
+}
+
+#[test]
+fn a_claim_that_looks_misspelt_is_noted() {
+    let databases = "
+databases:
+  default: { url: ':memory:' }
+  shop_db: { url: 'sqlite://shop', apps: [shp] }
+  stock_db: { url: 'sqlite://stock', apps: [stock] }";
+    let noted = "R048: `shop_db` claims `shp`, which is not under `apps`; did you mean `shop`?";
+    assert_eq!(notes(&format!("apps: {{ shop: {{}}, stock: {{}} }}{databases}")), [noted]);
+    // It is said once, also where every app is to be declared.
+    assert_eq!(notes(&format!("unrouted: error\napps: {{ shop: {{}} }}{databases}")), [noted]);
+    for sound in [
+        // Nothing like it is declared, it is declared itself, or a database has the app already.
+        "apps: { news: {} }",
+        "apps: { shp: {} }",
+        "apps: { stocks: {}, stock: {}, shp: {} }",
+        "apps: { stock: {}, shp: {} }",
+        "apps: {}",
+    ] {
+        assert_eq!(notes(&format!("{sound}{databases}")), [""; 0], "{sound}");
+    }
+}
+
+#[test]
+fn an_app_that_nobody_claims_is_noted_where_all_are_to_be_declared() {
+    let apps = "apps: { news: {}, legacy: { managed: false } }";
+    let two = "databases: { default: { url: ':memory:' }, other: { url: 'sqlite://o' } }";
+    let one = "databases: { default: { url: ':memory:' }, copy: { url: ':memory:', replica_of: default } }";
+    assert_eq!(
+        notes(&format!("unrouted: error\n{apps}\n{two}")),
+        [
+            "R048: no database claims the app `news`; add `news` to the `apps` of a database, of `default` too, unless \
+          a router of your own sends it"
+        ]
+    );
+    assert_eq!(notes(&format!("{apps}\n{two}")), [""; 0]);
+    assert_eq!(notes(&format!("unrouted: error\n{apps}\n{one}")), [""; 0]);
+}
+
+#[test]
+fn an_app_of_which_one_half_goes_to_the_default_database_is_noted() {
+    let file = |databases: &str| format!("databases:\n  main: {{ url: 'sqlite://main' }}\n{databases}");
+    assert_eq!(
+        notes(&file("  b: { url: 'sqlite://b', apps: [blog, news], operations: [read] }")),
+        [
+            "R049: `blog` and `news` are read from `b`, and their writes go to `main`; add `write` to these `operations`, \
+          or let another database claim `blog` and `news` for write, unless a router of your own sends their writes"
+        ]
+    );
+    assert_eq!(
+        notes(&file("  b: { url: 'sqlite://b', apps: [blog], operations: [write, migrate] }")),
+        [
+            "R049: `blog` is written to `b`, and its reads go to `main`; add `read` to these `operations`, or let \
+          another database claim `blog` for read, unless a router of your own sends its reads"
+        ]
+    );
+    assert_eq!(
+        notes(&file(
+            "  b: { url: 'sqlite://b' }\n  \
+             c: { url: 'sqlite://c', replica_of: b, apps: [blog], operations: [read] }"
+        )),
+        [
+            "R049: `blog` is read from `c`, and its writes go to `main`; let `b` claim `blog` for write, unless a \
+          router of your own sends its writes"
+        ]
+    );
+    for sound in [
+        // Somebody claims the other half; it is the default database's own replica, or the default under another
+        // alias; nothing is claimed.
+        "  b: { url: 'sqlite://b', apps: [blog], operations: [read] }\n  \
+         c: { url: 'sqlite://c', apps: [blog], operations: [write] }",
+        "  b: { url: 'sqlite://b', replica_of: main, apps: [blog], operations: [read] }",
+        "  b: { url: 'sqlite://main', apps: [blog], operations: [read] }",
+        "  b: { url: 'sqlite://b', operations: [read] }",
+        "  b: { url: 'sqlite://b', apps: [blog], operations: [read, write] }",
+        "  b: { url: 'sqlite://b', apps: [blog], read_only: true }",
+    ] {
+        assert_eq!(notes(&file(sound)), [""; 0], "{sound}");
+    }
+    let default =
+        "databases: { main: { url: ':memory:', apps: [blog], operations: [read] }, b: { url: ':memory:' } }";
+    assert_eq!(notes(&format!("default: main\n{default}")), [""; 0]);
+}
+
+#[test]
+fn what_yaml_takes_for_its_own_is_told_with_help() {
+    for (text, label, help) in [
+        ("databases:\n  default: { url: ${DATABASE_URL} }", "did not find expected ',' or '}'", Some(QUOTES)),
+        ("databases:\n  default: { apps: [blog, ${APP}] }", "did not find expected ',' or ']'", Some(QUOTES)),
+        ("databases:\n\tdefault: { url: a }", "here is a tab", Some("put spaces in the place of each tab")),
+        (
+            "databases:\n  a:\n    url: a\n\tapps: b",
+            "here is a tab",
+            Some("put spaces in the place of each tab"),
+        ),
+        (
+            "databases:\n  a: { url: @a }",
+            "found character that cannot start any token",
+            Some("put the value in quotes"),
+        ),
+        ("databases:\n  a: { url: '${A}'\n  b: { url: '${B}' }", "did not find expected ',' or '}'", None),
+    ] {
+        let error = load(text, &[]).unwrap_err();
+        let [problem] = error.problems() else { panic!("{error}") };
+        assert_eq!((problem.code(), problem.help()), (Code::Syntax, help), "{text}");
+        assert!(problem.to_string().contains(label), "{problem}");
+    }
+}
+
+const QUOTES: &str = "within `{ … }` and `[ … ]` write it in quotes: `\"${NAME}\"`";
+
+#[test]
+fn a_bad_url_names_the_variables_that_it_came_from() {
+    for (database, message) in [
+        ("{ url: '${BLOG_URL}' }", "the URL of `a`, with `BLOG_URL` from the environment, has no scheme"),
+        (
+            "{ url: 'redis://${USER}:${PASSWORD}@h/${USER}' }",
+            "the URL of `a`, with `USER` and `PASSWORD` from the environment, has the unknown scheme `redis`",
+        ),
+        (
+            "{ url: '${SERVER}/db', engine: postgres }",
+            "the URL of `a`, with `SERVER` from the environment, is one of mysql, but `engine` is postgres",
+        ),
+        (
+            "{ url: 'postgres://${WORSE}@h/d' }",
+            "the URL of `a`, with `WORSE` from the environment, can be read in several ways",
+        ),
+        (
+            "{ engine: mysql, host: '${HOST:-h}', password: '${PASSWORD}', name: '${BLOG_URL}' }",
+            "the URL of `a`, with `BLOG_URL` and `PASSWORD` from the environment, has a database name that MySQL's \
+             client cannot be told",
+        ),
+        // What stands in for a variable is the file's own, and so is a dollar sign.
+        ("{ url: '${NOT_SET:-db}$${BLOG_URL}' }", "the URL of `a` has no scheme"),
+        ("{ url: 'x${EMPTY:-db}' }", "the URL of `a` has no scheme"),
+    ] {
+        let variables = [
+            ("BLOG_URL", "hunter2/x"),
+            ("USER", "u"),
+            ("PASSWORD", "hunter2"),
+            ("SERVER", "mysql://u:hunter2@h"),
+            ("WORSE", "u:hunter2%2F/"),
+            ("EMPTY", ""),
+        ];
+        let error = load(&format!("databases: {{ a: {database} }}"), &variables).unwrap_err();
+        let [problem] = error.problems() else { panic!("{error}") };
+        assert_eq!(problem.message(), message);
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
 }
 
 #[test]

@@ -147,7 +147,7 @@ fn refuse(
         output.json(&report)?;
     } else {
         write_problems(&report.problems, output)?;
-        output.say(summary);
+        output.line(summary)?;
     }
     Ok(Exit::Usage)
 }

@@ -34,7 +34,9 @@ pub(super) fn run(
             let operation = if arguments.write { Operation::Write } else { Operation::Read };
             route_model(&routing, model, operation, output)
         }
-        (None, None) => Err(Failure::Usage("name an app, or give a statement with `--sql`".to_owned())),
+        (None, None) => {
+            Err(Failure::Usage("name `APP[.TABLE]`, or give a statement with `--sql`".to_owned()))
+        }
     }
 }
 
@@ -211,7 +213,11 @@ fn advise(routing: &Routing, model: &Model<'_>, output: &mut Output<'_>) {
     let app = model.app;
     if config.app(app).is_none() {
         let mut words = format!("note: the file names no app `{app}`");
-        if let Some(known) = nearest(app, config.apps.iter().map(|known| known.label.as_str())) {
+        // A table that stands alone, or after its schema.
+        let (schema, table) = model.table.map_or((None, app), |table| (Some(app), table));
+        if let Some(owner) = config.table_map().app_of(schema, table) {
+            words.push_str(&format!("; did you mean `{owner}.{table}`?"));
+        } else if let Some(known) = nearest(app, config.apps.iter().map(|known| known.label.as_str())) {
             words.push_str(&format!("; did you mean `{known}`?"));
         }
         return output.say(words);

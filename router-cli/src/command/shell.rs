@@ -1,10 +1,12 @@
-//! `shell`: the database's own client, with the password kept off its command line.
+//! `shell`: the database's own client, with the password kept off its command line, and without writes where a
+//! session could make none.
 
 use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::process::Command;
 
-use router_diesel::config::{DatabaseUrl, Engine};
+use router_core::Operation;
+use router_diesel::config::{Database, DatabaseUrl, Engine, Restriction};
 
 use crate::args::ShellArguments;
 use crate::exit::Exit;
@@ -12,6 +14,18 @@ use crate::failure::{Failure, find_database};
 use crate::output::Output;
 use crate::program::Project;
 use crate::server_url::ServerUrl;
+
+/// What makes a transaction of PostgreSQL one that only reads, unless somebody says otherwise in it.
+const POSTGRES_READ_ONLY: &str = "-c default_transaction_read_only=on";
+/// The variable from which psql takes such options, where the URL has none.
+const POSTGRES_OPTIONS: &str = "PGOPTIONS";
+
+/// What may be done with a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    ReadWrite,
+    ReadOnly,
+}
 
 /// A client, and how it is told about a database.
 struct Client {
@@ -33,35 +47,57 @@ pub(super) fn run(
 ) -> Result<Exit, Failure> {
     let config = project.config()?;
     let database = find_database(&config, &arguments.alias)?;
-    let client = Client::new(&database.url).map_err(Failure::Usage)?;
+    let read_only = read_only(database);
+    let access = if read_only.is_some() { Access::ReadOnly } else { Access::ReadWrite };
+    let client = Client::new(&database.url, access).map_err(Failure::Usage)?;
     for key in &client.ignored {
         output.say(format_args!("note: the client is not told `{key}` of the URL"));
+    }
+    if let Some(reason) = read_only {
+        output.say(format_args!("note: `{}` is opened read-only: {reason}", database.alias));
     }
     output.flush()?;
     client.start(&arguments.arguments)
 }
 
+/// Why a database is only read, as its pool has it too: one that may be migrated is written, if only by its owner.
+fn read_only(database: &Database) -> Option<&'static str> {
+    database.restriction(Operation::Write)?;
+    Some(match database.restriction(Operation::Migrate)? {
+        Restriction::Replica => "it is a replica",
+        Restriction::ReadOnly => "it is `read_only: true`",
+        _ => "its `operations` have neither `write` nor `migrate`",
+    })
+}
+
 impl Client {
-    fn new(url: &DatabaseUrl) -> Result<Self, String> {
+    fn new(url: &DatabaseUrl, access: Access) -> Result<Self, String> {
         match (url.engine(), ServerUrl::new(url)) {
-            (Engine::Postgres, Some(parts)) => Self::postgres(&parts),
-            (Engine::Mysql, Some(parts)) => Self::mysql(&parts),
-            _ => Self::sqlite(url),
+            (Engine::Postgres, Some(parts)) => Self::postgres(parts, access),
+            (Engine::Mysql, Some(parts)) => Self::mysql(&parts, access),
+            _ => Self::sqlite(url, access),
         }
     }
 
-    fn postgres(url: &ServerUrl) -> Result<Self, String> {
-        refuse_secrets(url, "psql")?;
+    fn postgres(mut url: ServerUrl, access: Access) -> Result<Self, String> {
+        refuse_secrets(&url, "psql")?;
+        let mut variables: Vec<_> =
+            url.password().map(|password| ("PGPASSWORD", password)).into_iter().collect();
+        if access == Access::ReadOnly && !url.append_to("options", POSTGRES_READ_ONLY) {
+            let before = std::env::var(POSTGRES_OPTIONS).unwrap_or_default();
+            let options = format!("{before} {POSTGRES_READ_ONLY}");
+            variables.push((POSTGRES_OPTIONS, options.trim_start().to_owned()));
+        }
         Ok(Self {
             programs: &["psql"],
             package: "postgresql-client",
             arguments: vec![format!("--dbname={}", url.without_secrets())],
-            variables: url.password().map(|password| ("PGPASSWORD", password)).into_iter().collect(),
+            variables,
             ignored: Vec::new(),
         })
     }
 
-    fn mysql(url: &ServerUrl) -> Result<Self, String> {
+    fn mysql(url: &ServerUrl, access: Access) -> Result<Self, String> {
         refuse_secrets(url, "mariadb")?;
         let mut arguments = Vec::new();
         let mut ignored = Vec::new();
@@ -94,6 +130,9 @@ impl Client {
         if !url.name.is_empty() {
             arguments.push(format!("--database={}", url.name));
         }
+        if access == Access::ReadOnly {
+            arguments.push("--init-command=SET SESSION TRANSACTION READ ONLY".to_owned());
+        }
         Ok(Self {
             programs: &["mariadb", "mysql"],
             package: "mariadb-client",
@@ -103,17 +142,21 @@ impl Client {
         })
     }
 
-    fn sqlite(url: &DatabaseUrl) -> Result<Self, String> {
+    fn sqlite(url: &DatabaseUrl, access: Access) -> Result<Self, String> {
         let file = url.expose();
         if url.to_string() != file {
             return Err(unsafe_secret("sqlite3", "a key"));
         }
         // A file whose name begins with a dash is no option.
         let file = if file.starts_with('-') { format!("./{file}") } else { file.to_owned() };
+        let mut arguments = vec![file];
+        if access == Access::ReadOnly {
+            arguments.insert(0, "-readonly".to_owned());
+        }
         Ok(Self {
             programs: &["sqlite3"],
             package: "sqlite3",
-            arguments: vec![file],
+            arguments,
             variables: Vec::new(),
             ignored: Vec::new(),
         })
@@ -173,7 +216,7 @@ mod tests {
     use super::*;
 
     fn client(url: &str) -> Result<Client, String> {
-        Client::new(&url.parse().unwrap())
+        Client::new(&url.parse().unwrap(), Access::ReadWrite)
     }
 
     #[test]
@@ -211,6 +254,18 @@ mod tests {
             assert_eq!(client.arguments, arguments, "{url}");
             assert_eq!(client.variables, expected_variables, "{url}");
         }
+    }
+
+    #[test]
+    fn options_in_the_url_are_added_to_as_psql_reads_no_others_then() {
+        let url = "postgres://h/db?options=-c%20a%3Db&sslmode=require".parse().unwrap();
+        let client = Client::new(&url, Access::ReadOnly).unwrap();
+        assert_eq!(
+            client.arguments,
+            ["--dbname=postgres://h/db?options=-c%20a%3Db%20-c%20default_transaction_read_only%3Don\
+                 &sslmode=require"]
+        );
+        assert_eq!(client.variables, []);
     }
 
     #[test]

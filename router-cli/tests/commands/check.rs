@@ -4,15 +4,20 @@ use router_cli::Exit;
 use router_core::read_fn;
 
 use crate::assert_shown;
-use crate::world::World;
+use crate::world::{SHOP, World};
+
+/// The shop without the half claims of which there is a note.
+fn sound() -> World {
+    World::new(&SHOP.replace("    apps: [events, audit]\n", ""))
+}
 
 #[test]
 fn a_sound_file_is_one_line() {
-    let world = World::shop();
+    let world = sound();
     assert_shown!(world.show(["check"]), @r#"
     exit: 0
     --- stdout
-    FOLDER/databases.yml is sound: 4 databases, 5 apps
+    FOLDER/databases.yml is sound: 4 databases, 4 apps
     --- stderr
     "#);
     assert_shown!(world.show(["check", "--format", "json"]), @r#"
@@ -24,12 +29,58 @@ fn a_sound_file_is_one_line() {
 }
 
 #[test]
+fn notes_are_shown_of_a_file_that_is_sound() {
+    let world = World::new(
+        "unrouted: error
+apps: { users: {}, blog: {}, news: {} }
+databases:
+  default: { url: 'sqlite://FOLDER/default', apps: [users] }
+  blog_db: { url: 'sqlite://FOLDER/blog', apps: [blgo], operations: [read] }",
+    );
+    assert_shown!(world.show(["check"]), @r#"
+    exit: 0
+    --- stdout
+    note[R048]: no database claims the app `news`
+     --> FOLDER/databases.yml:LINE:COLUMN
+      |
+    2 | apps: { users: {}, blog: {}, news: {} }
+      |                              ^^^^ its tables are looked for in `default`
+      |
+    help: add `news` to the `apps` of a database, of `default` too, unless a router of your own sends it
+
+    note[R048]: `blog_db` claims `blgo`, which is not under `apps`
+     --> FOLDER/databases.yml:LINE:COLUMN
+      |
+    2 | apps: { users: {}, blog: {}, news: {} }
+      |                    ---- and no database claims this one
+    ...
+    5 |   blog_db: { url: 'sqlite://FOLDER/blog', apps: [blgo], operations: [read] }
+      |                                                           ^^^^ no app is declared as `blgo`
+      |
+    help: did you mean `blog`?
+
+    note[R049]: `blgo` is read from `blog_db`, and its writes go to `default`
+     --> FOLDER/databases.yml:LINE:COLUMN
+      |
+    5 |   blog_db: { url: 'sqlite://FOLDER/blog', apps: [blgo], operations: [read] }
+      |                                                                  ^^^^^^^^^^ nobody claims `blgo` for write
+      |
+    help: add `write` to these `operations`, or let another database claim `blgo` for write, unless a router of your own sends its writes
+
+    FOLDER/databases.yml is sound: 2 databases, 4 apps
+    --- stderr
+    "#);
+}
+
+#[test]
 fn a_broken_file_cannot_be_used() {
     let world = World::new("databases: { default: { url: 'redis://here' } }");
     let ended = world.run(["check"]);
     assert_eq!(ended.exit, Exit::Usage);
     assert!(ended.stdout.contains("error[R0"), "{ended:?}");
-    assert!(ended.stderr.contains("databases.yml cannot be used: "), "{ended:?}");
+    // Together, also where a log keeps one stream only.
+    assert!(ended.stdout.ends_with("databases.yml cannot be used: 1 error\n"), "{ended:?}");
+    assert_eq!(ended.stderr, "");
 
     let ended = world.run(["check", "--format", "json"]);
     assert_eq!(ended.exit, Exit::Usage);
@@ -68,13 +119,13 @@ fn a_file_that_is_not_there_cannot_be_used() {
 #[test]
 fn a_router_that_names_no_database_is_found() {
     let typo = read_fn(|model, _| (model.app == "events").then(|| "analytcis".into()));
-    let world = World::shop().with(|program| program.named_router("stats", typo));
+    let world = sound().with(|program| program.named_router("stats", typo));
     assert_shown!(world.show(["check"]), @r#"
     exit: 1
     --- stdout
     error[UnknownDatabase]: for a read of `events`, router `stats` answered with unknown database `analytcis`; did you mean `analytics`?
 
-    FOLDER/databases.yml has 1 problem: 4 databases, 5 apps
+    FOLDER/databases.yml has 1 problem: 4 databases, 4 apps
     --- stderr
     "#);
 }
@@ -109,12 +160,12 @@ fn an_engine_that_the_build_lacks_is_a_note_until_it_is_to_be_connected() {
 #[cfg(feature = "sqlite")]
 #[test]
 fn every_database_is_connected_and_reported() {
-    let world = World::shop();
+    let world = sound();
     std::fs::write(world.path("default.sqlite3"), "").unwrap();
     assert_shown!(world.show(["check", "--connect"]), @r#"
     exit: 0
     --- stdout
-    FOLDER/databases.yml is sound: 4 databases, 5 apps
+    FOLDER/databases.yml is sound: 4 databases, 4 apps
     default     ok TIME  SQLite VERSION
     blog_db     ok TIME  no file yet, it is made at first use
     blog_owner  ok TIME  no file yet, it is made at first use

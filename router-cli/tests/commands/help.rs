@@ -95,7 +95,7 @@ fn help_of_route() {
     --- stdout
     Say where a model or a statement goes, and why
 
-    Usage: dbrouter route [OPTIONS] [APP[.TABLE]]
+    Usage: dbrouter route [OPTIONS] <APP[.TABLE]|--sql <STATEMENT>>
 
     Arguments:
       [APP[.TABLE]]  The app, and perhaps one of its tables

@@ -86,6 +86,30 @@ fn an_unknown_app_goes_to_the_default_database_and_is_said_to_be_unknown() {
 }
 
 #[test]
+fn a_table_without_its_app_is_told_its_app() {
+    let world = World::shop();
+    assert_shown!(world.show(["route", "posts"]), @r#"
+    exit: 0
+    --- stdout
+    read posts: default
+      because no database claims `posts`
+    asked:
+      rules: no opinion, because no database claims `posts`
+    --- stderr
+    note: the file names no app `posts`; did you mean `blog.posts`?
+    "#);
+    for (asked, meant) in [
+        ("POSTS", "blog.POSTS"),
+        ("events_2026", "events.events_2026"),
+        // In the schema that everybody has.
+        ("public.posts", "blog.posts"),
+    ] {
+        let stderr = world.run(["route", asked]).stderr;
+        assert!(stderr.ends_with(&format!("; did you mean `{meant}`?\n")), "{asked}: {stderr}");
+    }
+}
+
+#[test]
 fn an_unknown_app_is_refused_where_the_file_says_so() {
     let world = World::new("{ unrouted: error, databases: { default: { url: 'sqlite://FOLDER/a' } } }");
     assert_shown!(world.show(["route", "ghost"]), @r#"

@@ -25,9 +25,9 @@ fn wrong_usage_is_explained_on_stderr() {
     --- stdout
     --- stderr
     error: the following required arguments were not provided:
-      <APP[.TABLE]>
+      <APP[.TABLE]|--sql <STATEMENT>>
 
-    Usage: dbrouter route <APP[.TABLE]>
+    Usage: dbrouter route <APP[.TABLE]|--sql <STATEMENT>>
 
     For more information, try '--help'.
     "#);
@@ -37,7 +37,7 @@ fn wrong_usage_is_explained_on_stderr() {
     --- stderr
     error: the argument '[APP[.TABLE]]' cannot be used with '--sql <STATEMENT>'
 
-    Usage: dbrouter route <APP[.TABLE]>
+    Usage: dbrouter route <APP[.TABLE]|--sql <STATEMENT>>
 
     For more information, try '--help'.
     "#);
@@ -64,11 +64,17 @@ fn wrong_usage_is_explained_on_stderr() {
 
     For more information, try '--help'.
     "#);
+    assert_shown!(world.show(["health", "-d", "nope"]), @r#"
+    exit: 2
+    --- stdout
+    --- stderr
+    error: no database is called `nope`; the file has `default`, `blog_db`, `blog_owner`, `analytics`
+    "#);
     assert_shown!(world.show(["shell", "blog"]), @r#"
     exit: 2
     --- stdout
     --- stderr
-    error: no database is called `blog`; declare it under `databases`
+    error: no database is called `blog`; the file has `default`, `blog_db`, `blog_owner`, `analytics`
     "#);
 }
 

@@ -25,7 +25,8 @@ pub(crate) const LARGEST: u64 = 16 << 20;
 const INCLUDED_KEYS: [&str; 3] = ["apps", "databases", "include"];
 
 /// The keys that say where a database is.
-const URL_KEYS: [&str; 8] = ["url", "engine", "host", "port", "name", "user", "password", "options"];
+pub(crate) const URL_KEYS: [&str; 8] =
+    ["url", "engine", "host", "port", "name", "user", "password", "options"];
 
 /// The environment's name, and whether somebody asked for it.
 pub(crate) struct Chosen<'a> {

@@ -132,6 +132,10 @@ codes! {
     MigratesElsewhere = "R046", "an app is not read from where its tables are";
     /// A database is of an engine that this build has no support for.
     EngineNotBuilt = "R047", "this build has no support for the engine";
+    /// No database claims an app, perhaps because the claim is misspelt.
+    Unclaimed = "R048", "no database claims an app";
+    /// An app is claimed for reads alone or for writes alone, and the rest goes to the default database.
+    HalfClaimed = "R049", "half of an app goes to the default database";
 }
 
 impl fmt::Display for Code {

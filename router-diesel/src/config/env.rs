@@ -92,6 +92,24 @@ impl Variables {
         }
     }
 
+    /// The names of the variables whose values a text with variables takes, each once: not of those for which their
+    /// default stands in.
+    pub(crate) fn taken<'a>(&self, text: &'a str) -> Vec<&'a str> {
+        let mut names = Vec::new();
+        // A dollar sign of the text's own is `$$`, and is dropped with the second of them.
+        let mut rest = text;
+        while let Some((_, after)) = rest.split_once('$') {
+            rest = after.strip_prefix('$').unwrap_or(after);
+            let variable = after.strip_prefix('{').and_then(|after| after.split_once('}'));
+            let Some((variable, _)) = variable else { continue };
+            let name = variable.split_once(":-").map_or(variable, |(name, _)| name);
+            if self.get(name).is_some_and(|value| !value.is_empty()) && !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
     /// Replaces `${NAME}`, `${NAME:-default}` and `$$`.
     pub(crate) fn expand<'a>(&self, text: &'a str) -> Result<Cow<'a, str>, VariableError> {
         if !text.contains('$') {
@@ -200,6 +218,22 @@ mod tests {
             ("${B:-${A}}", Err(VariableError::Nested)),
         ] {
             assert_eq!(variables.expand(text).as_deref(), expected.as_ref().map(|text| *text), "{text}");
+        }
+    }
+
+    #[test]
+    fn names_what_it_takes() {
+        let set = [("A", "1"), ("B", "2"), ("EMPTY", "")];
+        let variables =
+            Variables(set.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect());
+        for (text, expected) in [
+            ("plain", &[][..]),
+            ("${B}x${A:-3}${B}", &["B", "A"]),
+            ("$${A}$$${B}", &["B"]),
+            ("${EMPTY:-1}${C:-2}${EMPTY}", &[]),
+            ("$A ${A", &[]),
+        ] {
+            assert_eq!(variables.taken(text), expected, "{text}");
         }
     }
 

@@ -53,7 +53,7 @@ pub(crate) fn parse(
     }
     let node = reader.value(0).deserialize(serde_yaml::Deserializer::from_str(text));
     problems.append(&mut reader.problems.borrow_mut());
-    node.map_err(|error| refusal(&error, file, reader.left.get() == 0).boxed())
+    node.map_err(|error| refusal(&error, text, file, reader.left.get() == 0).boxed())
 }
 
 /// Where more brackets are open than any configuration has, if that is so. Every one of them costs the
@@ -84,7 +84,7 @@ fn too_deep(mark: Mark) -> Draft {
 }
 
 /// The problem of a text that YAML's parser does not read.
-fn refusal(error: &serde_yaml::Error, file: u32, is_bomb: bool) -> Draft {
+fn refusal(error: &serde_yaml::Error, text: &str, file: u32, is_bomb: bool) -> Draft {
     let message = error.to_string();
     let mark = error.location().map_or(Mark { file, line: 1, column: 1 }, |location| Mark {
         file,
@@ -100,7 +100,10 @@ fn refusal(error: &serde_yaml::Error, file: u32, is_bomb: bool) -> Draft {
             .at(mark, "here it ends")
             .help("aliases (`*name`) copy what they stand for; use fewer, and none within itself");
     }
+    let (before, at) = around(text, mark);
+    let is_tab = at == Some('\t');
     let label = match first {
+        _ if is_tab => "here is a tab, and YAML is indented with spaces",
         "unknown anchor" => "this alias (`*name`) has no anchor (`&name`) before it",
         _ if first.contains("more than one document") => "here a second document begins",
         _ if first.ends_with(TAGS) => TAGS,
@@ -115,10 +118,22 @@ fn refusal(error: &serde_yaml::Error, file: u32, is_bomb: bool) -> Draft {
         let what = context.split(" at line ").next().unwrap_or_default();
         draft = draft.also(Mark { file, ..begun }, format!("while {what}"));
     }
-    if first.contains("character that cannot start any token") {
-        draft = draft.help("put the value in quotes, and indent with spaces");
+    if is_tab {
+        draft = draft.help("put spaces in the place of each tab");
+    } else if (before, at) == (Some('$'), Some('{')) {
+        draft = draft.help("within `{ … }` and `[ … ]` write it in quotes: `\"${NAME}\"`");
+    } else if first.contains("character that cannot start any token") {
+        draft = draft.help("put the value in quotes");
     }
     draft
+}
+
+/// The characters before and at a place.
+fn around(text: &str, mark: Mark) -> (Option<char>, Option<char>) {
+    let column = mark.column as usize;
+    let line = text.split('\n').nth((mark.line as usize).saturating_sub(1)).unwrap_or_default();
+    let at = |column: usize| column.checked_sub(1).and_then(|index| line.chars().nth(index));
+    (at(column.saturating_sub(1)), at(column))
 }
 
 const TAGS: &str = "tags (`!name`) mean nothing in this file";

@@ -1,5 +1,7 @@
 //! Checks that every operation on an app has one database.
 
+use std::borrow::Borrow;
+
 use router_core::{AppLabel, Operation, Operations};
 
 use super::{Apps, Checker, element_of};
@@ -50,7 +52,7 @@ impl Checker<'_> {
     }
 
     /// The place where a database claims an app.
-    fn claim_of(&self, database: &Database, label: &AppLabel) -> Mark {
+    pub(super) fn claim_of(&self, database: &Database, label: &AppLabel) -> Mark {
         let Some(entry) = self.entries.get(database.alias.as_str()) else { return Mark::default() };
         let names = entry.node.entry("apps").map_or(&[][..], |apps| apps.node.items());
         let index = names
@@ -61,10 +63,10 @@ impl Checker<'_> {
 }
 
 /// Words as they are said: `read, write and migrate`.
-fn and(words: &[&str]) -> String {
+pub(super) fn and<T: Borrow<str>>(words: &[T]) -> String {
     match words {
         [] => String::new(),
-        [word] => (*word).to_owned(),
-        [words @ .., last] => format!("{} and {last}", words.join(", ")),
+        [word] => word.borrow().to_owned(),
+        [words @ .., last] => format!("{} and {}", words.join(", "), last.borrow()),
     }
 }

@@ -5,6 +5,7 @@ mod claims;
 mod databases;
 mod links;
 mod pool;
+mod unclaimed;
 mod urls;
 
 use std::path::PathBuf;
@@ -93,6 +94,7 @@ pub(crate) fn check(input: Input<'_>, problems: &mut Vec<Draft>) -> Config {
     checker.links(&databases, &database_index);
     checker.claims(&databases, &mut apps);
     let default = checker.default(root, &file.default, &databases, &database_index);
+    checker.unclaimed(&databases, &apps, &default, unrouted);
 
     Config {
         default,

@@ -1,12 +1,14 @@
 //! Finds out where a database is: from the environment, else its URL, else the parts of one.
 
+use super::claims::and;
 use super::{Checker, mark_of};
+use crate::config::assemble::URL_KEYS;
 use crate::config::code::Code;
 use crate::config::draft::{Draft, nearest};
 use crate::config::env::Variables;
 use crate::config::file::DatabaseSection;
 use crate::config::model::Engine;
-use crate::config::node::{Entry, Mark};
+use crate::config::node::{Entry, Mark, Node};
 use crate::config::url::{DatabaseUrl, Parts, UrlError};
 use crate::config::values::{Ordered, Secret};
 
@@ -37,8 +39,7 @@ impl Checker<'_> {
             (Some(Secret(url)), None) => {
                 // A wrong engine has been told of; the URL then speaks for itself.
                 let url = DatabaseUrl::parse_for(url, engine);
-                let source = format!("the URL of `{}`", entry.key);
-                url.map_err(|error| self.bad_url(&error, &source, mark_of(node, "url"))).ok()
+                url.map_err(|error| self.bad_url(&error, &self.source(entry), mark_of(node, "url"))).ok()
             }
             (Some(_), Some((key, part))) => {
                 self.tell(
@@ -108,9 +109,30 @@ impl Checker<'_> {
                 .filter_map(|(key, value)| Some((key.clone(), value.get()?.0.clone())))
                 .collect(),
         };
-        let source = format!("the URL of `{}`", entry.key);
         let url = DatabaseUrl::from_parts(engine, &parts);
-        url.map_err(|error| self.bad_url(&error, &source, mark_of(node, "engine"))).ok()
+        url.map_err(|error| self.bad_url(&error, &self.source(entry), mark_of(node, "engine"))).ok()
+    }
+
+    /// What a URL is called in a message: with the names of the variables in it, as the mistake may be theirs.
+    fn source(&self, entry: &Entry) -> String {
+        let variables = self.variables;
+        let mut names: Vec<String> = Vec::new();
+        let settings = URL_KEYS.iter().filter_map(|key| entry.node.entry(key)).flat_map(|setting| {
+            let values = setting.node.entries().iter().map(|option| &option.node);
+            values.chain([&setting.node])
+        });
+        for name in settings.filter_map(Node::text).flat_map(|text| variables.taken(text)) {
+            let name = format!("`{name}`");
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        let source = format!("the URL of `{}`", entry.key);
+        if names.is_empty() {
+            source
+        } else {
+            format!("{source}, with {} from the environment,", and(&names))
+        }
     }
 
     fn bad_url(&mut self, error: &UrlError, source: &str, mark: Mark) {
@@ -128,9 +150,9 @@ impl Checker<'_> {
                 .at(mark, "what kind of database is this?")
                 .help("begin it with `sqlite://`, `postgres://` or `mysql://`; a path alone needs `engine: sqlite`"),
             UrlError::Ambiguous => Draft::new(Code::AmbiguousUrl, format!("{source} can be read in several ways"))
-                .at(mark, "where does the password end?")
+                .at(mark, "where does the password end, and is it encoded already?")
                 .help(
-                    "percent-encode the password (`@` is `%40`, `/` is `%2F`, `%` is `%25`), or write the parts: \
+                    "percent-encode all of the password (`@` is `%40`, `/` is `%2F`, `%` is `%25`), or write the parts: \
                      `engine`, `host`, `port`, `name`, `user`, `password`",
                 ),
             UrlError::EngineMismatch { named, scheme } => {
