@@ -10,7 +10,7 @@ use once_cell::sync::OnceCell;
 use router_core::{Alias, Operation, Router, RouterChain, RouterName};
 
 use crate::backend::RoutedConnection;
-use crate::config::{Config, Engine};
+use crate::config::Config;
 use crate::error::Error;
 use crate::pool::{self, Checkout, Isolation, Manager, Pool};
 use crate::routing::{Circumstances, Explanation, Prepared, Routing};
@@ -310,7 +310,7 @@ impl<C: RoutedConnection> DatabasesBuilder<C> {
         };
         let mut dialects = vec![C::dialect()];
         for engine in routing.engines() {
-            let dialect = dialect_of(engine);
+            let dialect = Dialect::from(engine);
             if C::supports(engine) && !dialects.contains(&dialect) {
                 dialects.push(dialect);
             }
@@ -327,15 +327,5 @@ impl<C: RoutedConnection> DatabasesBuilder<C> {
                 only,
             }),
         })
-    }
-}
-
-/// The dialect that an engine reads.
-#[must_use]
-pub fn dialect_of(engine: Engine) -> Dialect {
-    match engine {
-        Engine::Sqlite => Dialect::Sqlite,
-        Engine::Postgres => Dialect::Postgres,
-        Engine::Mysql => Dialect::Mysql,
     }
 }

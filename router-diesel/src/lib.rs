@@ -55,7 +55,7 @@ pub mod statement;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 pub use backend::AnyConnection;
 pub use backend::RoutedConnection;
-pub use databases::{Databases, DatabasesBuilder, dialect_of};
+pub use databases::{Databases, DatabasesBuilder};
 pub use error::{Error, ErrorKind};
 pub use router_core::{
     self, Alias, AppLabel, Hints, Model, Operation, Reason, Role, Router, RouterChain, migrate_fn, read_fn,

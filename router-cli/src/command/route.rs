@@ -6,7 +6,7 @@ use std::io::Read;
 use router_core::{Answer, AppLabel, Decision, Hints, Model, Operation, Trace};
 use router_diesel::config::Unrouted;
 use router_diesel::statement::Dialect;
-use router_diesel::{RouteError, Routing, dialect_of};
+use router_diesel::{RouteError, Routing};
 use serde::Serialize;
 
 use crate::args::RouteArguments;
@@ -82,7 +82,7 @@ fn read_statement(sql: &str) -> Result<Cow<'_, str>, Failure> {
 
 fn default_dialect(routing: &Routing) -> Result<Dialect, Failure> {
     let config = routing.config();
-    Ok(dialect_of(find_database(config, config.default.as_str())?.url.engine()))
+    Ok(Dialect::from(find_database(config, config.default.as_str())?.url.engine()))
 }
 
 fn route_statement(

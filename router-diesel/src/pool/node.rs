@@ -47,6 +47,8 @@ pub(super) struct State {
     verdict: Verdict,
     last_known_good: Instant,
     handed_out: Instant,
+    /// Whether it is closed when it comes back, because of what was done on it.
+    retired: bool,
     /// The pool's losses when the connection was last known to work.
     losses_then: u64,
     losses: Losses,
@@ -140,8 +142,14 @@ impl<C: RoutedConnection> NodeConnection<C> {
     pub(super) fn new(conn: C, alias: Alias, losses: Losses) -> Self {
         let losses_then = losses.count();
         let now = Instant::now();
-        let state =
-            State { verdict: Verdict::Fine, last_known_good: now, handed_out: now, losses_then, losses };
+        let state = State {
+            verdict: Verdict::Fine,
+            last_known_good: now,
+            handed_out: now,
+            retired: false,
+            losses_then,
+            losses,
+        };
         Self { conn, alias, state }
     }
 
@@ -185,7 +193,8 @@ impl<C: RoutedConnection> NodeConnection<C> {
 
     /// Whether the connection is to be closed instead of given back.
     pub(super) fn is_unusable(&mut self, depth: u32) -> bool {
-        self.state.verdict == Verdict::Lost || self.valid_depth() != Some(depth) || self.conn.is_broken()
+        let State { verdict, retired, .. } = self.state;
+        verdict == Verdict::Lost || retired || self.valid_depth() != Some(depth) || self.conn.is_broken()
     }
 
     /// Rolls back what is open beyond a depth. Where that fails, the connection is closed, to the same effect.
@@ -213,6 +222,12 @@ impl<C: RoutedConnection> NodeConnection<C> {
     /// How many transactions are open on it.
     pub(crate) fn depth(&mut self) -> u32 {
         self.valid_depth().unwrap_or(0)
+    }
+
+    /// Has the connection closed when it comes back, though it works: a transaction may be open on it that
+    /// Diesel knows nothing of.
+    pub(crate) fn retire(&mut self) {
+        self.state.retired = true;
     }
 
     /// Makes sure that the connection is closed when it comes back to its pool.

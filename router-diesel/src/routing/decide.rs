@@ -85,6 +85,7 @@ impl Routing {
         let models = statement
             .tables()
             .iter()
+            .filter(|table| !self.is_catalogue(table))
             .map(|table| {
                 let app = self.tables.app_of(table.schema(), table.name()).cloned();
                 let fixed = self.rules_alone.then(|| {
@@ -100,6 +101,21 @@ impl Routing {
             })
             .collect();
         Prepared { statement, models }
+    }
+
+    /// Whether a table is one of those that every database of an engine has, and no app claims it.
+    fn is_catalogue(&self, table: &TableName) -> bool {
+        const SCHEMAS: [&str; 5] = ["pg_catalog", "information_schema", "mysql", "performance_schema", "sys"];
+        let named = |names: &[&str], name: &str| names.iter().any(|known| known.eq_ignore_ascii_case(name));
+        let is_catalogue = match table.schema() {
+            Some(schema) => named(&SCHEMAS, schema),
+            None => {
+                let prefix =
+                    |text| table.name().get(..3).is_some_and(|start: &str| start.eq_ignore_ascii_case(text));
+                prefix("pg_") || named(&["sqlite_master", "sqlite_schema", "sqlite_sequence"], table.name())
+            }
+        };
+        is_catalogue && self.tables.app_of(table.schema(), table.name()).is_none()
     }
 
     /// The database of a statement.
@@ -180,7 +196,7 @@ impl Routing {
     }
 
     /// The database of one table. Inside a transaction, and where the role is to write, a read goes where
-    /// the app is written, unless nobody says where that is.
+    /// the app is written, unless nobody says where that is or nothing may be read there.
     fn target_of(
         &self,
         model: &PreparedModel,
@@ -195,7 +211,7 @@ impl Routing {
             if let Some(database) = self.ask(model, Operation::Write, hints)? {
                 let open_elsewhere =
                     matches!(circumstances.transaction, Transaction::On(open) if open != database);
-                if operation != Operation::Read || !open_elsewhere {
+                if operation != Operation::Read || !open_elsewhere && self.allows(database, Operation::Read) {
                     return Ok(database);
                 }
             } else if operation != Operation::Read {

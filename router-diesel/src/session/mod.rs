@@ -207,6 +207,9 @@ impl<C: RoutedConnection> Session<C> {
         }
         let in_transaction = self.open.is_some();
         let node = self.node(database)?;
+        if !prepared.statement.transaction_controls().is_empty() {
+            node.retire();
+        }
         if in_transaction && node.is_lost() {
             return Err(diesel::result::Error::BrokenTransactionManager);
         }

@@ -27,8 +27,11 @@ where
 {
     fn update_and_fetch(&mut self, changeset: Changes) -> QueryResult<Output> {
         self.scoped(Scope::read_where_written(), |conn| {
-            diesel::update(changeset).set(changeset).execute(conn)?;
-            Changes::table().find(changeset.id()).get_result(conn)
+            // Where the record cannot be read back, it is not written either.
+            conn.transaction(|conn| {
+                diesel::update(changeset).set(changeset).execute(conn)?;
+                Changes::table().find(changeset.id()).get_result(conn)
+            })
         })
     }
 }

@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use sqlparser::dialect::{Dialect as Grammar, MySqlDialect, PostgreSqlDialect, SQLiteDialect};
 
+use crate::config::Engine;
+
 /// Whose SQL a statement is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Dialect {
@@ -15,6 +17,17 @@ pub enum Dialect {
     Postgres,
     /// MySQL and MariaDB.
     Mysql,
+}
+
+/// The dialect that an engine reads.
+impl From<Engine> for Dialect {
+    fn from(engine: Engine) -> Self {
+        match engine {
+            Engine::Sqlite => Self::Sqlite,
+            Engine::Postgres => Self::Postgres,
+            Engine::Mysql => Self::Mysql,
+        }
+    }
 }
 
 impl Dialect {

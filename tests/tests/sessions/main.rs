@@ -1,6 +1,6 @@
 //! One suite of session tests, compiled and run for each kind of connection.
 //!
-//! `suite.rs` speaks only the public API. It is included once for SQLite, PostgreSQL, MariaDB and for
+//! `suite.rs` and `edges.rs` speak only the public API. They are included once for SQLite, PostgreSQL, MariaDB and for
 //! `AnyConnection`, there over one database of each engine, and finds its connection and its servers in the
 //! module around it.
 
@@ -20,6 +20,10 @@ macro_rules! suite {
 
             mod suite {
                 include!("suite.rs");
+            }
+
+            mod edges {
+                include!("edges.rs");
             }
         }
     };
