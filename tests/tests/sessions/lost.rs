@@ -1,5 +1,6 @@
 //! A server that dies and comes back, on the engines that have one.
 
+use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use router_diesel::config::Config;
@@ -96,3 +97,72 @@ macro_rules! loses_its_transaction {
 
 loses_its_transaction!(postgres_dies_in_a_transaction, Postgres, PgConnection);
 loses_its_transaction!(mariadb_dies_in_a_transaction, MariaDb, MysqlConnection);
+
+/// A server that closes an idle connection, as after a fail-over or by `wait_timeout`, is not a server that is down.
+fn is_replaced_unseen<C: RoutedConnection>(databases: &Databases<C>, close: impl Fn()) {
+    let touch = || databases.session().using("wary").unwrap().batch_execute("SELECT 1");
+    touch().unwrap();
+    close();
+    for _ in 0..3 {
+        touch().unwrap();
+    }
+}
+
+fn wary<C: RoutedConnection>(url: &str) -> Databases<C> {
+    let yaml = format!(
+        "databases:
+  default: {{ url: '{url}' }}
+  wary: {{ url: '{url}', pool: {{ validate_after: 0s, max_size: 4 }} }}"
+    );
+    let config =
+        Config::loader().yaml(yaml, "databases.yml").load().unwrap_or_else(|error| panic!("{error}"));
+    Databases::builder(config).build().unwrap()
+}
+
+#[test]
+fn postgres_closes_an_idle_connection() {
+    let Some(server) = require(Postgres::shared()) else { return };
+    let database = server.database("idle").unwrap();
+    let databases = wary::<PgConnection>(database.url());
+    is_replaced_unseen(&databases, || {
+        let others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                      WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        diesel::sql_query(others).execute(&mut PgConnection::establish(database.url()).unwrap()).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    });
+}
+
+#[test]
+fn mariadb_closes_an_idle_connection() {
+    let Some(server) = require(MariaDb::shared()) else { return };
+    let database = server.database("idle").unwrap();
+    let databases = wary::<MysqlConnection>(database.url());
+    let mut session = databases.session();
+    session.using("wary").unwrap().batch_execute("SET SESSION wait_timeout = 1").unwrap();
+    drop(session);
+    is_replaced_unseen(&databases, || {
+        databases.session().using("wary").unwrap().batch_execute("SET SESSION wait_timeout = 1").unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(2_500));
+    });
+}
+
+#[test]
+fn a_server_that_is_down_is_said_to_be_so_at_once_and_again() {
+    let port = router_tests::free_port().unwrap();
+    let databases = databases::<PgConnection>(&format!("postgres://user@127.0.0.1:{port}/nothing"));
+    let start = std::time::Instant::now();
+    let longest = (0..6)
+        .map(|_| {
+            let asked = std::time::Instant::now();
+            assert!(databases.session().batch_execute("SELECT 1").is_err());
+            std::thread::sleep(std::time::Duration::from_millis(600));
+            asked.elapsed()
+        })
+        .max();
+    // r2d2 waits ever longer between its attempts; a check-out answers with what the last one said.
+    assert!(
+        longest.unwrap() < std::time::Duration::from_millis(1_600),
+        "{longest:?} of {:?}",
+        start.elapsed()
+    );
+}

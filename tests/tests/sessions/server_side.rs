@@ -112,3 +112,51 @@ fn a_check_out_costs_no_round_trip_while_the_connection_is_fresh() {
     assert_eq!(statements("default"), 10);
     assert_eq!(statements("wary"), 20, "with `validate_after: 0s` each check-out asks the server");
 }
+
+#[test]
+fn what_writes_on_any_of_the_engines_is_a_write_on_any_connection() {
+    let Some(server) = require(Postgres::shared()) else { return };
+    let database = server.database("main").unwrap();
+    let databases = databases::<router_diesel::AnyConnection>(&database);
+    let mut conn = databases.session();
+    conn.batch_execute("CREATE SEQUENCE tickets").unwrap();
+    for sql in ["SELECT nextval('tickets')", "SELECT set_config('search_path', 'nowhere', false)"] {
+        conn.prevent_writes(|conn| assert!(diesel::sql_query(sql).execute(conn).is_err(), "{sql}"));
+    }
+}
+
+#[test]
+fn a_database_that_is_only_written_to_is_not_read_in_a_transaction_either() {
+    let Some(sqlite) = require(Sqlite::start()) else { return };
+    let database = sqlite.database("main").unwrap();
+    let url = database.url();
+    let yaml = format!(
+        "apps: {{ blog: {{ tables: [strays] }} }}
+databases:
+  default: {{ url: '{url}' }}
+  writer: {{ url: '{url}', apps: [blog], operations: [write, migrate] }}
+  reader: {{ url: '{url}', apps: [blog], operations: [read] }}"
+    );
+    let config =
+        Config::loader().yaml(yaml, "databases.yml").load().unwrap_or_else(|error| panic!("{error}"));
+    let databases = Databases::<SqliteConnection>::builder(config).build().unwrap();
+    let mut conn = databases.session();
+    conn.batch_execute("CREATE TABLE strays (id INTEGER PRIMARY KEY)").unwrap();
+    diesel::insert_into(strays::table).values(strays::id.eq(1)).execute(&mut conn).unwrap();
+    let count = strays::table.count();
+    assert_eq!(conn.transaction(|conn| count.get_result::<i64>(conn)).unwrap(), 1);
+    let read: QueryResult<i64> = conn.read_only_transaction(|read| read.get_result(count));
+    assert_eq!(read.unwrap(), 1);
+}
+
+#[test]
+fn catalogues_belong_to_no_app_and_are_no_error() {
+    let Some(sqlite) = require(Sqlite::start()) else { return };
+    let database = sqlite.database("main").unwrap();
+    let yaml = format!("unrouted: error\ndatabases: {{ default: {{ url: '{}' }} }}", database.url());
+    let config =
+        Config::loader().yaml(yaml, "databases.yml").load().unwrap_or_else(|error| panic!("{error}"));
+    let databases = Databases::<SqliteConnection>::builder(config).build().unwrap();
+    diesel::sql_query("SELECT name FROM sqlite_master").execute(&mut databases.session()).unwrap();
+    assert!(diesel::sql_query("SELECT name FROM strays").execute(&mut databases.session()).is_err());
+}
