@@ -27,6 +27,7 @@
 mod create;
 mod drop;
 mod error;
+mod new;
 mod report;
 mod server;
 mod target;
@@ -47,6 +48,7 @@ pub use crate::lock::{Lock, LockError, LockHolder, acquire as lock};
 pub use create::Created;
 pub use drop::Dropped;
 pub use error::TaskError;
+pub use new::{NewMigration, new_migration};
 pub use report::{Outcome, Report};
 
 /// The tasks of the databases of one file.
