@@ -29,6 +29,7 @@ mod drop;
 mod error;
 mod new;
 mod report;
+mod seed;
 mod server;
 mod target;
 pub(crate) mod utc;
@@ -50,6 +51,7 @@ pub use drop::Dropped;
 pub use error::TaskError;
 pub use new::{NewMigration, new_migration};
 pub use report::{Outcome, Report};
+pub use seed::Seeded;
 
 /// The tasks of the databases of one file.
 ///
