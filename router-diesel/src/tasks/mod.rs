@@ -28,7 +28,9 @@ mod create;
 mod drop;
 mod error;
 mod new;
+mod program;
 mod report;
+mod schema;
 mod seed;
 mod server;
 mod target;
@@ -51,6 +53,7 @@ pub use drop::Dropped;
 pub use error::TaskError;
 pub use new::{NewMigration, new_migration};
 pub use report::{Outcome, Report};
+pub use schema::{Dumped, Loaded};
 pub use seed::Seeded;
 
 /// The tasks of the databases of one file.
