@@ -126,13 +126,13 @@ impl<C: RoutedConnection> ServerLock<C> {
         let id = self.conn.texts(&format!("SELECT CAST(IS_USED_LOCK({NAME}) AS CHAR) AS value"))?;
         let Some(Some(id)) = id.into_iter().next() else { return Ok(None) };
         // Without the privilege PROCESS, other users' connections are not in the list.
-        let mut field = |column: &str| -> QueryResult<Option<String>> {
+        let mut field = |column: &str| -> Option<String> {
             let sql = format!(
                 "SELECT CAST({column} AS CHAR) AS value FROM information_schema.processlist WHERE id = {id}"
             );
-            Ok(self.conn.texts(&sql)?.into_iter().next().flatten())
+            self.conn.texts(&sql).ok()?.into_iter().next().flatten()
         };
-        let (user, host, idle) = (field("user")?, field("host")?, field("time")?);
+        let (user, host, idle) = (field("user"), field("host"), field("time"));
         // Both client libraries tell their process to the performance schema, where it is switched on.
         let process = self
             .conn
