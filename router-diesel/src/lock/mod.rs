@@ -191,14 +191,19 @@ impl fmt::Display for LockError {
                 }
             }
             Self::Unreachable { alias, cause } => {
-                write!(f, "database `{alias}` cannot be reached to lock it: {}", cause.trim_end())
+                write!(f, "database `{alias}` cannot be reached to lock it: {}", cause.trim_end())?;
+                if says_absent(cause) {
+                    write!(f, "; `dbrouter create --database {alias}` makes it")?;
+                }
+                Ok(())
             }
             Self::Refused { alias, cause } => {
                 write!(f, "database `{alias}` cannot be locked: {}", cause.trim_end())
             }
             Self::File { alias, path, cause } => write!(
                 f,
-                "database `{alias}` cannot be locked by `{}`: {cause}; its folder must be there and writable",
+                "database `{alias}` cannot be locked by `{}`: {cause}; its folder must be writable, and \
+                 `dbrouter create --database {alias}` makes it",
                 path.display()
             ),
             Self::Lost { alias } => write!(
@@ -211,6 +216,13 @@ impl fmt::Display for LockError {
 }
 
 impl std::error::Error for LockError {}
+
+/// Whether a server refused a connection since it has no database of that name.
+///
+/// PostgreSQL says `database "x" does not exist`, and the same of roles; MySQL's error 1049 is "Unknown database".
+pub(crate) fn says_absent(cause: &str) -> bool {
+    cause.contains("database \"") && cause.contains("\" does not exist") || cause.contains("Unknown database")
+}
 
 /// How a holder names itself: `dbrouter migrate on web1 pid 4711`.
 fn marker(task: &str) -> String {

@@ -7,7 +7,7 @@ use router_core::{Alias, AppLabel};
 
 use super::server::ServerUrl;
 use crate::config::{Database, Restriction};
-use crate::lock::LockError;
+use crate::lock::{LockError, says_absent};
 
 /// Why a task was not done, with the database it was for and the next step.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -213,10 +213,7 @@ impl TaskError {
     /// Why a connection could not be opened to the very database.
     pub(super) fn unopened(database: &Database, error: &diesel::ConnectionError) -> Self {
         let cause = error.to_string();
-        // PostgreSQL puts the name into both, and a role may be missing too; MySQL's 1049 is "Unknown database".
-        let is_absent = cause.contains("database \"") && cause.contains("\" does not exist")
-            || cause.contains("Unknown database");
-        match ServerUrl::read(&database.url).name.filter(|_| is_absent) {
+        match ServerUrl::read(&database.url).name.filter(|_| says_absent(&cause)) {
             Some(name) => Self::Absent { alias: database.alias.clone(), name },
             None => Self::unreachable(&database.alias, error),
         }

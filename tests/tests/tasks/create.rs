@@ -1,3 +1,6 @@
+use std::time::Duration;
+
+use router_diesel::AnyConnection;
 use router_diesel::tasks::{Created, Dropped, Force, TaskError};
 
 use crate::world::{Engine, World};
@@ -76,6 +79,11 @@ fn what_is_not_there_is_not_made_in_passing(engine: Engine) {
     let error = report.failures().next().unwrap();
     assert!(matches!(error, TaskError::Absent { .. }), "{error}");
     assert!(error.to_string().ends_with("; `dbrouter create --database blog_db` makes it"), "{error}");
+    if engine != Engine::Sqlite {
+        let database = world.database("blog_db");
+        let error = router_diesel::tasks::lock::<AnyConnection>(database, Duration::ZERO).unwrap_err();
+        assert!(error.to_string().ends_with("; `dbrouter create --database blog_db` makes it"), "{error}");
+    }
     assert!(matches!(world.tasks().drop().unwrap().on("blog_db").unwrap(), Dropped::NotThere(_)));
 }
 
