@@ -42,14 +42,12 @@ impl<C: RoutedConnection> ServerLock<C> {
             .map_err(|error| LockError::Unreachable { alias: alias.clone(), cause: error.to_string() })?;
         let mut lock = Self { conn, engine: database.url.engine() };
         lock.set_up(marker).map_err(refused)?;
-        match poll(wait, || lock.try_acquire().map_err(refused))? {
-            Ok(()) => Ok(lock),
-            Err(waited) => {
-                // Whoever held it may have let go just now, so that there is nobody to name.
-                let holder = lock.holder().unwrap_or_default().map(Box::new);
-                Err(LockError::Held { alias: alias.clone(), holder, waited })
-            }
+        if poll(wait, || lock.try_acquire().map_err(refused))? {
+            return Ok(lock);
         }
+        // Whoever held it may have let go just now, so that there is nobody to name.
+        let holder = lock.holder().unwrap_or_default().map(Box::new);
+        Err(LockError::Held { alias: alias.clone(), holder, waited: wait })
     }
 
     /// Gives the connection its name and keeps it from being closed for idling.
