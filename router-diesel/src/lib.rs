@@ -47,6 +47,7 @@ pub mod backend;
 pub mod config;
 mod databases;
 mod error;
+pub mod migrate;
 pub mod pool;
 mod routing;
 mod session;
@@ -57,6 +58,7 @@ pub use backend::AnyConnection;
 pub use backend::RoutedConnection;
 pub use databases::{Databases, DatabasesBuilder, dialect_of};
 pub use error::{Error, ErrorKind};
+pub use migrate::Migrator;
 pub use router_core::{
     self, Alias, AppLabel, Hints, Model, Operation, Reason, Role, Router, RouterChain, migrate_fn, read_fn,
     relation_fn, write_fn,
