@@ -47,11 +47,14 @@ pub mod backend;
 pub mod config;
 mod databases;
 mod error;
+mod identity;
+mod lock;
 pub mod migrate;
 pub mod pool;
 mod routing;
 mod session;
 pub mod statement;
+pub mod tasks;
 
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 pub use backend::AnyConnection;

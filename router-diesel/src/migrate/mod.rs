@@ -51,8 +51,8 @@ mod event;
 mod fleet;
 mod journal;
 mod lint;
-mod lock_stub;
 mod migration;
+mod physical;
 mod plan;
 mod record;
 mod report;
@@ -285,10 +285,7 @@ impl<C: RoutedConnection> Migrator<C> {
     pub fn migrate(&self) -> Result<Report, MigrateError> {
         self.with_jobs(|found, jobs| {
             self.check_target(jobs)?;
-            let problems = self.problems(found, jobs);
-            if !problems.is_empty() {
-                return Err(MigrateError::lint(problems));
-            }
+            refuse(self.problems(found, jobs))?;
             self.run(jobs, |_| Some(Work::Migrate))
         })
     }
@@ -435,13 +432,23 @@ impl<C: RoutedConnection> Migrator<C> {
     /// table on another database, tables that belong to another app.
     ///
     /// What is recorded as applied on a database is not held against it: a file that was applied cannot be edited.
+    /// Databases are asked which of them are one and the same; of those that cannot be reached, nothing is said.
     ///
     /// # Errors
     /// The problems, in [`MigrateError::lint`].
     pub fn lint(&self) -> Result<(), MigrateError> {
+        self.with_jobs(|found, jobs| refuse(self.problems(found, jobs)))
+    }
+
+    /// Looks for what would go wrong as far as files and rules tell, and connects to nothing.
+    ///
+    /// # Errors
+    /// The problems, in [`MigrateError::lint`], also of migrations that were applied long ago.
+    pub fn lint_files(&self) -> Result<(), MigrateError> {
         self.with_jobs(|found, jobs| {
-            let problems = self.problems(found, jobs);
-            if problems.is_empty() { Ok(()) } else { Err(MigrateError::lint(problems)) }
+            let mut problems = found.problems.clone();
+            problems.extend(self.problems_of_files(jobs));
+            refuse(problems)
         })
     }
 
@@ -532,15 +539,19 @@ impl<C: RoutedConnection> Migrator<C> {
         plan
     }
 
-    /// Every problem, but for what concerns migrations that a database has applied already.
-    fn problems(&self, found: &Found<C::Backend>, jobs: &[Job<'_, C::Backend>]) -> Vec<LintProblem> {
+    fn problems_of_files(&self, jobs: &[Job<'_, C::Backend>]) -> Vec<LintProblem> {
         let mut linter = Linter::new(self.databases.routing());
         for job in jobs {
             for migration in &job.migrations {
                 linter.migration(job.database, migration);
             }
         }
-        let mut problems = linter.finish();
+        linter.finish()
+    }
+
+    /// Every problem, but for what concerns migrations that a database has applied already.
+    fn problems(&self, found: &Found<C::Backend>, jobs: &[Job<'_, C::Backend>]) -> Vec<LintProblem> {
+        let mut problems = self.problems_of_files(jobs);
         // Databases are asked only where there is something to ask.
         for job in jobs {
             let alias = &job.database.alias;
@@ -560,6 +571,10 @@ impl<C: RoutedConnection> Migrator<C> {
         problems.retain(|problem| !problem.databases.is_empty());
         let mut all = found.problems.clone();
         all.append(&mut problems);
+        // Aliases are compared whichever of them are narrowed to.
+        let narrowing = Narrowing { databases: Vec::new(), apps: self.narrowing.apps.clone() };
+        let everywhere = narrowing.jobs(self.databases.routing(), found);
+        all.extend(physical::problems::<C>(self.databases.routing(), &everywhere));
         all
     }
 
@@ -582,9 +597,13 @@ impl<C: RoutedConnection> Migrator<C> {
     }
 }
 
+fn refuse(problems: Vec<LintProblem>) -> Result<(), MigrateError> {
+    if problems.is_empty() { Ok(()) } else { Err(MigrateError::lint(problems)) }
+}
+
 /// Whether the folders are sound.
 fn check_sources<DB: diesel::backend::Backend>(found: &Found<DB>) -> Result<(), MigrateError> {
-    if found.problems.is_empty() { Ok(()) } else { Err(MigrateError::lint(found.problems.clone())) }
+    refuse(found.problems.clone())
 }
 
 fn check_version<DB: diesel::backend::Backend>(

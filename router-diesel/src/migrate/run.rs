@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use super::error::{Failure, FailureKind};
 use super::event::Event;
 use super::journal::{self, Direction};
-use super::lock_stub::{self as lock, Lock, LockError};
 use super::migration::AppMigration;
 use super::plan::{Treatment, choose};
 use super::record::RecordState;
@@ -17,6 +16,7 @@ use super::state::{Known, Mending, MigrationStatus, State, mending, states};
 use super::step::{self, Ended};
 use super::{MigrationId, Resolution, Target, Version};
 use crate::backend::RoutedConnection;
+use crate::lock::{self, Lock, LockError};
 
 /// Who is told of progress.
 pub(crate) type Listener = Arc<dyn Fn(Event<'_>) + Send + Sync>;

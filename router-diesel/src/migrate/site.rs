@@ -1,7 +1,5 @@
 //! The connections to one database and to where its records are kept.
 
-use std::path::PathBuf;
-
 use diesel::QueryResult;
 use diesel::connection::CacheSize;
 use router_core::Alias;
@@ -13,7 +11,8 @@ use super::journal;
 use super::record::{self, RecordState, Records};
 use super::state::{Known, Mending, mending};
 use crate::backend::{Access, RoutedConnection};
-use crate::config::{Config, Database, DatabaseUrl, Engine};
+use crate::config::{Config, Database, Engine};
+use crate::identity::sqlite_file;
 
 /// One database, open.
 pub(crate) struct Site<C> {
@@ -217,14 +216,4 @@ pub(crate) fn open_existing<C: RoutedConnection>(database: &Database) -> Result<
         Some(path) if !path.exists() => Ok(None),
         _ => open(database, Access::ReadOnly).map(Some),
     }
-}
-
-/// The file of a database of SQLite, unless it is in memory.
-fn sqlite_file(url: &DatabaseUrl) -> Option<PathBuf> {
-    let path = url.expose();
-    if url.engine() != Engine::Sqlite || path == ":memory:" || path.contains("mode=memory") {
-        return None;
-    }
-    let path = path.strip_prefix("file:").map_or(path, |uri| uri.split('?').next().unwrap_or(uri));
-    Some(path.strip_prefix("//").unwrap_or(path).into())
 }
