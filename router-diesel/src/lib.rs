@@ -47,16 +47,21 @@ pub mod backend;
 pub mod config;
 mod databases;
 mod error;
+mod identity;
+mod lock;
+pub mod migrate;
 pub mod pool;
 mod routing;
 mod session;
 pub mod statement;
+pub mod tasks;
 
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 pub use backend::AnyConnection;
 pub use backend::RoutedConnection;
 pub use databases::{Databases, DatabasesBuilder};
 pub use error::{Error, ErrorKind};
+pub use migrate::Migrator;
 pub use router_core::{
     self, Alias, AppLabel, Hints, Model, Operation, Reason, Role, Router, RouterChain, migrate_fn, read_fn,
     relation_fn, write_fn,
