@@ -48,7 +48,7 @@ impl FileLock {
             }
             (outcome, _) => {
                 let waited = outcome.err().unwrap_or(wait);
-                Err(LockError::Held { alias: alias.clone(), holder: holder(&path), waited })
+                Err(LockError::Held { alias: alias.clone(), holder: holder(&path).map(Box::new), waited })
             }
         }
     }
@@ -136,9 +136,7 @@ mod tests {
         let error = acquire(&database, Duration::from_millis(20)).err().unwrap();
         let text = error.to_string();
         assert!(
-            text.starts_with(
-                "database `blog_db` was locked by `dbrouter migrate on web1 pid 4711`, since 20"
-            ),
+            text.starts_with("database `blog_db` is locked by `dbrouter migrate on web1 pid 4711`, since 20"),
             "{text}"
         );
         drop(lock);

@@ -100,7 +100,7 @@ pub enum LockError {
         /// The database.
         alias: Alias,
         /// Who holds it, where that can be seen.
-        holder: Option<LockHolder>,
+        holder: Option<Box<LockHolder>>,
         /// How long it was waited for.
         waited: Duration,
     },
@@ -176,12 +176,15 @@ impl fmt::Display for LockError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Held { alias, holder, waited } => {
-                write!(f, "database `{alias}` was locked by ")?;
+                write!(f, "database `{alias}` is locked by ")?;
                 match holder {
                     Some(holder) => write!(f, "{holder}")?,
                     None => f.write_str("another process")?,
                 }
-                write!(f, " for all of {waited:?}; try again when that has ended, or wait for longer")?;
+                write!(
+                    f,
+                    "; {waited:?} were not enough to wait: try again when it has ended, or wait for longer"
+                )?;
                 match holder.as_ref().and_then(|holder| holder.end_with.as_ref()) {
                     Some(statement) => write!(f, "; `{statement}` ends its connection"),
                     None => Ok(()),
@@ -287,14 +290,14 @@ mod tests {
         };
         let error = LockError::Held {
             alias: "blog_db".into(),
-            holder: Some(holder),
+            holder: Some(Box::new(holder)),
             waited: Duration::from_secs(30),
         };
         assert_eq!(
             error.to_string(),
-            "database `blog_db` was locked by `dbrouter migrate on web1 pid 4711`, user `blog` from 10.0.0.7, \
-             connected since 2026-11-20 10:31:46Z for all of 30s; try again when that has ended, or wait for \
-             longer; `SELECT pg_terminate_backend(99)` ends its connection"
+            "database `blog_db` is locked by `dbrouter migrate on web1 pid 4711`, user `blog` from 10.0.0.7, \
+             connected since 2026-11-20 10:31:46Z; 30s were not enough to wait: try again when it has ended, or \
+             wait for longer; `SELECT pg_terminate_backend(99)` ends its connection"
         );
         assert_eq!(error.alias(), "blog_db");
     }

@@ -46,7 +46,7 @@ impl<C: RoutedConnection> ServerLock<C> {
             Ok(()) => Ok(lock),
             Err(waited) => {
                 // Whoever held it may have let go just now, so that there is nobody to name.
-                let holder = lock.holder().unwrap_or_default();
+                let holder = lock.holder().unwrap_or_default().map(Box::new);
                 Err(LockError::Held { alias: alias.clone(), holder, waited })
             }
         }
