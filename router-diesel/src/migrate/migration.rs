@@ -11,8 +11,8 @@ use sha2::{Digest, Sha256};
 use super::MigrationId;
 use super::sql::Script;
 use crate::config::Engine;
-use crate::databases::dialect_of;
 use crate::statement::Classifier;
+use crate::statement::Dialect;
 
 /// Somebody else's source of migrations: embedded, or written by hand.
 pub(crate) type AnySource<DB> = Arc<dyn MigrationSource<DB> + Send + Sync>;
@@ -122,7 +122,7 @@ impl SqlFile {
             Engine::Postgres => 1,
             Engine::Mysql => 2,
         };
-        self.scripts[index].get_or_init(|| Script::read(&Classifier::new(dialect_of(engine)), &self.text))
+        self.scripts[index].get_or_init(|| Script::read(&Classifier::new(Dialect::from(engine)), &self.text))
     }
 }
 
