@@ -12,6 +12,7 @@ use router_core::{Alias, Operation, Router, RouterChain, RouterName};
 use crate::backend::RoutedConnection;
 use crate::config::Config;
 use crate::error::Error;
+use crate::migrate::Migrator;
 use crate::pool::{self, Checkout, Isolation, Manager, Pool};
 use crate::routing::{Circumstances, Explanation, Prepared, Routing};
 use crate::session::Session;
@@ -154,6 +155,17 @@ impl<C: RoutedConnection> Databases<C> {
     {
         let prepared = self.prepare(query)?;
         Ok(self.inner.routing.explain(&prepared, Circumstances::default()))
+    }
+
+    /// Runs the migrations of these databases, and tells where they stand.
+    ///
+    /// ```no_run
+    /// # fn demo(databases: &router_diesel::Databases<diesel::SqliteConnection>) -> Result<(), Box<dyn std::error::Error>> {
+    /// databases.migrator().migrate()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn migrator(&self) -> Migrator<C> {
+        Migrator::new(self.clone())
     }
 
     /// The rules and routers, to ask without a query.

@@ -49,6 +49,7 @@ mod databases;
 mod error;
 mod identity;
 mod lock;
+pub mod migrate;
 pub mod pool;
 mod routing;
 mod session;
@@ -60,6 +61,7 @@ pub use backend::AnyConnection;
 pub use backend::RoutedConnection;
 pub use databases::{Databases, DatabasesBuilder};
 pub use error::{Error, ErrorKind};
+pub use migrate::Migrator;
 pub use router_core::{
     self, Alias, AppLabel, Hints, Model, Operation, Reason, Role, Router, RouterChain, migrate_fn, read_fn,
     relation_fn, write_fn,

@@ -1,0 +1,165 @@
+//! Why migrations could not be run, and what was done all the same.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use router_core::Alias;
+
+use super::MigrationId;
+use super::lint::LintProblem;
+use super::report::{Outcome, Report};
+
+/// A run that did not go through, with what it did: one database's failure undoes nothing on another.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct MigrateError {
+    /// What was done, and what was not.
+    pub report: Report,
+    /// What failed, in file order of the databases.
+    pub failed: Vec<Failure>,
+    /// What was found before anything ran.
+    pub lint: Vec<LintProblem>,
+}
+
+impl MigrateError {
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Failure::new(FailureKind::Usage, message).into()
+    }
+
+    pub(crate) fn lint(lint: Vec<LintProblem>) -> Self {
+        Self { report: Report::default(), failed: Vec::new(), lint }
+    }
+
+    /// The kind of the gravest failure: a migration that failed counts more than a database that was not reached.
+    #[must_use]
+    pub fn kind(&self) -> FailureKind {
+        let gravest = self.failed.iter().map(|failure| failure.kind).max();
+        gravest.unwrap_or(if self.lint.is_empty() { FailureKind::Usage } else { FailureKind::Lint })
+    }
+}
+
+impl From<Failure> for MigrateError {
+    fn from(failure: Failure) -> Self {
+        Self { report: Report::default(), failed: vec![failure], lint: Vec::new() }
+    }
+}
+
+/// Each failure on a line of its own, then what was and was not done.
+impl fmt::Display for MigrateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut lines: Vec<String> = self.lint.iter().map(ToString::to_string).collect();
+        lines.extend(self.failed.iter().map(ToString::to_string));
+        if !self.lint.is_empty() {
+            lines.push("nothing was applied".to_owned());
+        }
+        let worth_telling = |outcome| outcome != Outcome::UpToDate;
+        lines.extend(
+            self.report
+                .databases
+                .iter()
+                .filter(|database| worth_telling(database.outcome))
+                .map(ToString::to_string),
+        );
+        f.write_str(&lines.join("\n"))
+    }
+}
+
+impl std::error::Error for MigrateError {}
+
+/// What kind of failure it is. Later ones are graver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum FailureKind {
+    /// The call itself is wrong: an unknown database, app or version, or a replica.
+    Usage,
+    /// The migrations are wrong, or would go to the wrong place. Nothing was run.
+    Lint,
+    /// A database could not be reached.
+    Unreachable,
+    /// Another process held the lock for too long.
+    Locked,
+    /// A database is in a state in which nothing may be run: a migration is dirty or changed.
+    Refused,
+    /// A migration failed.
+    Failed,
+}
+
+/// One thing that went wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Failure {
+    /// What kind it is.
+    pub kind: FailureKind,
+    /// The database.
+    pub database: Option<Alias>,
+    /// The migration.
+    pub migration: Option<MigrationId>,
+    /// Its file.
+    pub file: Option<PathBuf>,
+    /// What happened. It names the database, the app and the migration itself.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+impl Failure {
+    pub(crate) fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self { kind, database: None, migration: None, file: None, message: message.into(), help: None }
+    }
+
+    pub(crate) fn refused(database: &Alias, migration: &MigrationId, message: String) -> Self {
+        Self::new(FailureKind::Refused, message).on(database).of(migration)
+    }
+
+    /// A database that cannot be reached.
+    pub(crate) fn unreachable(database: &Alias, cause: &dyn fmt::Display) -> Self {
+        let cause = cause.to_string();
+        Self::new(
+            FailureKind::Unreachable,
+            format!("database `{database}` cannot be reached: {}", cause.trim_end()),
+        )
+        .on(database)
+    }
+
+    /// A database that answers, but not to what is asked.
+    pub(crate) fn unreadable(database: &Alias, what: &str, cause: &dyn fmt::Display) -> Self {
+        let cause = cause.to_string();
+        Self::new(FailureKind::Failed, format!("{what} of database `{database}`: {}", cause.trim_end()))
+            .on(database)
+    }
+
+    pub(crate) fn on(mut self, database: &Alias) -> Self {
+        self.database = Some(database.clone());
+        self
+    }
+
+    pub(crate) fn of(mut self, migration: &MigrationId) -> Self {
+        self.migration = Some(migration.clone());
+        self
+    }
+
+    pub(crate) fn file(mut self, file: Option<&Path>) -> Self {
+        self.file = file.map(Path::to_owned);
+        self
+    }
+
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(file) = &self.file {
+            write!(f, "{}: ", file.display())?;
+        }
+        f.write_str(&self.message)?;
+        if let Some(help) = &self.help {
+            write!(f, "\n  help: {help}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Failure {}

@@ -1,0 +1,338 @@
+//! What is wrong with migrations before any of them runs.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use diesel::backend::Backend;
+use router_core::{Alias, AppLabel, Hints, Model, Operation};
+
+use super::Version;
+use super::migration::AppMigration;
+use super::sql::{Mention, Part};
+use crate::config::{Database, Engine, TableMap};
+use crate::routing::Routing;
+
+/// What is wrong with a migration, or with where it would run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LintCode {
+    /// A folder or a file cannot be read, or a source cannot list its migrations.
+    UnreadableSource,
+    /// A folder is no migration: its name has no version, or it has no `up.sql`.
+    NoMigration,
+    /// An `up.sql` is empty.
+    Empty,
+    /// A `metadata.toml` cannot be understood.
+    Metadata,
+    /// Two folders of one app have one version.
+    DuplicateVersion,
+    /// There is no file for the engine of a database.
+    NoFileForEngine,
+    /// It begins or ends a transaction by hand, inside of the one that it runs in.
+    TransactionControl,
+    /// A constraint refers to a table on another database.
+    ReferenceElsewhere,
+    /// A statement reads or changes a table on another database.
+    StatementElsewhere,
+    /// It creates a table that the file gives to another app.
+    TableOfOtherApp,
+    /// Two aliases of one physical database would both migrate the app.
+    OnePhysicalDatabase,
+    /// The app is read from another physical database than it is migrated to.
+    ReadElsewhere,
+}
+
+/// One problem that is found before anything runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LintProblem {
+    /// What kind of problem it is.
+    pub code: LintCode,
+    /// The app whose migration it is about.
+    pub app: AppLabel,
+    /// The migration, where it is about one.
+    pub version: Option<Version>,
+    /// The databases where it would go wrong; none where it would everywhere.
+    pub databases: Vec<Alias>,
+    /// The file or folder.
+    pub file: Option<PathBuf>,
+    /// The line in the file, from 1.
+    pub line: Option<u64>,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+impl LintProblem {
+    pub(crate) fn new(code: LintCode, app: &AppLabel, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            app: app.clone(),
+            version: None,
+            databases: Vec::new(),
+            file: None,
+            line: None,
+            message: message.into(),
+            help: None,
+        }
+    }
+
+    pub(crate) fn version(mut self, version: &Version) -> Self {
+        self.version = Some(version.clone());
+        self
+    }
+
+    pub(crate) fn file(mut self, file: &Path) -> Self {
+        self.file = Some(file.to_owned());
+        self
+    }
+
+    pub(crate) fn line(mut self, line: u64) -> Self {
+        self.line = Some(line);
+        self
+    }
+
+    pub(crate) fn database(mut self, alias: &Alias) -> Self {
+        self.databases.push(alias.clone());
+        self
+    }
+
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// `migrations/blog/1_posts/up.sql:3: …`, and the help on a line of its own.
+impl fmt::Display for LintProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.file, self.line) {
+            (Some(file), Some(line)) => write!(f, "{}:{line}: ", file.display())?,
+            (Some(file), None) => write!(f, "{}: ", file.display())?,
+            (None, _) => {}
+        }
+        f.write_str(&self.message)?;
+        if let Some(help) = &self.help {
+            write!(f, "\n  help: {help}")?;
+        }
+        Ok(())
+    }
+}
+
+/// What the rules say of tables, and which aliases are one database.
+pub(crate) struct Linter<'a> {
+    routing: &'a Routing,
+    tables: TableMap,
+    problems: Vec<LintProblem>,
+}
+
+impl<'a> Linter<'a> {
+    pub(crate) fn new(routing: &'a Routing) -> Self {
+        Self { routing, tables: routing.config().table_map(), problems: Vec::new() }
+    }
+
+    pub(crate) fn finish(self) -> Vec<LintProblem> {
+        self.problems
+    }
+
+    /// Looks at a migration as it would run on a database.
+    pub(crate) fn migration<DB: Backend>(&mut self, database: &Database, migration: &AppMigration<DB>) {
+        let engine = database.url.engine();
+        let Some(file) = migration.up(engine) else {
+            self.no_file(database, engine, migration);
+            return;
+        };
+        for piece in &file.script(engine).statements {
+            if piece.controls_transaction && migration.in_transaction {
+                self.tell(
+                    database,
+                    LintProblem::new(
+                        LintCode::TransactionControl,
+                        &migration.id.app,
+                        "begins or ends a transaction by hand, but the migration runs in one with its record",
+                    )
+                    .version(&migration.id.version)
+                    .file(&file.path)
+                    .line(piece.line)
+                    .help("remove the statement, or write `run_in_transaction = false` in metadata.toml"),
+                );
+            }
+            for mention in &piece.mentions {
+                if let Some(problem) = self.mention(database, &migration.id.app, mention) {
+                    let problem = problem.version(&migration.id.version).file(&file.path).line(mention.line);
+                    self.tell(database, problem);
+                }
+            }
+        }
+    }
+
+    fn no_file<DB: Backend>(&mut self, database: &Database, engine: Engine, migration: &AppMigration<DB>) {
+        // A source without text has no files; a folder without any has been told of.
+        if let super::migration::Body::Files(files) = &migration.body
+            && files.up.all().next().is_some()
+        {
+            let message = format!(
+                "migration `{}` of app `{}` has neither `up.sql` nor `up.{engine}.sql`, and would run on \
+                 `{}` of {engine}",
+                migration.id.name, migration.id.app, database.alias
+            );
+            let problem = LintProblem::new(LintCode::NoFileForEngine, &migration.id.app, message)
+                .version(&migration.id.version)
+                .file(&files.folder)
+                .help(format!("write `up.{engine}.sql`; a comment is enough where nothing is to be done"));
+            self.tell(database, problem);
+        }
+    }
+
+    /// Records a problem; what is the same on several databases is told once, with all of them.
+    fn tell(&mut self, database: &Database, problem: LintProblem) {
+        let same = self.problems.iter_mut().rev().find(|known| {
+            known.code == problem.code
+                && known.file == problem.file
+                && known.line == problem.line
+                && known.help == problem.help
+                && known.version == problem.version
+        });
+        match same {
+            Some(known) => {
+                if !known.databases.contains(&database.alias) {
+                    known.databases.push(database.alias.clone());
+                }
+            }
+            None => self.problems.push(problem.database(&database.alias)),
+        }
+    }
+
+    fn mention(&self, database: &Database, app: &AppLabel, mention: &Mention) -> Option<LintProblem> {
+        let table = &mention.table;
+        let owner = self.tables.app_of(table.schema(), table.name())?;
+        if owner == app {
+            return None;
+        }
+        if mention.part == Part::Created {
+            let message = format!(
+                "a migration of app `{app}` creates the table `{table}`, which the file gives to app `{owner}`"
+            );
+            return Some(LintProblem::new(LintCode::TableOfOtherApp, app, message).help(format!(
+                "move the migration to app `{owner}`, or add `{table}` to the `tables` of `{app}`"
+            )));
+        }
+        let homes = self.homes(owner, table.name());
+        if homes.is_empty() || homes.iter().any(|home| self.is_one(home, database)) {
+            return None;
+        }
+        let (here, there) = (&database.alias, &homes[0].alias);
+        Some(match mention.part {
+            Part::Referenced => LintProblem::new(
+                LintCode::ReferenceElsewhere,
+                app,
+                format!(
+                    "refers to `{table}` of app `{owner}`, which is on `{there}`; this migration of app `{app}` \
+                     runs on `{here}`"
+                ),
+            )
+            .help("keep the id column, drop the constraint"),
+            Part::Altered | Part::Used | Part::Created => LintProblem::new(
+                LintCode::StatementElsewhere,
+                app,
+                format!(
+                    "uses `{table}` of app `{owner}`, which is on `{there}`; this migration of app `{app}` runs on \
+                     `{here}`"
+                ),
+            )
+            .help(format!("move the statement to a migration of app `{owner}`, or copy the rows by a program")),
+        })
+    }
+
+    /// Where an app's table is: where its migrations run, or where it is written if nobody here runs them.
+    fn homes(&self, app: &AppLabel, table: &str) -> Vec<&'a Database> {
+        let (config, chain) = (self.routing.config(), self.routing.chain());
+        let model = Model::of(app, Some(table));
+        let migrated: Vec<_> = config
+            .databases
+            .iter()
+            .filter(|database| {
+                may_migrate(database) && chain.migration_allowed(&database.alias, &model, &Hints::default())
+            })
+            .collect();
+        if !migrated.is_empty() {
+            return migrated;
+        }
+        let decision = chain.route(Operation::Write, &model, &Hints::default());
+        config.database(decision.alias().as_str()).into_iter().collect()
+    }
+
+    /// Whether two aliases are declared to be one database: by one URL, or by `migrate_to`.
+    fn is_one(&self, a: &Database, b: &Database) -> bool {
+        let leads = |from: &Database, to: &Database| from.migrate_to.as_ref() == Some(&to.alias);
+        a.alias == b.alias || a.url == b.url || leads(a, b) || leads(b, a)
+    }
+}
+
+/// Whether migrations may run on a database at all.
+pub(crate) fn may_migrate(database: &Database) -> bool {
+    !database.is_replica() && database.migrate && database.operations.contains(Operation::Migrate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::migrate::MigrationId;
+    use crate::migrate::migration::{Body, Files, Sides, SqlFile};
+
+    const FILE: &str = "
+apps:
+  users: { tables: [users] }
+  blog: { tables: [posts] }
+  shop: { tables: [products] }
+  old: { tables: [customers], managed: false }
+databases:
+  default: { url: 'sqlite://default.sqlite3', apps: [users] }
+  blog_db: { url: 'sqlite://blog.sqlite3', apps: [blog, old], migrate_to: blog_admin }
+  blog_admin: { url: 'sqlite://blog.sqlite3' }
+  shop_db: { url: 'sqlite://shop.sqlite3', apps: [shop] }
+";
+
+    #[cfg(feature = "sqlite")]
+    #[test]
+    fn problems_as_data() {
+        let config = Config::from_yaml(FILE).unwrap();
+        let routing = Routing::new(config).unwrap();
+        for (app, alias, sql, expected) in [
+            ("blog", "blog_admin", "CREATE TABLE posts (id INT)", ""),
+            ("blog", "blog_admin", "CREATE TABLE tags (id INT REFERENCES posts (id))", ""),
+            (
+                "blog",
+                "blog_admin",
+                "CREATE TABLE x (id INT,\n u INT REFERENCES users (id))",
+                "2 ReferenceElsewhere",
+            ),
+            ("blog", "blog_admin", "INSERT INTO posts SELECT id FROM users", "1 StatementElsewhere"),
+            ("blog", "blog_admin", "CREATE TABLE products (id INT)", "1 TableOfOtherApp"),
+            ("blog", "blog_admin", "UPDATE customers SET id = 1", ""),
+            ("shop", "shop_db", "UPDATE customers SET id = 1", "1 StatementElsewhere"),
+            ("shop", "shop_db", "SELECT 1; COMMIT", "1 TransactionControl"),
+            ("shop", "shop_db", "CREATE TABLE nobodys (id INT REFERENCES elsewhere (id))", ""),
+        ] {
+            let file = SqlFile::new("up.sql".into(), sql.to_owned());
+            let migration = AppMigration::<diesel::sqlite::Sqlite> {
+                id: MigrationId::new(app.into(), "1".into(), "1_x"),
+                in_transaction: true,
+                body: Body::Files(Files {
+                    up: Sides { any: Some(file), special: Vec::new() },
+                    ..Files::default()
+                }),
+            };
+            let mut linter = Linter::new(&routing);
+            linter.migration(routing.config().database(alias).unwrap(), &migration);
+            let found: Vec<_> = linter
+                .finish()
+                .iter()
+                .map(|problem| format!("{} {:?}", problem.line.unwrap(), problem.code))
+                .collect();
+            assert_eq!(found.join(", "), expected, "{sql}");
+        }
+    }
+}

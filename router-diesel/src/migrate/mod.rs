@@ -1,0 +1,625 @@
+//! Migrations over several databases, driven by the rules that route statements.
+//!
+//! Each app has its migrations in a folder of Diesel's layout: `migrations/<app>/<version>_<name>/up.sql`, with
+//! `down.sql` and `metadata.toml` where they are wanted. `up.postgres.sql` stands in the place of `up.sql` on that
+//! engine, and so do `sqlite` and `mysql`. A source that is embedded or written by hand takes an app's folder's
+//! place by [`Migrator::source`].
+//!
+//! ```no_run
+//! use diesel::SqliteConnection;
+//! use router_diesel::Databases;
+//!
+//! let databases = Databases::<SqliteConnection>::from_file("config/databases.yml")?;
+//! let report = databases.migrator().migrate()?;
+//! println!("{} migrations applied", report.done());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Where a migration runs
+//!
+//! On every database that is no replica, is not `migrate: false` and has `migrate` among its operations, the
+//! migrations of every app for which the routers allow it there: the whole chain is asked, routers of your own
+//! included. Apps that are `managed: false` are never touched. Within one database, the migrations of all its apps
+//! run in the order of their versions, then of their apps. What is not allowed is neither run nor recorded.
+//!
+//! # What is recorded, and where
+//!
+//! The table `__dbrouter_migrations` has a row for each database, app and version. It is on the database itself,
+//! or where `migration_history` says; a database that others reach by `migrate_to` takes their
+//! `migration_history` if it has none of its own.
+//!
+//! A migration and its record are one transaction, unless the engine commits definitions by itself (MariaDB and
+//! MySQL) or `metadata.toml` says `run_in_transaction = false`. Then a crash leaves the migration *dirty*: nothing
+//! more runs on that database until [`Migrator::resolve`] says what a person has found out. Where the record is
+//! kept on another database, a marker in the table `__dbrouter_journal` of the migrated one is part of the
+//! transaction, so that the next run can put the record right.
+//!
+//! # What keeps migrations from running
+//!
+//! | a migration is | then |
+//! |---|---|
+//! | dirty | nothing runs on that database |
+//! | changed: edited after it was applied | nothing runs there, unless [`Migrator::changed`] allows it |
+//! | out of order: pending, though a later one of its app was applied | it runs, with a warning, unless [`Migrator::out_of_order`] refuses it |
+//! | missing: recorded, but not among the migrations | a warning |
+//! | drift: recorded, but its table is not there | a warning |
+
+mod adopt;
+mod catalogue;
+mod error;
+mod event;
+mod fleet;
+mod journal;
+mod lint;
+mod migration;
+mod physical;
+mod plan;
+mod record;
+mod report;
+mod run;
+mod selection;
+mod site;
+mod source;
+mod sql;
+mod state;
+mod step;
+mod version;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use diesel::migration::MigrationSource;
+use router_core::{Alias, AppLabel};
+
+pub use adopt::{AdoptPlan, Adopted, DatabaseAdoption};
+pub use diesel_migrations;
+pub use error::{Failure, FailureKind, MigrateError};
+pub use event::Event;
+pub use fleet::OnError;
+pub use journal::Direction;
+pub use lint::{LintCode, LintProblem};
+pub use plan::{DatabasePlan, Plan, Step, Treat};
+pub use report::{Action, DatabaseReport, DatabaseStatus, Done, Outcome, Report, Status};
+pub use state::{MigrationStatus, State};
+pub use version::{MigrationId, Target, Version};
+
+use crate::backend::RoutedConnection;
+use crate::databases::Databases;
+use lint::Linter;
+use migration::AnySource;
+use plan::{Treatment, choose};
+use run::{Manner, Work};
+use selection::{Found, Job, Narrowing};
+use site::look_only;
+use state::states;
+
+/// What a person found out about a migration whose state is in doubt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Resolution {
+    /// It is there as a whole, as its file now stands: it counts as applied.
+    Applied,
+    /// Nothing of it is there: it is pending again.
+    Reverted,
+}
+
+/// Runs the migrations of all databases, and tells where they stand.
+///
+/// Made by [`Databases::migrator`]. It opens connections of its own, past the pools and without their
+/// `statement_timeout`.
+///
+/// ```no_run
+/// # use diesel::SqliteConnection;
+/// use router_diesel::migrate::{Event, OnError, Target, Version};
+///
+/// # fn demo(databases: &router_diesel::Databases<SqliteConnection>) -> Result<(), Box<dyn std::error::Error>> {
+/// let migrator = databases
+///     .migrator()
+///     .databases(["blog_db", "shop_db"])
+///     .target(Target::Version(Version::new("20240301120000")))
+///     .on_error(OnError::Continue)
+///     .on_event(|event| {
+///         if let Event::MigrationFinished { database, migration, duration, .. } = event {
+///             eprintln!("{database}: {migration} in {duration:?}");
+///         }
+///     });
+/// for database in &migrator.plan()?.databases {
+///     println!("{}: {} to run", database.database, database.steps.len());
+/// }
+/// migrator.migrate()?;
+/// # Ok(()) }
+/// ```
+#[must_use = "a migrator does nothing before it is asked to"]
+pub struct Migrator<C: RoutedConnection> {
+    databases: Databases<C>,
+    sources: Vec<(AppLabel, AnySource<C::Backend>)>,
+    narrowing: Narrowing,
+    manner: Manner,
+    on_error: OnError,
+    jobs: usize,
+    canary: Option<String>,
+}
+
+impl<C: RoutedConnection> fmt::Debug for Migrator<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Migrator")
+            .field("narrowing", &self.narrowing)
+            .field("target", &self.manner.target)
+            .field("on_error", &self.on_error)
+            .field("jobs", &self.jobs)
+            .field("canary", &self.canary)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<C: RoutedConnection> Clone for Migrator<C> {
+    fn clone(&self) -> Self {
+        Self {
+            databases: self.databases.clone(),
+            sources: self.sources.clone(),
+            narrowing: self.narrowing.clone(),
+            manner: self.manner.clone(),
+            on_error: self.on_error,
+            jobs: self.jobs,
+            canary: self.canary.clone(),
+        }
+    }
+}
+
+/// What to migrate, and how.
+impl<C: RoutedConnection> Migrator<C> {
+    pub(crate) fn new(databases: Databases<C>) -> Self {
+        Self {
+            databases,
+            sources: Vec::new(),
+            narrowing: Narrowing::default(),
+            manner: Manner {
+                target: Target::Latest,
+                treatment: Treatment { changed: Treat::Refuse, out_of_order: Treat::Warn },
+                lock_wait: Duration::from_secs(60),
+                listener: None,
+            },
+            on_error: OnError::Stop,
+            jobs: 1,
+            canary: None,
+        }
+    }
+
+    /// Takes an app's migrations from a source instead of its folder: embedded by
+    /// [`embed_migrations!`](diesel_migrations::embed_migrations), or written by hand.
+    ///
+    /// A source shows no text, so its migrations have no checksum and are not looked through before they run. An
+    /// app that the file does not know is an error of the run.
+    pub fn source<S>(mut self, app: impl AsRef<str>, source: S) -> Self
+    where
+        S: MigrationSource<C::Backend> + Send + Sync + 'static,
+    {
+        self.sources.push((AppLabel::new(app.as_ref()), Arc::new(source)));
+        self
+    }
+
+    /// Narrows to one more database. By default, all on which an app is migrated.
+    ///
+    /// A replica, a database that may not be migrated and an unknown one are errors of the run.
+    pub fn database(mut self, alias: impl Into<String>) -> Self {
+        self.narrowing.databases.push(alias.into());
+        self
+    }
+
+    /// Narrows to more databases, each as by [`database`](Self::database).
+    pub fn databases<I>(mut self, aliases: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        self.narrowing.databases.extend(aliases.into_iter().map(Into::into));
+        self
+    }
+
+    /// Narrows to one more app. By default, all that are managed. An unknown or unmanaged one is an error of the
+    /// run.
+    pub fn app(mut self, app: impl AsRef<str>) -> Self {
+        self.narrowing.apps.push(AppLabel::new(app.as_ref()));
+        self
+    }
+
+    /// How far to migrate. By default [`Target::Latest`].
+    pub fn target(mut self, target: Target) -> Self {
+        self.manner.target = target;
+        self
+    }
+
+    /// What happens to the other databases when one has failed. By default [`OnError::Stop`]: what went wrong on
+    /// one goes wrong on the next.
+    pub fn on_error(mut self, on_error: OnError) -> Self {
+        self.on_error = on_error;
+        self
+    }
+
+    /// How many databases are migrated at once, each by a thread of its own. 1 by default.
+    pub fn jobs(mut self, jobs: usize) -> Self {
+        self.jobs = jobs;
+        self
+    }
+
+    /// The database to migrate first and alone: if it fails, no other is begun. None by default.
+    pub fn canary(mut self, alias: impl Into<String>) -> Self {
+        self.canary = Some(alias.into());
+        self
+    }
+
+    /// How long to wait for another process that migrates the same database. 60 s by default.
+    pub fn lock_wait(mut self, wait: Duration) -> Self {
+        self.manner.lock_wait = wait;
+        self
+    }
+
+    /// What to do where a file was edited after it was applied. By default [`Treat::Refuse`]: databases that ran
+    /// the two texts differ.
+    pub fn changed(mut self, treat: Treat) -> Self {
+        self.manner.treatment.changed = treat;
+        self
+    }
+
+    /// What to do with a migration that is pending although a later one of its app was applied, as it happens when
+    /// two branches are merged. By default [`Treat::Warn`]: it runs.
+    pub fn out_of_order(mut self, treat: Treat) -> Self {
+        self.manner.treatment.out_of_order = treat;
+        self
+    }
+
+    /// Tells of progress. With several [`jobs`](Self::jobs), from several threads.
+    pub fn on_event(mut self, listener: impl Fn(Event<'_>) + Send + Sync + 'static) -> Self {
+        self.manner.listener = Some(Arc::new(listener));
+        self
+    }
+}
+
+/// What it does.
+impl<C: RoutedConnection> Migrator<C> {
+    /// Runs what is pending, after [`lint`](Self::lint).
+    ///
+    /// # Errors
+    /// What was wrong, with a report of all that was done nevertheless. Of several databases, those that did not
+    /// fail are migrated or not begun, as [`on_error`](Self::on_error) says.
+    pub fn migrate(&self) -> Result<Report, MigrateError> {
+        self.with_jobs(|found, jobs| {
+            self.check_target(jobs)?;
+            refuse(self.problems(found, jobs))?;
+            self.run(jobs, |_| Some(Work::Migrate))
+        })
+    }
+
+    /// Says what [`migrate`](Self::migrate) would do. Nothing at all is written, not even an empty file.
+    ///
+    /// A database that cannot be reached is a failure in its place in the plan.
+    ///
+    /// # Errors
+    /// A name that is unknown, or one of a replica.
+    pub fn plan(&self) -> Result<Plan, MigrateError> {
+        self.with_jobs(|found, jobs| {
+            self.check_target(jobs)?;
+            let databases = jobs.iter().map(|job| self.plan_for(job)).collect();
+            Ok(Plan { databases, lint: self.problems(found, jobs) })
+        })
+    }
+
+    /// Says where every migration stands. Nothing is written.
+    ///
+    /// A database that cannot be reached is a failure in its place in the status.
+    ///
+    /// # Errors
+    /// A name that is unknown, or one of a replica.
+    pub fn status(&self) -> Result<Status, MigrateError> {
+        self.with_jobs(|_, jobs| {
+            let databases = jobs
+                .iter()
+                .map(|job| {
+                    let (migrations, failure) = match self.statuses(job) {
+                        Ok(migrations) => (migrations, None),
+                        Err(failure) => (Vec::new(), Some(failure)),
+                    };
+                    DatabaseStatus {
+                        database: job.database.alias.clone(),
+                        history: job.history.alias.clone(),
+                        migrations,
+                        failure,
+                    }
+                })
+                .collect();
+            Ok(Status { databases })
+        })
+    }
+
+    /// Reverts the last migrations of a database by their `down.sql`, latest first.
+    ///
+    /// # Errors
+    /// Several databases and none named; a migration that has no `down.sql` or is not among the migrations any
+    /// more; what a database says. The error's report has what was reverted.
+    pub fn rollback(&self, steps: usize) -> Result<Report, MigrateError> {
+        self.with_jobs(|_, jobs| {
+            self.check_named(jobs, "rollback")?;
+            self.run(jobs, |_| Some(Work::Rollback(steps)))
+        })
+    }
+
+    /// Reverts the last migrations of a database and runs them again.
+    ///
+    /// # Errors
+    /// Those of [`rollback`](Self::rollback) and of [`migrate`](Self::migrate).
+    pub fn redo(&self, steps: usize) -> Result<Report, MigrateError> {
+        self.with_jobs(|found, jobs| {
+            self.check_named(jobs, "redo")?;
+            check_sources(found)?;
+            self.run(jobs, |_| Some(Work::Redo(steps)))
+        })
+    }
+
+    /// Records migrations as applied without running them. Without any version, all that are pending up to the
+    /// [`target`](Self::target).
+    ///
+    /// # Errors
+    /// A version that no migration has, or what a database says.
+    pub fn fake<I>(&self, versions: I) -> Result<Report, MigrateError>
+    where
+        I: IntoIterator,
+        I::Item: Into<Version>,
+    {
+        let versions: Vec<Version> = versions.into_iter().map(Into::into).collect();
+        self.with_jobs(|found, jobs| {
+            check_sources(found)?;
+            self.check_target(jobs)?;
+            for version in &versions {
+                check_version(jobs, version)?;
+            }
+            self.run(jobs, |_| Some(Work::Fake(versions.clone())))
+        })
+    }
+
+    /// Says of a migration that is dirty, changed, missing or in drift what a person found out about it.
+    ///
+    /// Where it is in order, its record is left alone, unless that database was named.
+    ///
+    /// # Errors
+    /// No database has a record of it that is in doubt, or what a database says.
+    pub fn resolve(
+        &self,
+        app: impl AsRef<str>,
+        version: impl Into<Version>,
+        resolution: Resolution,
+    ) -> Result<Report, MigrateError> {
+        let (app, version) = (AppLabel::new(app.as_ref()), version.into());
+        let migrator = Self {
+            narrowing: Narrowing { apps: vec![app.clone()], databases: self.narrowing.databases.clone() },
+            ..self.clone()
+        };
+        migrator.with_jobs(|_, jobs| {
+            let is_named = !self.narrowing.databases.is_empty();
+            let mut doubtful: Vec<(Alias, MigrationId)> = Vec::new();
+            for job in jobs {
+                for status in migrator.statuses(job)? {
+                    let is_doubtful =
+                        !status.state.is_pending() && (is_named || status.state != State::Applied);
+                    if status.migration.version == version && is_doubtful {
+                        doubtful.push((job.database.alias.clone(), status.migration));
+                    }
+                }
+            }
+            if doubtful.is_empty() {
+                return Err(MigrateError::usage(format!(
+                    "no database has a record of version {version} of app `{app}` that is in doubt"
+                )));
+            }
+            migrator.run(jobs, |job| {
+                let (_, id) = doubtful.iter().find(|(alias, _)| *alias == job.database.alias)?;
+                Some(Work::Resolve(id.clone(), resolution))
+            })
+        })
+    }
+
+    /// Says what could be taken over from Diesel's own `__diesel_schema_migrations`; [`AdoptPlan::apply`] does it.
+    ///
+    /// # Errors
+    /// A name that is unknown, or what is wrong with the migrations.
+    pub fn adopt(&self) -> Result<AdoptPlan<'_, C>, MigrateError> {
+        self.with_jobs(|found, jobs| {
+            check_sources(found)?;
+            Ok(adopt::plan(self, jobs))
+        })
+    }
+
+    /// Looks for what would go wrong, all of it at once: folders that are no migrations, statements that need a
+    /// table on another database, tables that belong to another app.
+    ///
+    /// What is recorded as applied on a database is not held against it: a file that was applied cannot be edited.
+    /// Databases are asked which of them are one and the same; of those that cannot be reached, nothing is said.
+    ///
+    /// # Errors
+    /// The problems, in [`MigrateError::lint`].
+    pub fn lint(&self) -> Result<(), MigrateError> {
+        self.with_jobs(|found, jobs| refuse(self.problems(found, jobs)))
+    }
+
+    /// Looks for what would go wrong as far as files and rules tell, and connects to nothing.
+    ///
+    /// # Errors
+    /// The problems, in [`MigrateError::lint`], also of migrations that were applied long ago.
+    pub fn lint_files(&self) -> Result<(), MigrateError> {
+        self.with_jobs(|found, jobs| {
+            let mut problems = found.problems.clone();
+            problems.extend(self.problems_of_files(jobs));
+            refuse(problems)
+        })
+    }
+
+    /// The databases on which there is something to migrate, as far as the rules go, in file order.
+    ///
+    /// # Errors
+    /// A name that is unknown, or one of a replica.
+    pub fn targets(&self) -> Result<Vec<Alias>, MigrateError> {
+        self.with_jobs(|_, jobs| Ok(jobs.iter().map(|job| job.database.alias.clone()).collect()))
+    }
+}
+
+impl<C: RoutedConnection> Migrator<C> {
+    fn with_jobs<T>(
+        &self,
+        work: impl FnOnce(&Found<C::Backend>, &[Job<'_, C::Backend>]) -> Result<T, MigrateError>,
+    ) -> Result<T, MigrateError> {
+        let config = self.databases.config();
+        self.narrowing.check(config)?;
+        let found = selection::find(config, &self.sources, &self.narrowing)?;
+        let jobs = self.narrowing.jobs(self.databases.routing(), &found);
+        work(&found, &jobs)
+    }
+
+    /// Does what each database is given to do. One that is given nothing is left out of the report.
+    pub(crate) fn run_each(
+        &self,
+        work: impl Fn(&Job<'_, C::Backend>) -> Option<Work> + Sync,
+    ) -> Result<Report, MigrateError> {
+        self.with_jobs(|_, jobs| self.run(jobs, work))
+    }
+
+    fn run(
+        &self,
+        jobs: &[Job<'_, C::Backend>],
+        work: impl Fn(&Job<'_, C::Backend>) -> Option<Work> + Sync,
+    ) -> Result<Report, MigrateError> {
+        let jobs: Vec<_> = jobs.iter().filter_map(|job| Some((job, work(job)?))).collect();
+        let aliases: Vec<&Alias> = jobs.iter().map(|(job, _)| &job.database.alias).collect();
+        let canary = match &self.canary {
+            Some(name) => {
+                let index = aliases.iter().position(|alias| **alias == **name);
+                let unknown =
+                    || selection::unknown("canary", name, aliases.iter().map(|alias| alias.as_str()));
+                Some(index.ok_or_else(unknown)?)
+            }
+            None => None,
+        };
+        let databases = fleet::each(&aliases, canary, self.jobs, self.on_error, |index| {
+            let (job, work) = &jobs[index];
+            run::run::<C>(&self.manner, job, work)
+        });
+        let failed: Vec<Failure> = databases.iter().flat_map(|database| database.failures.clone()).collect();
+        let report = Report { databases };
+        if failed.is_empty() { Ok(report) } else { Err(MigrateError { report, failed, lint: Vec::new() }) }
+    }
+
+    fn statuses(&self, job: &Job<'_, C::Backend>) -> Result<Vec<MigrationStatus>, Failure> {
+        let known = look_only::<C>(job.database, job.history)?;
+        let engine = job.database.url.engine();
+        Ok(states(engine, &job.migrations, &known, |app| job.has_app(app)))
+    }
+
+    fn plan_for(&self, job: &Job<'_, C::Backend>) -> DatabasePlan {
+        let mut plan = DatabasePlan {
+            database: job.database.alias.clone(),
+            history: job.history.alias.clone(),
+            steps: Vec::new(),
+            failures: Vec::new(),
+            warnings: Vec::new(),
+        };
+        match self.statuses(job) {
+            Ok(statuses) => {
+                let choice =
+                    choose(&job.database.alias, &statuses, &self.manner.target, self.manner.treatment);
+                let engine = job.database.url.engine();
+                plan.steps = job
+                    .migrations
+                    .iter()
+                    .filter(|migration| choice.run.contains(&migration.id))
+                    .map(|migration| Step::new(engine, migration))
+                    .collect();
+                plan.failures = choice.refusals;
+                plan.warnings = choice.warnings;
+            }
+            Err(failure) => plan.failures.push(failure),
+        }
+        plan
+    }
+
+    fn problems_of_files(&self, jobs: &[Job<'_, C::Backend>]) -> Vec<LintProblem> {
+        let mut linter = Linter::new(self.databases.routing());
+        for job in jobs {
+            for migration in &job.migrations {
+                linter.migration(job.database, migration);
+            }
+        }
+        linter.finish()
+    }
+
+    /// Every problem, but for what concerns migrations that a database has applied already.
+    fn problems(&self, found: &Found<C::Backend>, jobs: &[Job<'_, C::Backend>]) -> Vec<LintProblem> {
+        let mut problems = self.problems_of_files(jobs);
+        // Databases are asked only where there is something to ask.
+        for job in jobs {
+            let alias = &job.database.alias;
+            if !problems.iter().any(|problem| problem.databases.contains(alias)) {
+                continue;
+            }
+            let Ok(known) = look_only::<C>(job.database, job.history) else { continue };
+            for problem in &mut problems {
+                let is_recorded = known.records.iter().any(|record| {
+                    record.id.app == problem.app && Some(&record.id.version) == problem.version.as_ref()
+                });
+                if is_recorded {
+                    problem.databases.retain(|database| database != alias);
+                }
+            }
+        }
+        problems.retain(|problem| !problem.databases.is_empty());
+        let mut all = found.problems.clone();
+        all.append(&mut problems);
+        // Aliases are compared whichever of them are narrowed to.
+        let narrowing = Narrowing { databases: Vec::new(), apps: self.narrowing.apps.clone() };
+        let everywhere = narrowing.jobs(self.databases.routing(), found);
+        all.extend(physical::problems::<C>(self.databases.routing(), &everywhere));
+        all
+    }
+
+    fn check_target(&self, jobs: &[Job<'_, C::Backend>]) -> Result<(), MigrateError> {
+        match &self.manner.target {
+            Target::Latest => Ok(()),
+            Target::Version(version) => check_version(jobs, version),
+        }
+    }
+
+    fn check_named(&self, jobs: &[Job<'_, C::Backend>], verb: &str) -> Result<(), MigrateError> {
+        if jobs.len() < 2 || !self.narrowing.databases.is_empty() {
+            return Ok(());
+        }
+        let aliases: Vec<_> = jobs.iter().map(|job| format!("`{}`", job.database.alias)).collect();
+        Err(MigrateError::usage(format!(
+            "{verb} needs a database: there are {}; name the ones that are meant",
+            aliases.join(", ")
+        )))
+    }
+}
+
+fn refuse(problems: Vec<LintProblem>) -> Result<(), MigrateError> {
+    if problems.is_empty() { Ok(()) } else { Err(MigrateError::lint(problems)) }
+}
+
+/// Whether the folders are sound.
+fn check_sources<DB: diesel::backend::Backend>(found: &Found<DB>) -> Result<(), MigrateError> {
+    refuse(found.problems.clone())
+}
+
+fn check_version<DB: diesel::backend::Backend>(
+    jobs: &[Job<'_, DB>],
+    version: &Version,
+) -> Result<(), MigrateError> {
+    let mut all = jobs.iter().flat_map(|job| &job.migrations);
+    if all.any(|migration| migration.id.version == *version) {
+        return Ok(());
+    }
+    let mut apps: Vec<&str> = jobs.iter().flat_map(|job| &job.apps).map(|app| app.as_str()).collect();
+    apps.sort_unstable();
+    apps.dedup();
+    let apps: Vec<_> = apps.iter().map(|app| format!("`{app}`")).collect();
+    Err(MigrateError::usage(format!(
+        "no migration of {} has the version {version}; `status` lists those that there are",
+        if apps.is_empty() { "any app".to_owned() } else { apps.join(", ") }
+    )))
+}

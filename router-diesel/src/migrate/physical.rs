@@ -1,0 +1,134 @@
+//! What is wrong with where migrations run, seen from the databases that the aliases lead to.
+
+use std::path::PathBuf;
+
+use router_core::{Alias, AppLabel, Hints, Model, Operation};
+use rustc_hash::FxHashMap;
+
+use super::lint::{LintCode, LintProblem};
+use super::selection::Job;
+use super::site::open_existing;
+use crate::backend::RoutedConnection;
+use crate::config::{Database, Engine};
+use crate::identity::{self, PhysicalDatabase, canonical, sqlite_file};
+use crate::routing::Routing;
+
+/// A database as such, whatever it is called.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Physical {
+    /// A file of SQLite, which may not be there yet.
+    File(PathBuf),
+    Server(PhysicalDatabase),
+}
+
+/// Two aliases of one database that both migrate an app, and apps that are read where their tables are not.
+///
+/// A server is connected to only where there is something to compare. Of one that does not answer, nothing is said.
+pub(crate) fn problems<C: RoutedConnection>(
+    routing: &Routing,
+    jobs: &[Job<'_, C::Backend>],
+) -> Vec<LintProblem> {
+    let mut known = Known { routing, by_alias: FxHashMap::default() };
+    let mut problems = Vec::new();
+    for app in &routing.config().apps {
+        let app = &app.label;
+        let databases: Vec<&Database> =
+            jobs.iter().filter(|job| job.has_app(app)).map(|job| job.database).collect();
+        let has_migrations =
+            jobs.iter().any(|job| job.migrations.iter().any(|migration| migration.id.app == *app));
+        if databases.is_empty() || !has_migrations {
+            continue;
+        }
+        if databases.len() > 1 {
+            problems.extend(known.twice::<C>(app, &databases));
+        }
+        problems.extend(known.read_elsewhere::<C>(app, &databases));
+    }
+    problems
+}
+
+/// What is known of the aliases so far; nothing of those that did not answer.
+struct Known<'a> {
+    routing: &'a Routing,
+    by_alias: FxHashMap<Alias, Option<Physical>>,
+}
+
+impl Known<'_> {
+    fn of<C: RoutedConnection>(&mut self, database: &Database) -> Option<Physical> {
+        if let Some(known) = self.by_alias.get(&database.alias) {
+            return known.clone();
+        }
+        let physical = ask::<C>(database);
+        self.by_alias.insert(database.alias.clone(), physical.clone());
+        physical
+    }
+
+    fn twice<C: RoutedConnection>(&mut self, app: &AppLabel, databases: &[&Database]) -> Vec<LintProblem> {
+        let mut first: FxHashMap<Physical, &Database> = FxHashMap::default();
+        let mut problems = Vec::new();
+        for database in databases {
+            let Some(physical) = self.of::<C>(database) else { continue };
+            let Some(other) = first.get(&physical) else {
+                first.insert(physical, database);
+                continue;
+            };
+            let message = format!(
+                "`{}` and `{}` are one database, and app `{app}` would be migrated by both names",
+                other.alias, database.alias
+            );
+            problems.push(
+                LintProblem::new(LintCode::OnePhysicalDatabase, app, message)
+                    .database(&other.alias)
+                    .database(&database.alias)
+                    .help("allow the app's migrations by one of them: `migrate: false` on the other, or `migrate_to`"),
+            );
+        }
+        problems
+    }
+
+    fn read_elsewhere<C: RoutedConnection>(
+        &mut self,
+        app: &AppLabel,
+        databases: &[&Database],
+    ) -> Option<LintProblem> {
+        let config = self.routing.config();
+        let model = Model::of(app, None);
+        let decision = self.routing.chain().route(Operation::Read, &model, &Hints::default());
+        let read = config.database(decision.alias().as_str())?;
+        // A replica has what its primary has.
+        let read = match &read.replica_of {
+            Some(primary) => config.database(primary.as_str())?,
+            None => read,
+        };
+        if databases.iter().any(|database| database.alias == read.alias) {
+            return None;
+        }
+        let there = self.of::<C>(read)?;
+        for database in databases {
+            if self.of::<C>(database)? == there {
+                return None;
+            }
+        }
+        let migrated: Vec<_> = databases.iter().map(|database| format!("`{}`", database.alias)).collect();
+        let message = format!(
+            "app `{app}` is migrated on {}, and read from `{}`, which is another database",
+            migrated.join(", "),
+            read.alias
+        );
+        let mut problem = LintProblem::new(LintCode::ReadElsewhere, app, message).help(
+            "let it be migrated where it is read; to keep only the records elsewhere, write `migration_history`",
+        );
+        for database in databases {
+            problem = problem.database(&database.alias);
+        }
+        Some(problem)
+    }
+}
+
+fn ask<C: RoutedConnection>(database: &Database) -> Option<Physical> {
+    if database.url.engine() == Engine::Sqlite {
+        return sqlite_file(&database.url).map(|file| Physical::File(canonical(&file)));
+    }
+    let mut conn = open_existing::<C>(database).ok()??;
+    identity::of(&mut conn, &database.url).ok().map(Physical::Server)
+}

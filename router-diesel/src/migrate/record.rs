@@ -1,0 +1,295 @@
+//! The records of what was applied: one table, `__dbrouter_migrations`.
+
+use std::time::Duration;
+
+use diesel::QueryResult;
+use router_core::{Alias, AppLabel};
+
+use super::{MigrationId, Version};
+use crate::backend::RoutedConnection;
+use crate::config::Engine;
+
+/// The table of records.
+pub(crate) const TABLE: &str = "__dbrouter_migrations";
+
+/// What a record says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RecordState {
+    /// It was applied.
+    Applied,
+    /// It runs, or was interrupted, where nothing could be rolled back.
+    Running,
+    /// It is being reverted, or that was interrupted, where nothing could be rolled back.
+    Undoing,
+    /// It runs in a transaction on another database than this record, whose journal knows how it ended.
+    Applying,
+    /// It is reverted in a transaction on another database than this record.
+    Reverting,
+    /// It failed where nothing could be rolled back.
+    Dirty,
+}
+
+impl RecordState {
+    const ALL: [Self; 6] =
+        [Self::Applied, Self::Running, Self::Undoing, Self::Applying, Self::Reverting, Self::Dirty];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Running => "running",
+            Self::Undoing => "undoing",
+            Self::Applying => "applying",
+            Self::Reverting => "reverting",
+            Self::Dirty => "dirty",
+        }
+    }
+}
+
+/// One row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Record {
+    pub(crate) id: MigrationId,
+    pub(crate) checksum: Option<String>,
+    pub(crate) state: RecordState,
+    /// In UTC, as the engine writes it.
+    pub(crate) applied_at: String,
+    pub(crate) duration: Option<Duration>,
+}
+
+/// The records of one database, wherever they are kept.
+#[derive(Debug, Clone)]
+pub(crate) struct Records {
+    /// The database that they are about.
+    pub(crate) database: Alias,
+    /// The engine that keeps them.
+    pub(crate) engine: Engine,
+}
+
+impl Records {
+    /// Makes the table if it is not there. Of several that try at once, one wins and the others see its table.
+    pub(crate) fn create<C: RoutedConnection>(&self, conn: &mut C) -> QueryResult<()> {
+        let database = self.column();
+        let (time, options) = match self.engine {
+            Engine::Sqlite => ("TIMESTAMP", ""),
+            Engine::Postgres => ("TIMESTAMP(0)", ""),
+            // Names are told apart by case, as everywhere else.
+            Engine::Mysql => ("DATETIME", " CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"),
+        };
+        let sql = format!(
+            "CREATE TABLE IF NOT EXISTS {TABLE} (\
+             {database} VARCHAR(190) NOT NULL, app VARCHAR(190) NOT NULL, version VARCHAR(190) NOT NULL, \
+             name VARCHAR(255) NOT NULL, checksum VARCHAR(64), state VARCHAR(16) NOT NULL, \
+             applied_at {time} NOT NULL, duration_ms BIGINT, \
+             PRIMARY KEY ({database}, app, version)){options}"
+        );
+        match conn.batch_execute(&sql) {
+            Ok(()) => Ok(()),
+            // PostgreSQL refuses the loser of a race in spite of IF NOT EXISTS, once the winner's table is there.
+            Err(error) => conn
+                .texts(&format!("SELECT name AS value FROM {TABLE} WHERE 1 = 0"))
+                .map_or(Err(error), |_| Ok(())),
+        }
+    }
+
+    /// Reads the rows of this database, in version order. A row of a newer kind is an error.
+    pub(crate) fn read<C: RoutedConnection>(&self, conn: &mut C) -> QueryResult<Vec<Record>> {
+        let columns = [
+            "app".to_owned(),
+            "version".to_owned(),
+            "name".to_owned(),
+            "COALESCE(checksum, '')".to_owned(),
+            "state".to_owned(),
+            as_text(self.engine, "applied_at"),
+            format!("COALESCE({}, '')", as_text(self.engine, "duration_ms")),
+        ];
+        let sql = format!(
+            "SELECT {} AS value FROM {TABLE} WHERE {} = {}",
+            joined(self.engine, &columns),
+            self.column(),
+            quoted(self.engine, self.database.as_str()),
+        );
+        let mut records = Vec::new();
+        for row in conn.texts(&sql)?.into_iter().flatten() {
+            let fields: Vec<&str> = row.split(SEPARATOR).collect();
+            let [app, version, name, checksum, state, applied_at, duration] = fields[..] else {
+                return Err(unknown(&row));
+            };
+            records.push(Record {
+                id: MigrationId::new(AppLabel::new(app), Version::new(version), name),
+                checksum: (!checksum.is_empty()).then(|| checksum.to_owned()),
+                state: RecordState::ALL
+                    .into_iter()
+                    .find(|known| known.as_str() == state)
+                    .ok_or_else(|| unknown(state))?,
+                applied_at: applied_at.to_owned(),
+                duration: duration.parse().ok().map(Duration::from_millis),
+            });
+        }
+        records.sort_by(|a, b| a.id.order().cmp(&b.id.order()));
+        Ok(records)
+    }
+
+    /// Writes a row that must not be there yet. Another process that writes the same waits for this one.
+    pub(crate) fn insert<C: RoutedConnection>(
+        &self,
+        conn: &mut C,
+        id: &MigrationId,
+        checksum: Option<&str>,
+        state: RecordState,
+    ) -> QueryResult<()> {
+        self.insert_at(conn, id, checksum, state, None)
+    }
+
+    /// The same, with the time at which it was applied if that is known.
+    pub(crate) fn insert_at<C: RoutedConnection>(
+        &self,
+        conn: &mut C,
+        id: &MigrationId,
+        checksum: Option<&str>,
+        state: RecordState,
+        applied_at: Option<&str>,
+    ) -> QueryResult<()> {
+        let text = |text: &str| quoted(self.engine, text);
+        let sql = format!(
+            "INSERT INTO {TABLE} ({}, app, version, name, checksum, state, applied_at) \
+             VALUES ({}, {}, {}, {}, {}, {}, {})",
+            self.column(),
+            text(self.database.as_str()),
+            text(id.app.as_str()),
+            text(id.version.as_str()),
+            text(&id.name),
+            checksum.map_or_else(|| "NULL".to_owned(), text),
+            text(state.as_str()),
+            applied_at.map_or_else(|| now(self.engine).to_owned(), text),
+        );
+        conn.batch_execute(&sql)
+    }
+
+    /// Says that a migration was applied, and how long it took.
+    pub(crate) fn finish<C: RoutedConnection>(
+        &self,
+        conn: &mut C,
+        id: &MigrationId,
+        duration: Option<Duration>,
+    ) -> QueryResult<()> {
+        let duration =
+            duration.map_or_else(|| "NULL".to_owned(), |duration| duration.as_millis().to_string());
+        let sql = format!(
+            "UPDATE {TABLE} SET state = 'applied', applied_at = {}, duration_ms = {duration} {}",
+            now(self.engine),
+            self.only(id),
+        );
+        conn.batch_execute(&sql)
+    }
+
+    /// Changes the state of a row and nothing else.
+    pub(crate) fn set_state<C: RoutedConnection>(
+        &self,
+        conn: &mut C,
+        id: &MigrationId,
+        state: RecordState,
+    ) -> QueryResult<()> {
+        conn.batch_execute(&format!("UPDATE {TABLE} SET state = '{}' {}", state.as_str(), self.only(id)))
+    }
+
+    /// Says that a migration is applied as its file now stands.
+    pub(crate) fn accept<C: RoutedConnection>(
+        &self,
+        conn: &mut C,
+        id: &MigrationId,
+        checksum: Option<&str>,
+    ) -> QueryResult<()> {
+        let checksum = checksum.map_or_else(|| "NULL".to_owned(), |checksum| quoted(self.engine, checksum));
+        let sql = format!("UPDATE {TABLE} SET state = 'applied', checksum = {checksum} {}", self.only(id));
+        conn.batch_execute(&sql)
+    }
+
+    /// Takes a row away.
+    pub(crate) fn delete<C: RoutedConnection>(&self, conn: &mut C, id: &MigrationId) -> QueryResult<()> {
+        conn.batch_execute(&format!("DELETE FROM {TABLE} {}", self.only(id)))
+    }
+
+    /// `database` is a word of MySQL's own, so it is quoted everywhere.
+    fn column(&self) -> &'static str {
+        if self.engine == Engine::Mysql { "`database`" } else { "\"database\"" }
+    }
+
+    fn only(&self, id: &MigrationId) -> String {
+        format!(
+            "WHERE {} = {} AND app = {} AND version = {}",
+            self.column(),
+            quoted(self.engine, self.database.as_str()),
+            quoted(self.engine, id.app.as_str()),
+            quoted(self.engine, id.version.as_str()),
+        )
+    }
+}
+
+/// What stands between the columns of a row that is read as one text.
+pub(crate) const SEPARATOR: char = '\u{1f}';
+
+fn unknown(what: &str) -> diesel::result::Error {
+    let message = format!("the table `{TABLE}` holds what this version does not know: {what:?}");
+    diesel::result::Error::DeserializationError(message.into())
+}
+
+fn as_text(engine: Engine, column: &str) -> String {
+    match engine {
+        Engine::Mysql => format!("CAST({column} AS CHAR)"),
+        Engine::Sqlite | Engine::Postgres => format!("CAST({column} AS TEXT)"),
+    }
+}
+
+/// Several columns as one text.
+pub(crate) fn joined(engine: Engine, columns: &[impl AsRef<str>]) -> String {
+    let columns: Vec<&str> = columns.iter().map(AsRef::as_ref).collect();
+    match engine {
+        Engine::Sqlite => columns.join(" || char(31) || "),
+        Engine::Postgres => columns.join(" || chr(31) || "),
+        Engine::Mysql => format!("CONCAT_WS(CHAR(31 USING utf8mb4), {})", columns.join(", ")),
+    }
+}
+
+fn now(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Sqlite => "CURRENT_TIMESTAMP",
+        Engine::Postgres => "(now() AT TIME ZONE 'utc')",
+        Engine::Mysql => "UTC_TIMESTAMP()",
+    }
+}
+
+/// A text as a literal of SQL.
+pub(crate) fn quoted(engine: Engine, text: &str) -> String {
+    let text = text.replace('\'', "''");
+    if !text.contains('\\') {
+        return format!("'{text}'");
+    }
+    match engine {
+        Engine::Sqlite => format!("'{text}'"),
+        // Whatever `standard_conforming_strings` says.
+        Engine::Postgres => format!("E'{}'", text.replace('\\', "\\\\")),
+        // Whatever NO_BACKSLASH_ESCAPES says.
+        Engine::Mysql => {
+            let hex: String = text.replace("''", "'").bytes().map(|byte| format!("{byte:02x}")).collect();
+            format!("_utf8mb4 X'{hex}'")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn literals_as_data() {
+        for (text, sqlite, postgres, mysql) in [
+            ("a", "'a'", "'a'", "'a'"),
+            ("o'b", "'o''b'", "'o''b'", "'o''b'"),
+            ("\\'", "'\\'''", "E'\\\\'''", "_utf8mb4 X'5c27'"),
+        ] {
+            assert_eq!(quoted(Engine::Sqlite, text), sqlite);
+            assert_eq!(quoted(Engine::Postgres, text), postgres);
+            assert_eq!(quoted(Engine::Mysql, text), mysql);
+        }
+    }
+}

@@ -1,0 +1,365 @@
+//! A run on one database: look, lock, look again, put right, act.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::error::{Failure, FailureKind};
+use super::event::Event;
+use super::journal::{self, Direction};
+use super::migration::AppMigration;
+use super::plan::{Treatment, choose};
+use super::record::RecordState;
+use super::report::{Action, DatabaseReport, Done};
+use super::selection::Job;
+use super::site::Site;
+use super::state::{Known, Mending, MigrationStatus, State, mending, states};
+use super::step::{self, Ended};
+use super::{MigrationId, Resolution, Target, Version};
+use crate::backend::RoutedConnection;
+use crate::lock::{self, Lock, LockError};
+
+/// Who is told of progress.
+pub(crate) type Listener = Arc<dyn Fn(Event<'_>) + Send + Sync>;
+
+/// What is to be done on each database.
+#[derive(Debug, Clone)]
+pub(crate) enum Work {
+    /// Runs what is pending.
+    Migrate,
+    /// Reverts the last so many.
+    Rollback(usize),
+    /// Reverts the last so many and runs them again.
+    Redo(usize),
+    /// Records these as applied; none means all that are pending.
+    Fake(Vec<Version>),
+    /// Says of one what a person found out.
+    Resolve(MigrationId, Resolution),
+    /// Records these, with the time at which each was applied.
+    Adopt(Vec<(MigrationId, String)>),
+}
+
+/// How a run goes about it.
+#[derive(Clone)]
+pub(crate) struct Manner {
+    pub(crate) target: Target,
+    pub(crate) treatment: Treatment,
+    pub(crate) lock_wait: Duration,
+    pub(crate) listener: Option<Listener>,
+}
+
+impl Manner {
+    pub(crate) fn tell(&self, event: Event<'_>) {
+        if let Some(listener) = &self.listener {
+            listener(event);
+        }
+    }
+}
+
+/// Does the work on one database, and reports whatever happens.
+pub(crate) fn run<C: RoutedConnection>(
+    manner: &Manner,
+    job: &Job<'_, C::Backend>,
+    work: &Work,
+) -> DatabaseReport {
+    let start = Instant::now();
+    let mut run = Run::<C> { manner, job, report: DatabaseReport::new(&job.database.alias) };
+    if let Err(failure) = run.go(work) {
+        run.report.failures.push(failure);
+    }
+    let mut report = run.report;
+    report.duration = start.elapsed();
+    report.settle();
+    manner.tell(Event::DatabaseFinished { report: &report });
+    report
+}
+
+struct Run<'a, C: RoutedConnection> {
+    manner: &'a Manner,
+    job: &'a Job<'a, C::Backend>,
+    report: DatabaseReport,
+}
+
+impl<C: RoutedConnection> Run<'_, C> {
+    fn go(&mut self, work: &Work) -> Result<(), Failure> {
+        // What has no migrations has nothing to run, and need not be there yet.
+        if matches!(work, Work::Migrate) && self.job.migrations.is_empty() {
+            return Ok(());
+        }
+        let mut site = Site::<C>::open(self.job.database, self.job.history)?;
+        let known = site.look()?;
+        if !self.is_due(&site, work, &known) {
+            return Ok(());
+        }
+        if self.job.database.read_only {
+            let alias = &self.job.database.alias;
+            let message = format!("database `{alias}` is `read_only: true`, so no migration may run on it");
+            return Err(Failure::new(FailureKind::Refused, message).on(alias));
+        }
+        let mut lock = self.lock()?;
+        // Another process may have done all of it while this one waited.
+        let known = site.look()?;
+        site.mend(&known, |migration, applied| {
+            let database = &self.job.database.alias;
+            self.manner.tell(Event::Mended { database, migration, applied });
+        })?;
+        let known = site.look()?;
+        site.prepare()?;
+        let done = self.act(&mut site, &mut lock, work, &known);
+        if site.remote.is_some() && site.is_transactional() && done.is_ok() {
+            journal::clear(&mut site.conn).map_err(|error| {
+                Failure::unreadable(&self.job.database.alias, "cannot clear the journal", &error)
+            })?;
+        }
+        done
+    }
+
+    /// Whether there is a reason to take the lock. Warnings need none.
+    fn is_due(&mut self, site: &Site<C>, work: &Work, known: &Known) -> bool {
+        let Work::Migrate = work else { return true };
+        let choice = self.choose(site, known);
+        let is_due = !choice.run.is_empty()
+            || !choice.refusals.is_empty()
+            || known.records.iter().any(|record| mending(record, &known.markers) != Mending::None);
+        if !is_due {
+            self.warn(choice.warnings);
+        }
+        is_due
+    }
+
+    fn statuses(&self, site: &Site<C>, known: &Known) -> Vec<MigrationStatus> {
+        states(site.engine(), &self.job.migrations, known, |app| self.job.has_app(app))
+    }
+
+    fn choose(&self, site: &Site<C>, known: &Known) -> super::plan::Choice {
+        let statuses = self.statuses(site, known);
+        choose(&self.job.database.alias, &statuses, &self.manner.target, self.manner.treatment)
+    }
+
+    fn warn(&mut self, warnings: Vec<String>) {
+        for message in warnings {
+            self.manner.tell(Event::Warning { database: &self.job.database.alias, message: &message });
+            self.report.warnings.push(message);
+        }
+    }
+
+    /// Takes the lock. Whoever has to wait is told for whom.
+    fn lock(&self) -> Result<Lock, Failure> {
+        let (database, wait) = (self.job.database, self.manner.lock_wait);
+        let lock = match lock::acquire::<C>(database, Duration::ZERO) {
+            Err(error @ LockError::Held { .. }) if !wait.is_zero() => {
+                let holder = error.to_string();
+                self.manner.tell(Event::LockWaiting { database: &database.alias, holder: &holder });
+                lock::acquire::<C>(database, wait)
+            }
+            other => other,
+        };
+        lock.map_err(|error| locked(&database.alias, &error))
+    }
+
+    fn act(
+        &mut self,
+        site: &mut Site<C>,
+        lock: &mut Lock,
+        work: &Work,
+        known: &Known,
+    ) -> Result<(), Failure> {
+        match work {
+            Work::Migrate => {
+                let choice = self.choose(site, known);
+                self.warn(choice.warnings);
+                if !choice.refusals.is_empty() {
+                    self.report.not_done = choice.run;
+                    self.report.failures = choice.refusals;
+                    return Ok(());
+                }
+                self.steps(site, lock, choice.run, Direction::Up)
+            }
+            Work::Rollback(count) => self.back(site, lock, known, *count).map(drop),
+            Work::Redo(count) => {
+                let mut ids = self.back(site, lock, known, *count)?;
+                ids.reverse();
+                self.steps(site, lock, ids, Direction::Up)
+            }
+            Work::Fake(versions) => self.fake(site, known, versions),
+            Work::Resolve(id, resolution) => self.resolve(site, known, id, *resolution),
+            Work::Adopt(rows) => self.adopt(site, known, rows),
+        }
+    }
+
+    fn find(&self, id: &MigrationId) -> Option<&AppMigration<C::Backend>> {
+        self.job
+            .migrations
+            .iter()
+            .find(|migration| migration.id.app == id.app && migration.id.version == id.version)
+            .copied()
+    }
+
+    /// Runs migrations in the given order, and stops at the first that fails: later ones may need it.
+    fn steps(
+        &mut self,
+        site: &mut Site<C>,
+        lock: &mut Lock,
+        ids: Vec<MigrationId>,
+        direction: Direction,
+    ) -> Result<(), Failure> {
+        let (database, manner) = (&self.job.database.alias, self.manner);
+        if !ids.is_empty() {
+            manner.tell(Event::DatabaseStarted { database, pending: ids.len() });
+        }
+        let mut rest = ids.into_iter();
+        while let Some(id) = rest.next() {
+            manner.tell(Event::MigrationStarted { database, migration: &id, direction });
+            let outcome = match (lock.check(), self.find(&id)) {
+                (Err(error), _) => Err(locked(database, &error).of(&id)),
+                (Ok(()), None) => Err(no_such_file(database, &id)),
+                (Ok(()), Some(migration)) => step::run(site, migration, direction),
+            };
+            match outcome {
+                Ok(Ended::Done(duration)) => {
+                    manner.tell(Event::MigrationFinished { database, migration: &id, direction, duration });
+                    let action = match direction {
+                        Direction::Up => Action::Applied,
+                        Direction::Down => Action::Reverted,
+                    };
+                    self.report.done.push(Done { migration: id, action, duration: Some(duration) });
+                }
+                Ok(Ended::ByAnother) => {}
+                Err(failure) => {
+                    manner.tell(Event::MigrationFailed { database, migration: &id, failure: &failure });
+                    self.report.not_done.push(id);
+                    self.report.not_done.extend(rest);
+                    return Err(failure);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reverts the last migrations, latest first, and says which.
+    fn back(
+        &mut self,
+        site: &mut Site<C>,
+        lock: &mut Lock,
+        known: &Known,
+        count: usize,
+    ) -> Result<Vec<MigrationId>, Failure> {
+        let database = &self.job.database.alias;
+        let statuses = self.statuses(site, known);
+        if let Some(dirty) = statuses.iter().find(|status| status.state == State::Dirty) {
+            let message = format!(
+                "migration `{}` of app `{}` is dirty on `{database}`, so nothing is reverted there",
+                dirty.migration.name, dirty.migration.app
+            );
+            return Err(Failure::refused(database, &dirty.migration, message)
+                .file(dirty.file.as_deref())
+                .help("say `resolve --applied` or `resolve --reverted` first"));
+        }
+        let recorded = statuses.iter().rev().filter(|status| !status.state.is_pending());
+        let ids: Vec<_> = recorded.take(count).map(|status| status.migration.clone()).collect();
+        // Nothing is reverted if one of them cannot be.
+        for id in &ids {
+            if self.find(id).is_none() {
+                self.report.not_done.clone_from(&ids);
+                return Err(no_such_file(database, id));
+            }
+        }
+        self.steps(site, lock, ids.clone(), Direction::Down)?;
+        Ok(ids)
+    }
+
+    fn fake(&mut self, site: &mut Site<C>, known: &Known, versions: &[Version]) -> Result<(), Failure> {
+        let engine = site.engine();
+        let wanted = |version: &Version| {
+            if versions.is_empty() { self.manner.target.reaches(version) } else { versions.contains(version) }
+        };
+        let statuses = self.statuses(site, known);
+        let pending = statuses.iter().filter(|status| status.state.is_pending());
+        for status in pending.filter(|status| wanted(&status.migration.version)) {
+            let id = &status.migration;
+            let checksum = self.find(id).and_then(|migration| migration.checksum(engine)).map(str::to_owned);
+            let (records, conn) = site.books();
+            records
+                .insert(conn, id, checksum.as_deref(), RecordState::Applied)
+                .map_err(|error| unrecorded(&self.job.database.alias, id, &error))?;
+            self.did(id, Action::Recorded);
+        }
+        Ok(())
+    }
+
+    fn resolve(
+        &mut self,
+        site: &mut Site<C>,
+        known: &Known,
+        id: &MigrationId,
+        resolution: Resolution,
+    ) -> Result<(), Failure> {
+        let engine = site.engine();
+        let Some(record) =
+            known.records.iter().find(|record| record.id.app == id.app && record.id.version == id.version)
+        else {
+            return Ok(());
+        };
+        let checksum = self.find(id).and_then(|migration| migration.checksum(engine));
+        let (records, conn) = site.books();
+        let (told, action) = match resolution {
+            Resolution::Applied => (records.accept(conn, &record.id, checksum), Action::Recorded),
+            Resolution::Reverted => (records.delete(conn, &record.id), Action::Forgotten),
+        };
+        told.map_err(|error| unrecorded(&self.job.database.alias, id, &error))?;
+        self.did(&record.id, action);
+        Ok(())
+    }
+
+    fn adopt(
+        &mut self,
+        site: &mut Site<C>,
+        known: &Known,
+        rows: &[(MigrationId, String)],
+    ) -> Result<(), Failure> {
+        let engine = site.engine();
+        for (id, run_on) in rows {
+            let is_known =
+                known.records.iter().any(|record| record.id.app == id.app && record.id.version == id.version);
+            if is_known {
+                continue;
+            }
+            let checksum = self.find(id).and_then(|migration| migration.checksum(engine)).map(str::to_owned);
+            let (records, conn) = site.books();
+            records
+                .insert_at(conn, id, checksum.as_deref(), RecordState::Applied, Some(run_on))
+                .map_err(|error| unrecorded(&self.job.database.alias, id, &error))?;
+            self.did(id, Action::Recorded);
+        }
+        Ok(())
+    }
+
+    fn did(&mut self, id: &MigrationId, action: Action) {
+        self.report.done.push(Done { migration: id.clone(), action, duration: None });
+    }
+}
+
+fn locked(database: &router_core::Alias, error: &LockError) -> Failure {
+    let kind = match error {
+        LockError::Unreachable { .. } => FailureKind::Unreachable,
+        _ => FailureKind::Locked,
+    };
+    Failure::new(kind, error.to_string()).on(database)
+}
+
+fn no_such_file(database: &router_core::Alias, id: &MigrationId) -> Failure {
+    let message = format!(
+        "version {} of app `{}` is recorded on `{database}` as `{}`, but not among the migrations, so it cannot be \
+         reverted; nothing of it was changed",
+        id.version, id.app, id.name
+    );
+    Failure::new(FailureKind::Failed, message)
+        .on(database)
+        .of(id)
+        .help("bring its folder back, or say `resolve --reverted` once its changes are undone by hand")
+}
+
+fn unrecorded(database: &router_core::Alias, id: &MigrationId, error: &diesel::result::Error) -> Failure {
+    let message =
+        format!("migration `{}` of app `{}` cannot be recorded for `{database}`: {error}", id.name, id.app);
+    Failure::new(FailureKind::Failed, message).on(database).of(id)
+}

@@ -1,0 +1,166 @@
+//! Which databases and apps a call is about.
+
+use diesel::backend::Backend;
+use router_core::{AppLabel, Hints, Model};
+use rustc_hash::FxHashMap;
+
+use super::error::MigrateError;
+use super::lint::{LintProblem, may_migrate};
+use super::migration::{AnySource, AppMigration};
+use super::site::history_of;
+use super::source;
+use crate::config::{Config, Database};
+use crate::routing::Routing;
+
+/// What a caller narrowed a call to. Empty is everything.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Narrowing {
+    pub(crate) databases: Vec<String>,
+    pub(crate) apps: Vec<AppLabel>,
+}
+
+/// All migrations that were found, by app.
+pub(crate) struct Found<DB: Backend> {
+    pub(crate) apps: FxHashMap<AppLabel, Vec<AppMigration<DB>>>,
+    pub(crate) problems: Vec<LintProblem>,
+}
+
+/// A database, and the migrations that belong on it.
+pub(crate) struct Job<'a, DB: Backend> {
+    pub(crate) database: &'a Database,
+    pub(crate) history: &'a Database,
+    pub(crate) apps: Vec<&'a AppLabel>,
+    /// In the order in which they run.
+    pub(crate) migrations: Vec<&'a AppMigration<DB>>,
+}
+
+impl<DB: Backend> Job<'_, DB> {
+    pub(crate) fn has_app(&self, app: &AppLabel) -> bool {
+        self.apps.contains(&app)
+    }
+}
+
+impl Narrowing {
+    /// Checks the names, each against what there is.
+    pub(crate) fn check(&self, config: &Config) -> Result<(), MigrateError> {
+        for alias in &self.databases {
+            let Some(database) = config.database(alias) else {
+                let known = config.databases.iter().map(|database| database.alias.as_str());
+                return Err(unknown("database", alias, known));
+            };
+            if let Some(primary) = &database.replica_of {
+                return Err(MigrateError::usage(format!(
+                    "database `{alias}` is a replica, and no task touches one; name its primary `{primary}`"
+                )));
+            }
+            if !may_migrate(database) {
+                return Err(MigrateError::usage(format!(
+                    "no migration may run on database `{alias}`: its `migrate` is false, or its `operations` lack \
+                     `migrate`"
+                )));
+            }
+        }
+        for app in &self.apps {
+            match config.app(app.as_str()) {
+                None => {
+                    return Err(unknown(
+                        "app",
+                        app.as_str(),
+                        config.apps.iter().map(|app| app.label.as_str()),
+                    ));
+                }
+                Some(app) if !app.managed => {
+                    return Err(MigrateError::usage(format!(
+                        "app `{}` is `managed: false`: its migrations are somebody else's",
+                        app.label
+                    )));
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn has_app(&self, app: &AppLabel) -> bool {
+        self.apps.is_empty() || self.apps.contains(app)
+    }
+
+    fn has_database(&self, database: &Database) -> bool {
+        self.databases.is_empty() || self.databases.iter().any(|alias| database.alias == **alias)
+    }
+
+    /// The databases and their apps, in file order. A database where no app migrates is left out.
+    pub(crate) fn jobs<'a, DB: Backend>(
+        &self,
+        routing: &'a Routing,
+        found: &'a Found<DB>,
+    ) -> Vec<Job<'a, DB>> {
+        let (config, chain) = (routing.config(), routing.chain());
+        let mut jobs = Vec::new();
+        for database in &config.databases {
+            if !may_migrate(database) || !self.has_database(database) {
+                continue;
+            }
+            let allowed = |app: &AppLabel| {
+                chain.migration_allowed(&database.alias, &Model::of(app, None), &Hints::default())
+            };
+            let apps: Vec<&AppLabel> = config
+                .apps
+                .iter()
+                .filter(|app| app.managed && self.has_app(&app.label) && allowed(&app.label))
+                .map(|app| &app.label)
+                .collect();
+            if apps.is_empty() {
+                continue;
+            }
+            let mut migrations: Vec<_> =
+                apps.iter().filter_map(|app| found.apps.get(*app)).flatten().collect();
+            migrations.sort_by(|a, b| a.id.order().cmp(&b.id.order()));
+            jobs.push(Job { database, history: history_of(config, database), apps, migrations });
+        }
+        jobs
+    }
+}
+
+/// Reads every managed app's migrations, and every problem with them.
+pub(crate) fn find<DB: Backend>(
+    config: &Config,
+    sources: &[(AppLabel, AnySource<DB>)],
+    narrowing: &Narrowing,
+) -> Result<Found<DB>, MigrateError> {
+    for (app, _) in sources {
+        if config.app(app.as_str()).is_none() {
+            return Err(unknown("app", app.as_str(), config.apps.iter().map(|app| app.label.as_str())));
+        }
+    }
+    let mut found = Found { apps: FxHashMap::default(), problems: Vec::new() };
+    for app in config.apps.iter().filter(|app| app.managed && narrowing.has_app(&app.label)) {
+        let problems = &mut found.problems;
+        let migrations = match sources.iter().rev().find(|(label, _)| *label == app.label) {
+            Some((_, source)) => source::from_source(&app.label, source, problems),
+            None => source::from_folder(&app.label, &app.migrations, problems),
+        };
+        found.apps.insert(app.label.clone(), migrations);
+    }
+    Ok(found)
+}
+
+/// An error that names what is near.
+pub(crate) fn unknown<'a>(
+    kind: &str,
+    name: &str,
+    known: impl Iterator<Item = &'a str> + Clone,
+) -> MigrateError {
+    let nearest = known
+        .clone()
+        .map(|known| (strsim::damerau_levenshtein(name, known), known))
+        .filter(|(distance, _)| *distance <= name.len().div_ceil(3))
+        .min();
+    MigrateError::usage(match nearest {
+        Some((_, nearest)) => format!("unknown {kind} `{name}`; did you mean `{nearest}`?"),
+        None => {
+            let known: Vec<_> = known.map(|known| format!("`{known}`")).collect();
+            format!("unknown {kind} `{name}`; there are {}", known.join(", "))
+        }
+    })
+}

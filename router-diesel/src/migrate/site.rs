@@ -1,0 +1,219 @@
+//! The connections to one database and to where its records are kept.
+
+use diesel::QueryResult;
+use diesel::connection::CacheSize;
+use router_core::Alias;
+
+use super::MigrationId;
+use super::catalogue::Tables;
+use super::error::Failure;
+use super::journal;
+use super::record::{self, RecordState, Records};
+use super::state::{Known, Mending, mending};
+use crate::backend::{Access, RoutedConnection};
+use crate::config::{Config, Database, Engine};
+use crate::identity::sqlite_file;
+
+/// One database, open.
+pub(crate) struct Site<C> {
+    pub(crate) database: Alias,
+    pub(crate) history: Alias,
+    pub(crate) conn: C,
+    /// Where the records are, if not beside the tables.
+    pub(crate) remote: Option<C>,
+    pub(crate) records: Records,
+    has_records: bool,
+    has_journal: bool,
+}
+
+/// The database that keeps the records of what runs on another: its `migration_history`, else that of the
+/// database whose migrations are sent to it by `migrate_to`, else itself.
+pub(crate) fn history_of<'a>(config: &'a Config, database: &'a Database) -> &'a Database {
+    let own = database.migration_history.as_ref();
+    let senders = || {
+        config
+            .databases
+            .iter()
+            .filter(|sender| sender.migrate_to.as_ref() == Some(&database.alias))
+            .find_map(|sender| sender.migration_history.as_ref())
+    };
+    own.or_else(senders).and_then(|alias| config.database(alias.as_str())).unwrap_or(database)
+}
+
+impl<C: RoutedConnection> Site<C> {
+    /// Opens connections of its own, past the pools: a migration may take as long as it takes.
+    pub(crate) fn open(database: &Database, history: &Database) -> Result<Self, Failure> {
+        let conn = open(database, Access::ReadWrite)?;
+        let remote = match history.alias == database.alias {
+            true => None,
+            false => Some(open::<C>(history, Access::ReadWrite)?),
+        };
+        Ok(Self {
+            database: database.alias.clone(),
+            history: history.alias.clone(),
+            conn,
+            remote,
+            records: Records { database: database.alias.clone(), engine: history.url.engine() },
+            has_records: false,
+            has_journal: false,
+        })
+    }
+
+    /// The engine of the database that is migrated.
+    pub(crate) fn engine(&self) -> Engine {
+        self.conn.engine()
+    }
+
+    /// Whether a migration and what tells of it can be one transaction.
+    pub(crate) fn is_transactional(&self) -> bool {
+        self.engine() != Engine::Mysql
+    }
+
+    /// The connection to the records.
+    pub(crate) fn books(&mut self) -> (&Records, &mut C) {
+        (&self.records, self.remote.as_mut().unwrap_or(&mut self.conn))
+    }
+
+    /// Reads what is recorded and which tables there are. Nothing is written.
+    pub(crate) fn look(&mut self) -> Result<Known, Failure> {
+        let known = look(&mut self.conn, self.remote.as_mut(), &self.records)
+            .map_err(|error| Failure::unreadable(&self.database, "cannot read the state", &error))?;
+        self.has_records = known.has_records;
+        self.has_journal = known.has_journal;
+        Ok(known.known)
+    }
+
+    /// Makes the tables that records need. It runs under the lock.
+    pub(crate) fn prepare(&mut self) -> Result<(), Failure> {
+        if !self.has_records {
+            let (records, conn) = self.books();
+            let made = records.create(conn);
+            made.map_err(|error| {
+                Failure::unreadable(
+                    &self.history,
+                    &format!("cannot make the table `{}`", record::TABLE),
+                    &error,
+                )
+            })?;
+            self.has_records = true;
+        }
+        if self.remote.is_some() && self.is_transactional() && !self.has_journal {
+            journal::create(&mut self.conn).map_err(|error| {
+                Failure::unreadable(
+                    &self.database,
+                    &format!("cannot make the table `{}`", journal::TABLE),
+                    &error,
+                )
+            })?;
+            self.has_journal = true;
+        }
+        Ok(())
+    }
+
+    /// Puts the records of interrupted transactions right, and tells of each. It runs under the lock.
+    pub(crate) fn mend(
+        &mut self,
+        known: &Known,
+        mut tell: impl FnMut(&MigrationId, bool),
+    ) -> Result<(), Failure> {
+        for record in &known.records {
+            let mending = mending(record, &known.markers);
+            let (records, conn) = self.books();
+            let mended = match mending {
+                Mending::None => continue,
+                Mending::Applied if record.state == RecordState::Applying => {
+                    records.finish(conn, &record.id, None)
+                }
+                Mending::Applied => records.set_state(conn, &record.id, RecordState::Applied),
+                Mending::NotApplied => records.delete(conn, &record.id),
+            };
+            mended.map_err(|error| Failure::unreadable(&self.history, "cannot mend a record", &error))?;
+            tell(&record.id, mending == Mending::Applied);
+        }
+        if !known.markers.is_empty() {
+            journal::clear(&mut self.conn)
+                .map_err(|error| Failure::unreadable(&self.database, "cannot clear the journal", &error))?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads what is recorded of a database and which tables it has, and writes nothing: a file of SQLite that is not
+/// there is not made.
+pub(crate) fn look_only<C: RoutedConnection>(
+    database: &Database,
+    history: &Database,
+) -> Result<Known, Failure> {
+    let records = Records { database: database.alias.clone(), engine: history.url.engine() };
+    let mut conn = open_existing::<C>(database)?;
+    let mut remote = if history.alias == database.alias { None } else { open_existing::<C>(history)? };
+    let unreadable = |error| Failure::unreadable(&database.alias, "cannot read the state", &error);
+    match &mut conn {
+        Some(conn) if remote.is_some() || history.alias == database.alias => {
+            Ok(look(conn, remote.as_mut(), &records).map_err(unreadable)?.known)
+        }
+        // Nothing is recorded where the records' own database is not there.
+        Some(conn) => Ok(Known { tables: Tables::read(conn).map_err(unreadable)?, ..Known::default() }),
+        // A new file in the place of a lost one: what is recorded elsewhere counts, and its tables are missing.
+        None => match &mut remote {
+            Some(remote) => {
+                let tables = Tables::read(remote).map_err(unreadable)?;
+                let recorded = if tables.finds(record::TABLE) {
+                    records.read(remote).map_err(unreadable)?
+                } else {
+                    Vec::new()
+                };
+                Ok(Known { records: recorded, ..Known::default() })
+            }
+            None => Ok(Known::default()),
+        },
+    }
+}
+
+struct Looked {
+    known: Known,
+    has_records: bool,
+    has_journal: bool,
+}
+
+fn look<C: RoutedConnection>(conn: &mut C, remote: Option<&mut C>, records: &Records) -> QueryResult<Looked> {
+    let tables = Tables::read(conn)?;
+    let has_journal = tables.finds(journal::TABLE);
+    // The journal is read after the records: what it says of a transaction is final once the lock is held.
+    let (has_records, recorded) = match remote {
+        Some(remote) => {
+            let has_records = Tables::read(remote)?.finds(record::TABLE);
+            (has_records, if has_records { records.read(remote)? } else { Vec::new() })
+        }
+        None => {
+            let has_records = tables.finds(record::TABLE);
+            (has_records, if has_records { records.read(conn)? } else { Vec::new() })
+        }
+    };
+    let markers = if has_journal { journal::read(conn)? } else { Vec::new() };
+    Ok(Looked { known: Known { records: recorded, markers, tables }, has_records, has_journal })
+}
+
+pub(crate) fn open<C: RoutedConnection>(database: &Database, access: Access) -> Result<C, Failure> {
+    let engine = database.url.engine();
+    if !C::supports(engine) {
+        let error = crate::pool::PoolError::UnsupportedEngine { alias: database.alias.clone(), engine };
+        return Err(Failure::new(super::FailureKind::Usage, error.to_string()).on(&database.alias));
+    }
+    let mut settings = database.pool.clone();
+    settings.statement_timeout = None;
+    let mut conn = C::open(&database.url, &settings, access)
+        .map_err(|error| Failure::unreachable(&database.alias, &error))?;
+    if !settings.prepared_statements {
+        conn.set_prepared_statement_cache_size(CacheSize::Disabled);
+    }
+    Ok(conn)
+}
+
+/// Opens a database for reading, unless it is a file that is not there.
+pub(crate) fn open_existing<C: RoutedConnection>(database: &Database) -> Result<Option<C>, Failure> {
+    match sqlite_file(&database.url) {
+        Some(path) if !path.exists() => Ok(None),
+        _ => open(database, Access::ReadOnly).map(Some),
+    }
+}

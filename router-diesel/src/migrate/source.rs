@@ -1,0 +1,295 @@
+//! Reads an app's folder of migrations, and everybody else's sources.
+//!
+//! Every problem of every folder is collected, so that one run tells of all.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use diesel::backend::Backend;
+use router_core::AppLabel;
+
+use super::lint::{LintCode, LintProblem};
+use super::migration::{AnySource, AppMigration, Body, Files, Sides, SqlFile};
+use super::{MigrationId, Version};
+use crate::config::Engine;
+
+/// What was found for one app, in version order.
+pub(crate) fn from_source<DB: Backend>(
+    app: &AppLabel,
+    source: &AnySource<DB>,
+    problems: &mut Vec<LintProblem>,
+) -> Vec<AppMigration<DB>> {
+    let found = match source.migrations() {
+        Ok(found) => found,
+        Err(error) => {
+            let message = format!("the migrations of app `{app}` cannot be listed: {error}");
+            problems.push(LintProblem::new(LintCode::UnreadableSource, app, message));
+            return Vec::new();
+        }
+    };
+    let migrations = found.iter().map(|migration| AppMigration {
+        id: MigrationId::new(
+            app.clone(),
+            Version::new(&migration.name().version().to_string()),
+            migration.name().to_string(),
+        ),
+        in_transaction: migration.metadata().run_in_transaction(),
+        body: Body::Source(Arc::clone(source)),
+    });
+    in_order(migrations.collect(), problems)
+}
+
+/// The migrations in an app's folder. A folder that is not there has none.
+pub(crate) fn from_folder<DB: Backend>(
+    app: &AppLabel,
+    folder: &Path,
+    problems: &mut Vec<LintProblem>,
+) -> Vec<AppMigration<DB>> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Vec::new(),
+        Err(error) => {
+            problems.push(unreadable(app, folder, &error));
+            return Vec::new();
+        }
+    };
+    let mut migrations = Vec::new();
+    let mut paths: Vec<PathBuf> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir() && !is_hidden(path))
+        .collect();
+    paths.sort();
+    for path in paths {
+        if let Some(migration) = read(app, path, problems) {
+            migrations.push(migration);
+        }
+    }
+    in_order(migrations, problems)
+}
+
+/// Sorts by version, and tells of versions that are there twice.
+fn in_order<DB: Backend>(
+    mut migrations: Vec<AppMigration<DB>>,
+    problems: &mut Vec<LintProblem>,
+) -> Vec<AppMigration<DB>> {
+    migrations.sort_by(|a, b| a.id.order().cmp(&b.id.order()).then_with(|| a.id.name.cmp(&b.id.name)));
+    for pair in migrations.windows(2) {
+        let [first, second] = pair else { continue };
+        if first.id.version == second.id.version {
+            let message = format!(
+                "app `{}` has the version {} twice: `{}` and `{}`",
+                first.id.app, first.id.version, first.id.name, second.id.name
+            );
+            let mut problem = LintProblem::new(LintCode::DuplicateVersion, &first.id.app, message)
+                .version(&first.id.version)
+                .help("give the one that no database has run a later version");
+            if let Body::Files(files) = &second.body {
+                problem = problem.file(&files.folder);
+            }
+            problems.push(problem);
+        }
+    }
+    migrations
+}
+
+fn is_hidden(path: &Path) -> bool {
+    name_of(path).starts_with('.')
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn unreadable(app: &AppLabel, path: &Path, error: &std::io::Error) -> LintProblem {
+    let message = format!("cannot be read: {error}");
+    LintProblem::new(LintCode::UnreadableSource, app, message).file(path)
+}
+
+/// The version that a folder's name begins with: digits, perhaps with dashes, before the first `_`.
+fn version_of(name: &str) -> Option<Version> {
+    let (version, rest) = name.split_once('_')?;
+    let is_version = version.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
+        && version.bytes().any(|byte| byte.is_ascii_digit());
+    (is_version && !rest.is_empty()).then(|| Version::new(version))
+}
+
+fn read<DB: Backend>(
+    app: &AppLabel,
+    folder: PathBuf,
+    problems: &mut Vec<LintProblem>,
+) -> Option<AppMigration<DB>> {
+    let mut names = match fs::read_dir(&folder) {
+        Ok(entries) => entries
+            .flatten()
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .filter(|name| !name.starts_with('.'))
+            .collect::<Vec<_>>(),
+        Err(error) => {
+            problems.push(unreadable(app, &folder, &error));
+            return None;
+        }
+    };
+    // Diesel passes over empty folders, which version control leaves behind.
+    if names.is_empty() {
+        return None;
+    }
+    names.sort();
+    let name = name_of(&folder);
+    let Some(version) = version_of(&name) else {
+        problems.push(
+            LintProblem::new(
+                LintCode::NoMigration,
+                app,
+                format!("`{name}` in the migrations of app `{app}` is no migration: its name has no version"),
+            )
+            .file(&folder)
+            .help("call it `<version>_<name>`, such as `20240301120000_create_posts`, or move it elsewhere"),
+        );
+        return None;
+    };
+    let before = problems.len();
+    let mut files = Files { folder: folder.clone(), ..Files::default() };
+    let mut in_transaction = true;
+    for file in names {
+        let path = folder.join(&file);
+        if file == "metadata.toml" {
+            match metadata(&path) {
+                Ok(metadata) => in_transaction = metadata.run_in_transaction,
+                Err(error) => problems.push(
+                    LintProblem::new(LintCode::Metadata, app, format!("cannot be understood: {error}"))
+                        .version(&version)
+                        .file(&path)
+                        .help("it may say `run_in_transaction = false`, and nothing else"),
+                ),
+            }
+            continue;
+        }
+        let Some((side, engine)) = side_of(&file) else { continue };
+        let Some(engine) = engine else {
+            problems.push(
+                LintProblem::new(
+                    LintCode::NoMigration,
+                    app,
+                    format!("`{file}` is for no engine that is known"),
+                )
+                .version(&version)
+                .file(&path)
+                .help("use `sqlite`, `postgres` or `mysql`, as in `up.postgres.sql`"),
+            );
+            continue;
+        };
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) => {
+                problems.push(unreadable(app, &path, &error).version(&version));
+                continue;
+            }
+        };
+        if text.trim().is_empty() && side == "up" {
+            problems.push(
+                LintProblem::new(
+                    LintCode::Empty,
+                    app,
+                    format!("migration `{name}` of app `{app}` is empty: nothing would run, and it would count as applied"),
+                )
+                .version(&version)
+                .file(&path)
+                .help("write its SQL, remove the folder, or say why in a comment that nothing is to be done"),
+            );
+        }
+        let sides = if side == "up" { &mut files.up } else { &mut files.down };
+        insert(sides, engine, SqlFile::new(path, text));
+    }
+    if problems.len() == before && files.up.all().next().is_none() {
+        problems.push(
+            LintProblem::new(
+                LintCode::NoMigration,
+                app,
+                format!("`{name}` in the migrations of app `{app}` has no `up.sql`"),
+            )
+            .version(&version)
+            .file(&folder)
+            .help("write one, or move the folder elsewhere"),
+        );
+    }
+    Some(AppMigration {
+        id: MigrationId::new(app.clone(), version, name),
+        in_transaction,
+        body: Body::Files(files),
+    })
+}
+
+/// Which side of a migration a file is, and for which engine: `Some(None)` is every engine.
+fn side_of(file: &str) -> Option<(&'static str, Option<Option<Engine>>)> {
+    let (side, rest) = match file.split_once('.')? {
+        ("up", rest) => ("up", rest),
+        ("down", rest) => ("down", rest),
+        _ => return None,
+    };
+    let engine = match rest {
+        "sql" => Some(None),
+        "sqlite.sql" => Some(Some(Engine::Sqlite)),
+        "postgres.sql" => Some(Some(Engine::Postgres)),
+        "mysql.sql" => Some(Some(Engine::Mysql)),
+        other if other.ends_with(".sql") => None,
+        _ => return None,
+    };
+    Some((side, engine))
+}
+
+fn insert(sides: &mut Sides, engine: Option<Engine>, file: SqlFile) {
+    match engine {
+        None => sides.any = Some(file),
+        Some(engine) => sides.special.push((engine, file)),
+    }
+}
+
+/// What `metadata.toml` may say.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Metadata {
+    #[serde(default = "yes")]
+    run_in_transaction: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn metadata(path: &Path) -> Result<Metadata, String> {
+    let text = fs::read_to_string(path).map_err(|error| error.to_string())?;
+    toml::from_str(&text).map_err(|error| error.message().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_as_data() {
+        for (name, version) in [
+            ("20240301120000_create_posts", Some("20240301120000")),
+            ("2024-03-01-120000_create_posts", Some("20240301120000")),
+            ("1_x", Some("1")),
+            ("create_posts", None),
+            ("_x", None),
+            ("20240301", None),
+            ("20240301_", None),
+            ("-_x", None),
+            ("2024a_x", None),
+        ] {
+            assert_eq!(version_of(name), version.map(Version::new), "{name}");
+        }
+    }
+
+    #[test]
+    fn sides_as_data() {
+        assert_eq!(side_of("up.sql"), Some(("up", Some(None))));
+        assert_eq!(side_of("down.mysql.sql"), Some(("down", Some(Some(Engine::Mysql)))));
+        assert_eq!(side_of("up.oracle.sql"), Some(("up", None)));
+        assert_eq!(side_of("README.md"), None);
+        assert_eq!(side_of("up.sql.orig"), None);
+    }
+}

@@ -1,0 +1,420 @@
+//! A file of SQL, taken apart into statements with their lines.
+
+use std::ops::Range;
+
+use router_core::Operation;
+use sqlparser::dialect::{Dialect as Grammar, MySqlDialect, PostgreSqlDialect, SQLiteDialect};
+use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
+
+use crate::statement::{Classifier, Dialect, TableName, TransactionControl};
+
+/// The statements of a file.
+#[derive(Debug, Default)]
+pub(crate) struct Script {
+    pub(crate) statements: Vec<Piece>,
+    /// Whether the text could not be taken apart, so that nothing is known of it.
+    pub(crate) unreadable: bool,
+}
+
+/// One statement of a file.
+#[derive(Debug)]
+pub(crate) struct Piece {
+    /// The line on which it begins, from 1.
+    pub(crate) line: u64,
+    /// Where in the file's text it stands.
+    pub(crate) range: Range<usize>,
+    pub(crate) creates: Vec<TableName>,
+    pub(crate) drops: Vec<TableName>,
+    /// Every table that it names, with the line of the name.
+    pub(crate) mentions: Vec<Mention>,
+    /// Whether it begins or ends a transaction.
+    pub(crate) controls_transaction: bool,
+    /// Whether it may drop tables without naming them.
+    pub(crate) drops_unnamed: bool,
+}
+
+/// A table that a statement names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mention {
+    pub(crate) table: TableName,
+    pub(crate) line: u64,
+    pub(crate) part: Part,
+}
+
+/// What a statement does with a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Creates it.
+    Created,
+    /// Refers to it by a constraint.
+    Referenced,
+    /// Changes its definition, or that of something on it.
+    Altered,
+    /// Reads or writes its rows.
+    Used,
+}
+
+impl Script {
+    /// Takes a text apart.
+    pub(crate) fn read(classifier: &Classifier, text: &str) -> Self {
+        let dialect = classifier.dialect();
+        let Ok(tokens) = Tokenizer::new(grammar(dialect), text).tokenize_with_location() else {
+            return Self { statements: Vec::new(), unreadable: !text.trim().is_empty() };
+        };
+        let lines = Lines::new(text);
+        let tokens: Vec<_> =
+            tokens.into_iter().filter(|token| !matches!(token.token, Token::Whitespace(_))).collect();
+        let mut statements = Vec::new();
+        let mut start = 0;
+        while start < tokens.len() {
+            let end = end_of_statement(&tokens, start);
+            if end > start {
+                let words = Words { dialect, tokens: &tokens[start..end] };
+                let range = lines.offset(tokens[start].span.start)..lines.offset(tokens[end - 1].span.end);
+                let sql = text.get(range.clone()).unwrap_or_default();
+                statements.push(words.piece(classifier, sql, range));
+            }
+            start = end + 1;
+        }
+        Self { statements, unreadable: false }
+    }
+
+    /// Whether a failure of it surely changed nothing, also where nothing can be rolled back.
+    pub(crate) fn is_one_statement(&self) -> bool {
+        !self.unreadable && self.statements.len() <= 1
+    }
+
+    /// Whether there is nothing to run.
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.unreadable && self.statements.is_empty()
+    }
+}
+
+fn grammar(dialect: Dialect) -> &'static dyn Grammar {
+    match dialect {
+        Dialect::Sqlite => &SQLiteDialect {},
+        Dialect::Postgres => &PostgreSqlDialect {},
+        Dialect::Mysql => &MySqlDialect {},
+    }
+}
+
+/// Where the statement that begins here ends: at a semicolon outside of a routine's body.
+fn end_of_statement(tokens: &[TokenWithSpan], start: usize) -> usize {
+    const KINDS: [&str; 5] = ["TRIGGER", "PROCEDURE", "FUNCTION", "EVENT", "PACKAGE"];
+    let is = |at: usize, word: &str| tokens.get(at).is_some_and(|token| is_word(&token.token, word));
+    let routine = (is(start, "CREATE") || is(start, "ALTER"))
+        && (start + 1..start + 12)
+            .take_while(|at| !["TABLE", "VIEW", "INDEX"].iter().any(|word| is(*at, word)))
+            .any(|at| KINDS.iter().any(|word| is(at, word)));
+    let mut blocks = 0_usize;
+    let mut at = start;
+    while at < tokens.len() {
+        if tokens[at].token == Token::SemiColon && blocks == 0 {
+            return at;
+        }
+        if routine && (is(at, "BEGIN") || is(at, "CASE")) {
+            blocks += 1;
+        } else if routine
+            && is(at, "END")
+            && !["IF", "LOOP", "WHILE", "REPEAT"].iter().any(|word| is(at + 1, word))
+        {
+            blocks = blocks.saturating_sub(1);
+            at += usize::from(is(at + 1, "CASE"));
+        }
+        at += 1;
+    }
+    tokens.len()
+}
+
+fn is_word(token: &Token, expected: &str) -> bool {
+    matches!(token, Token::Word(word) if word.quote_style.is_none() && word.value.eq_ignore_ascii_case(expected))
+}
+
+/// The tokens of one statement.
+struct Words<'t> {
+    dialect: Dialect,
+    tokens: &'t [TokenWithSpan],
+}
+
+impl Words<'_> {
+    fn piece(&self, classifier: &Classifier, sql: &str, range: Range<usize>) -> Piece {
+        let statement = classifier.classify(sql);
+        let line = self.tokens.first().map_or(1, |token| token.span.start.line);
+        let mut piece = Piece {
+            line,
+            range,
+            creates: Vec::new(),
+            drops: Vec::new(),
+            mentions: Vec::new(),
+            controls_transaction: statement.transaction_controls().iter().any(|control| {
+                matches!(
+                    control,
+                    TransactionControl::Begin
+                        | TransactionControl::Commit
+                        | TransactionControl::Rollback
+                        | TransactionControl::TwoPhase
+                )
+            }),
+            drops_unnamed: false,
+        };
+        let defines = statement.operation() == Operation::Migrate;
+        if self.is(0, "CREATE") {
+            self.create(&mut piece);
+        } else if self.is(0, "DROP") {
+            self.drop(&mut piece);
+        } else if self.is(0, "ALTER") && self.is(1, "TABLE") {
+            self.alter(&mut piece);
+        } else if self.is(0, "RENAME") && self.is(1, "TABLE") {
+            self.rename(&mut piece);
+        }
+        if defines && (self.is(0, "CREATE") || self.is(0, "ALTER")) {
+            self.references(&mut piece);
+        }
+        for table in statement.tables() {
+            if !piece.mentions.iter().any(|mention| mention.table == *table) {
+                let part = if defines { Part::Altered } else { Part::Used };
+                piece.mentions.push(Mention { table: table.clone(), line: self.line_of(table), part });
+            }
+        }
+        piece
+    }
+
+    fn is(&self, at: usize, word: &str) -> bool {
+        self.tokens.get(at).is_some_and(|token| is_word(&token.token, word))
+    }
+
+    fn skip(&self, mut at: usize, words: &[&str]) -> usize {
+        while words.iter().any(|word| self.is(at, word)) {
+            at += 1;
+        }
+        at
+    }
+
+    /// A table's name, and the place behind it.
+    fn name(&self, mut at: usize) -> Option<(TableName, usize)> {
+        let mut parts = Vec::new();
+        loop {
+            let part = match &self.tokens.get(at)?.token {
+                Token::Word(word) if word.quote_style.is_none() && self.dialect == Dialect::Postgres => {
+                    word.value.to_ascii_lowercase()
+                }
+                Token::Word(word) => word.value.clone(),
+                Token::SingleQuotedString(name) if self.dialect == Dialect::Sqlite => name.clone(),
+                Token::DoubleQuotedString(name) => name.clone(),
+                _ => return None,
+            };
+            parts.push(part);
+            at += 1;
+            if self.tokens.get(at).is_some_and(|token| token.token == Token::Period) {
+                at += 1;
+            } else {
+                break;
+            }
+        }
+        let name = parts.pop()?;
+        let table = match parts.pop() {
+            Some(schema) => TableName::qualified(schema, name),
+            None => TableName::new(name),
+        };
+        Some((table, at))
+    }
+
+    fn create(&self, piece: &mut Piece) {
+        const BEFORE: [&str; 7] = ["OR", "REPLACE", "GLOBAL", "LOCAL", "UNLOGGED", "VIRTUAL", "FOREIGN"];
+        let at = self.skip(1, &BEFORE);
+        // A temporary table is gone with its connection, and no app's.
+        if !self.is(at, "TABLE") {
+            return;
+        }
+        let at = self.skip(at + 1, &["IF", "NOT", "EXISTS"]);
+        if let Some((table, _)) = self.name(at) {
+            piece.mentions.push(Mention { table: table.clone(), line: self.line(at), part: Part::Created });
+            piece.creates.push(table);
+        }
+    }
+
+    fn drop(&self, piece: &mut Piece) {
+        if self.is(1, "SCHEMA") || self.is(1, "DATABASE") || self.is(1, "OWNED") {
+            piece.drops_unnamed = true;
+        }
+        if !self.is(1, "TABLE") {
+            return;
+        }
+        let mut at = self.skip(2, &["IF", "EXISTS"]);
+        while let Some((table, next)) = self.name(at) {
+            piece.drops.push(table);
+            if self.tokens.get(next).is_none_or(|token| token.token != Token::Comma) {
+                break;
+            }
+            at = next + 1;
+        }
+    }
+
+    fn alter(&self, piece: &mut Piece) {
+        let at = self.skip(2, &["IF", "EXISTS", "ONLY"]);
+        let Some((table, mut at)) = self.name(at) else { return };
+        while at < self.tokens.len() {
+            if self.is(at, "RENAME") {
+                let next = self.skip(at + 1, &["TO", "AS"]);
+                let renames_part =
+                    ["COLUMN", "CONSTRAINT", "INDEX", "KEY"].iter().any(|word| self.is(next, word));
+                // `RENAME a TO b` renames a column.
+                if !renames_part
+                    && let Some((new, behind)) = self.name(next)
+                    && !self.is(behind, "TO")
+                {
+                    let new = match (new.schema(), table.schema()) {
+                        (None, Some(schema)) => TableName::qualified(schema, new.name()),
+                        _ => new,
+                    };
+                    piece.drops.push(table);
+                    piece.creates.push(new);
+                    return;
+                }
+            }
+            if self.is(at, "SET") && self.is(at + 1, "SCHEMA") {
+                piece.drops.push(table);
+                return;
+            }
+            at += 1;
+        }
+    }
+
+    fn rename(&self, piece: &mut Piece) {
+        let mut at = self.skip(2, &["IF", "EXISTS"]);
+        while let Some((old, next)) = self.name(at) {
+            let Some((new, next)) = self.name(self.skip(next, &["TO"])) else { return };
+            piece.drops.push(old);
+            piece.creates.push(new);
+            at = next + 1;
+        }
+    }
+
+    fn references(&self, piece: &mut Piece) {
+        for at in 1..self.tokens.len() {
+            if self.is(at, "REFERENCES")
+                && let Some((table, _)) = self.name(at + 1)
+                && !piece.creates.contains(&table)
+            {
+                piece.mentions.push(Mention { table, line: self.line(at + 1), part: Part::Referenced });
+            }
+        }
+    }
+
+    fn line(&self, at: usize) -> u64 {
+        self.tokens.get(at).map_or(1, |token| token.span.start.line)
+    }
+
+    fn line_of(&self, table: &TableName) -> u64 {
+        let named = self.tokens.iter().find(|token| match &token.token {
+            Token::Word(word) => word.value.eq_ignore_ascii_case(table.name()),
+            _ => false,
+        });
+        named.map_or_else(|| self.line(0), |token| token.span.start.line)
+    }
+}
+
+/// Where each line of a text begins.
+struct Lines<'t> {
+    text: &'t str,
+    starts: Vec<usize>,
+}
+
+impl<'t> Lines<'t> {
+    fn new(text: &'t str) -> Self {
+        let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Self { text, starts }
+    }
+
+    /// The place in the text of a line and a column, both from 1; columns count characters.
+    fn offset(&self, location: Location) -> usize {
+        let index = |number: u64| usize::try_from(number.saturating_sub(1)).unwrap_or(usize::MAX);
+        let Some(start) = self.starts.get(index(location.line)) else { return self.text.len() };
+        let rest = &self.text[*start..];
+        let column = rest.char_indices().nth(index(location.column)).map_or(rest.len(), |(at, _)| at);
+        start + column
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(dialect: Dialect, text: &str) -> Script {
+        Script::read(&Classifier::new(dialect), text)
+    }
+
+    fn names(tables: &[TableName]) -> String {
+        tables.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn statements_as_data() {
+        for (dialect, text, pieces) in [
+            (Dialect::Sqlite, "", &[][..]),
+            (Dialect::Sqlite, "-- nothing; here\n/* ; */;", &[]),
+            (Dialect::Sqlite, "\nSELECT 1;\n\nSELECT ';é' ;\n", &[(2, "SELECT 1"), (4, "SELECT ';é'")]),
+            (
+                Dialect::Postgres,
+                "DO $$ BEGIN x; END $$; SELECT 2",
+                &[(1, "DO $$ BEGIN x; END $$"), (1, "SELECT 2")],
+            ),
+            (
+                Dialect::Sqlite,
+                "CREATE TRIGGER t AFTER INSERT ON a BEGIN UPDATE b SET x = CASE WHEN 1 THEN 2 END; END;\nSELECT 3;",
+                &[
+                    (
+                        1,
+                        "CREATE TRIGGER t AFTER INSERT ON a BEGIN UPDATE b SET x = CASE WHEN 1 THEN 2 END; END",
+                    ),
+                    (2, "SELECT 3"),
+                ],
+            ),
+        ] {
+            let script = read(dialect, text);
+            let found: Vec<_> =
+                script.statements.iter().map(|piece| (piece.line, &text[piece.range.clone()])).collect();
+            assert_eq!(found, pieces, "{text}");
+        }
+    }
+
+    #[test]
+    fn tables_as_data() {
+        for (sql, creates, drops) in [
+            ("CREATE TABLE IF NOT EXISTS posts (id INT)", "posts", ""),
+            ("CREATE UNLOGGED TABLE Blog.Posts (id INT)", "blog.posts", ""),
+            ("CREATE TEMPORARY TABLE t (id INT)", "", ""),
+            ("CREATE INDEX posts_id ON posts (id)", "", ""),
+            ("DROP TABLE IF EXISTS a, b CASCADE", "", "a b"),
+            ("ALTER TABLE a RENAME TO b", "b", "a"),
+            ("ALTER TABLE s.a RENAME TO b", "s.b", "s.a"),
+            ("ALTER TABLE a RENAME COLUMN x TO y", "", ""),
+            ("ALTER TABLE a RENAME x TO y", "", ""),
+            ("ALTER TABLE a ADD COLUMN x INT", "", ""),
+        ] {
+            let script = read(Dialect::Postgres, sql);
+            let piece = &script.statements[0];
+            assert_eq!((names(&piece.creates), names(&piece.drops)), (creates.into(), drops.into()), "{sql}");
+        }
+    }
+
+    #[test]
+    fn mentions_have_their_line_and_part() {
+        let text = "CREATE TABLE posts (\n  id INT,\n  user_id INT REFERENCES users (id)\n);\n\nUPDATE\n  users SET x = 1;";
+        let script = read(Dialect::Postgres, text);
+        let mentions: Vec<_> = script
+            .statements
+            .iter()
+            .flat_map(|piece| &piece.mentions)
+            .map(|mention| (mention.table.to_string(), mention.line, mention.part))
+            .collect();
+        assert_eq!(
+            mentions,
+            [
+                ("posts".to_owned(), 1, Part::Created),
+                ("users".to_owned(), 3, Part::Referenced),
+                ("users".to_owned(), 7, Part::Used),
+            ]
+        );
+    }
+}

@@ -1,0 +1,370 @@
+//! One migration, run one way, with its record. This is where a crash must never leave a wrong record.
+//!
+//! | | record beside the tables | record elsewhere |
+//! |---|---|---|
+//! | in a transaction | record and migration are one transaction | `applying`, then migration and marker as one transaction, then `applied` |
+//! | without one | `running`, then the migration, then `applied` | the same |
+//!
+//! The record is written before the migration in each case: in a transaction it keeps a second process, or what is
+//! left of a killed one, from doing the same until the first has ended.
+
+use std::time::{Duration, Instant};
+
+use diesel::backend::Backend;
+use diesel::connection::BoxableConnection;
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+
+use super::MigrationId;
+use super::error::{Failure, FailureKind};
+use super::journal::{self, Direction};
+use super::migration::{AppMigration, Body, SqlFile};
+use super::record::RecordState;
+use super::site::Site;
+use super::state::{Mending, mending};
+use crate::backend::RoutedConnection;
+use crate::config::Engine;
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What a step failed with, and what it left behind.
+struct Broken {
+    cause: BoxError,
+    left: Left,
+}
+
+/// What a failed step left behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Left {
+    /// Nothing: all is as it was before.
+    Nothing,
+    /// Perhaps a part of it.
+    Dirty,
+    /// Nobody knows now; the next run will.
+    Unsure,
+    /// Nothing, and another has written the same record or marker: perhaps it did what was to be done.
+    Taken,
+}
+
+/// How a step ended well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// It was run now.
+    Done(Duration),
+    /// What was left of a killed process had done it in the meantime.
+    ByAnother,
+}
+
+/// Runs a migration one way and records it.
+pub(crate) fn run<C: RoutedConnection>(
+    site: &mut Site<C>,
+    migration: &AppMigration<C::Backend>,
+    direction: Direction,
+) -> Result<Ended, Failure> {
+    let engine = site.engine();
+    check_file(site, migration, direction)?;
+    let start = Instant::now();
+    let in_transaction = migration.in_transaction && site.is_transactional();
+    let outcome = match (in_transaction, site.remote.is_some()) {
+        (true, false) => beside(site, migration, direction, start),
+        (true, true) => elsewhere(site, migration, direction, start),
+        (false, _) => without_transaction(site, migration, direction, start),
+    };
+    let Err(broken) = outcome else { return Ok(Ended::Done(start.elapsed())) };
+    if broken.left == Left::Taken && is_done(site, &migration.id)? {
+        return Ok(Ended::ByAnother);
+    }
+    let file = match direction {
+        Direction::Up => migration.up(engine),
+        Direction::Down => migration.down(engine),
+    };
+    Err(failure(site, &migration.id, direction, file, &broken))
+}
+
+/// Whether a migration turned out to be applied.
+fn is_done<C: RoutedConnection>(site: &mut Site<C>, id: &MigrationId) -> Result<bool, Failure> {
+    let known = site.look()?;
+    site.mend(&known, |_, _| {})?;
+    Ok(known.records.iter().any(|record| {
+        record.id.app == id.app
+            && record.id.version == id.version
+            && match mending(record, &known.markers) {
+                Mending::None => record.state == RecordState::Applied,
+                Mending::Applied => true,
+                Mending::NotApplied => false,
+            }
+    }))
+}
+
+fn is_taken(error: &DieselError) -> bool {
+    matches!(error, DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _))
+}
+
+/// The file must be there before anything is written.
+fn check_file<C: RoutedConnection>(
+    site: &Site<C>,
+    migration: &AppMigration<C::Backend>,
+    direction: Direction,
+) -> Result<(), Failure> {
+    let engine = site.engine();
+    let (file, name) = match direction {
+        Direction::Up => (migration.up(engine), "up"),
+        Direction::Down => (migration.down(engine), "down"),
+    };
+    if let Body::Files(files) = &migration.body
+        && file.is_none_or(|file| file.text.trim().is_empty() && direction == Direction::Down)
+    {
+        let what = if file.is_some() { "is empty" } else { "is missing" };
+        let message = format!(
+            "migration `{}` of app `{}` cannot be run on `{}`: its `{name}.sql` {what}; nothing of it was changed",
+            migration.id.name, migration.id.app, site.database
+        );
+        return Err(Failure::new(FailureKind::Failed, message)
+            .on(&site.database)
+            .of(&migration.id)
+            .file(Some(&files.folder))
+            .help(format!("write `{name}.sql`, or `{name}.{engine}.sql` for this engine alone")));
+    }
+    Ok(())
+}
+
+/// Record and migration as one transaction.
+fn beside<C: RoutedConnection>(
+    site: &mut Site<C>,
+    migration: &AppMigration<C::Backend>,
+    direction: Direction,
+    start: Instant,
+) -> Result<(), Broken> {
+    let (engine, records, id) = (site.engine(), &site.records, &migration.id);
+    let mut left = Left::Nothing;
+    site.conn
+        .transaction(|conn| -> Result<(), BoxError> {
+            match direction {
+                Direction::Up => {
+                    let inserted = records.insert(conn, id, migration.checksum(engine), RecordState::Running);
+                    if inserted.as_ref().is_err_and(is_taken) {
+                        left = Left::Taken;
+                    }
+                    inserted?;
+                    body(conn, migration, direction, engine)?;
+                    records.finish(conn, id, Some(start.elapsed()))?;
+                }
+                Direction::Down => {
+                    records.delete(conn, id)?;
+                    body(conn, migration, direction, engine)?;
+                }
+            }
+            Ok(())
+        })
+        .map_err(|cause| Broken { cause, left })
+}
+
+/// Migration and marker as one transaction, between two changes of the record.
+fn elsewhere<C: RoutedConnection>(
+    site: &mut Site<C>,
+    migration: &AppMigration<C::Backend>,
+    direction: Direction,
+    start: Instant,
+) -> Result<(), Broken> {
+    let (engine, id) = (site.engine(), &migration.id);
+    let nothing = |cause: DieselError| Broken { cause: cause.into(), left: Left::Nothing };
+    let unsure = |cause: DieselError| Broken { cause: cause.into(), left: Left::Unsure };
+    // What earlier steps left is told of already.
+    journal::clear(&mut site.conn).map_err(nothing)?;
+    let (records, conn) = site.books();
+    match direction {
+        Direction::Up => records.insert(conn, id, migration.checksum(engine), RecordState::Applying),
+        Direction::Down => records.set_state(conn, id, RecordState::Reverting),
+    }
+    .map_err(nothing)?;
+
+    let mut is_rolled_back = false;
+    let mut left = Left::Unsure;
+    let outcome = site.conn.transaction(|conn| -> Result<(), BoxError> {
+        if let Err(error) = journal::mark(conn, id, direction) {
+            // The record stays as it is, since the marker that is there speaks for it.
+            left = if is_taken(&error) { Left::Taken } else { Left::Unsure };
+            return Err(error.into());
+        }
+        let done = body(conn, migration, direction, engine);
+        is_rolled_back = done.is_err();
+        done
+    });
+    let (records, conn) = site.books();
+    match outcome {
+        Ok(()) => match direction {
+            Direction::Up => records.finish(conn, id, Some(start.elapsed())),
+            Direction::Down => records.delete(conn, id),
+        }
+        .map_err(unsure),
+        // It failed before the commit was asked for, so it did not happen.
+        Err(cause) if is_rolled_back => {
+            let undone = match direction {
+                Direction::Up => records.delete(conn, id),
+                Direction::Down => records.set_state(conn, id, RecordState::Applied),
+            };
+            let left = if undone.is_ok() { Left::Nothing } else { Left::Unsure };
+            Err(Broken { cause, left })
+        }
+        Err(cause) => Err(Broken { cause, left }),
+    }
+}
+
+/// The migration by itself, between two changes of the record: what a crash leaves is dirty.
+fn without_transaction<C: RoutedConnection>(
+    site: &mut Site<C>,
+    migration: &AppMigration<C::Backend>,
+    direction: Direction,
+    start: Instant,
+) -> Result<(), Broken> {
+    let (engine, id) = (site.engine(), &migration.id);
+    let (records, conn) = site.books();
+    match direction {
+        Direction::Up => records.insert(conn, id, migration.checksum(engine), RecordState::Running),
+        Direction::Down => records.set_state(conn, id, RecordState::Undoing),
+    }
+    .map_err(|cause| Broken { cause: cause.into(), left: Left::Nothing })?;
+
+    // Where the engine commits each definition by itself, rows at least are changed as one.
+    let outcome = if migration.in_transaction {
+        site.conn.transaction(|conn| body(conn, migration, direction, engine))
+    } else {
+        body(&mut site.conn, migration, direction, engine)
+    };
+    let file = match direction {
+        Direction::Up => migration.up(engine),
+        Direction::Down => migration.down(engine),
+    };
+    let (records, conn) = site.books();
+    match outcome {
+        Ok(()) => match direction {
+            Direction::Up => records.finish(conn, id, Some(start.elapsed())),
+            Direction::Down => records.delete(conn, id),
+        }
+        .map_err(|cause| Broken { cause: cause.into(), left: Left::Dirty }),
+        Err(cause) => {
+            // One statement that the server refused did nothing.
+            let is_clean =
+                file.is_some_and(|file| file.script(engine).is_one_statement()) && is_refusal(&cause);
+            let told = match (is_clean, direction) {
+                (true, Direction::Up) => records.delete(conn, id),
+                (true, Direction::Down) => records.set_state(conn, id, RecordState::Applied),
+                (false, _) => records.set_state(conn, id, RecordState::Dirty),
+            };
+            let left = if is_clean && told.is_ok() { Left::Nothing } else { Left::Dirty };
+            Err(Broken { cause, left })
+        }
+    }
+}
+
+/// Whether the server answered with an error, so that what failed is known to have failed.
+fn is_refusal(cause: &BoxError) -> bool {
+    use crate::backend::{Verdict, verdict};
+    match cause.downcast_ref::<DieselError>() {
+        Some(DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, _)) | None => false,
+        Some(error) => verdict(error) != Verdict::Lost,
+    }
+}
+
+/// Runs the statements of a migration.
+fn body<C: RoutedConnection>(
+    conn: &mut C,
+    migration: &AppMigration<C::Backend>,
+    direction: Direction,
+    engine: Engine,
+) -> Result<(), BoxError> {
+    match &migration.body {
+        Body::Files(files) => {
+            let file = match direction {
+                Direction::Up => files.up.of(engine),
+                Direction::Down => files.down.of(engine),
+            };
+            let file = file.ok_or("it has no file for this engine")?;
+            Ok(execute(conn, file, engine, migration.in_transaction)?)
+        }
+        Body::Source(source) => {
+            let conn: &mut dyn BoxableConnection<C::Backend> = conn;
+            let found = source.migrations()?;
+            let found = found
+                .iter()
+                .find(|found| is_the_same::<C::Backend>(&migration.id, found.as_ref()))
+                .ok_or("its source does not give it any more")?;
+            match direction {
+                Direction::Up => found.run(conn),
+                Direction::Down => found.revert(conn),
+            }
+        }
+    }
+}
+
+fn is_the_same<DB: Backend>(id: &MigrationId, found: &dyn diesel::migration::Migration<DB>) -> bool {
+    super::Version::new(&found.name().version().to_string()) == id.version
+}
+
+/// Sends a file to the server: at once, as Diesel does. PostgreSQL runs what is sent at once in one transaction, so
+/// what must run without one is sent statement by statement.
+fn execute<C: RoutedConnection>(
+    conn: &mut C,
+    file: &SqlFile,
+    engine: Engine,
+    in_transaction: bool,
+) -> Result<(), DieselError> {
+    let script = file.script(engine);
+    if script.is_empty() {
+        return Ok(());
+    }
+    if engine == Engine::Postgres && !in_transaction && !script.unreadable {
+        for piece in &script.statements {
+            conn.batch_execute(file.text.get(piece.range.clone()).unwrap_or_default())?;
+        }
+        return Ok(());
+    }
+    conn.batch_execute(&file.text)
+}
+
+fn failure<C: RoutedConnection>(
+    site: &Site<C>,
+    id: &MigrationId,
+    direction: Direction,
+    file: Option<&SqlFile>,
+    broken: &Broken,
+) -> Failure {
+    let verb = if direction == Direction::Up { "failed" } else { "could not be reverted" };
+    let cause = broken.cause.to_string();
+    let line = file.and_then(|file| line_of(&broken.cause, &file.text));
+    let line = line.map_or_else(String::new, |line| format!(" at line {line}"));
+    let left = match broken.left {
+        Left::Nothing => "nothing of it was changed",
+        Left::Dirty => "it may have run in part",
+        Left::Unsure => "whether it was committed, the next run finds out",
+        Left::Taken => "another process was at it; the next run finds out what it did",
+    };
+    let message = format!(
+        "migration `{}` of app `{}` {verb} on `{}`{line}: {}; {left}",
+        id.name,
+        id.app,
+        site.database,
+        cause.trim_end()
+    );
+    let failure = Failure::new(FailureKind::Failed, message)
+        .on(&site.database)
+        .of(id)
+        .file(file.map(|file| file.path.as_path()));
+    match broken.left {
+        Left::Dirty => failure.help(
+            "look at what is there; finish it by hand and say `resolve --applied`, or undo what it did and say \
+             `resolve --reverted`",
+        ),
+        Left::Nothing | Left::Unsure | Left::Taken => failure,
+    }
+}
+
+/// The line of the statement that PostgreSQL points at, counted in characters from 1.
+fn line_of(cause: &BoxError, text: &str) -> Option<usize> {
+    match cause.downcast_ref::<DieselError>() {
+        Some(DieselError::DatabaseError(_, information)) => {
+            let position = usize::try_from(information.statement_position()?).ok()?;
+            Some(text.chars().take(position.saturating_sub(1)).filter(|char| *char == '\n').count() + 1)
+        }
+        _ => None,
+    }
+}
