@@ -265,10 +265,10 @@ mod tests {
         AppMigration {
             id: MigrationId::new(app.into(), version.into(), format!("{version}_x")),
             in_transaction: true,
-            body: Body::Files(Files {
+            body: Body::Files(Box::new(Files {
                 up: Sides { any: Some(SqlFile::new("up.sql".into(), sql.to_owned())), special: Vec::new() },
                 ..Files::default()
-            }),
+            })),
         }
     }
 
