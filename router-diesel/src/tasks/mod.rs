@@ -1,6 +1,170 @@
-//! What is done to whole databases.
+//! What is done to whole databases: create, drop, seed, dump and load their schemas, begin a migration.
+//!
+//! ```
+//! use diesel::SqliteConnection;
+//! use router_diesel::{Databases, config::Config, tasks::Tasks};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let folder = folder.path().display();
+//! let config = Config::from_yaml(&format!("
+//! databases:
+//!   default: {{ url: 'sqlite://{folder}/db/default.sqlite3' }}
+//!   blog_db: {{ url: 'sqlite://{folder}/db/blog.sqlite3', apps: [blog] }}
+//! "))?;
+//! let databases = Databases::<SqliteConnection>::builder(config).build()?;
+//! let report = Tasks::<SqliteConnection>::new(databases.routing()).create()?;
+//! assert!(report.is_success());
+//! assert!(report.to_string().starts_with("default: created `"));
+//! # Ok(()) }
+//! ```
+//!
+//! Every task takes the databases one after another and goes on after one that failed: the [`Report`] has an outcome
+//! for each. What concerns them all (an unknown name, a replica, production) is an error before anything is done.
+//! No task ever touches a replica. Where a database says `migrate_to`, that alias is used to change it, as it is
+//! the same database under its owner.
 
+mod create;
+mod drop;
+mod error;
+mod new;
+mod program;
+mod report;
+mod schema;
+mod seed;
+mod server;
+mod target;
 pub(crate) mod utc;
+
+use std::marker::PhantomData;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use router_core::{Alias, AppLabel};
+
+use crate::backend::{Access, RoutedConnection};
+use crate::config::Database;
+use crate::identity::sqlite_file;
+use crate::routing::Routing;
 
 pub use crate::identity::{PhysicalDatabase, of as physical_database};
 pub use crate::lock::{Lock, LockError, LockHolder, acquire as lock};
+pub use create::Created;
+pub use drop::Dropped;
+pub use error::TaskError;
+pub use new::{NewMigration, new_migration};
+pub use report::{Outcome, Report};
+pub use schema::{Dumped, Loaded};
+pub use seed::Seeded;
+
+/// The tasks of the databases of one file.
+///
+/// Without further words they are for all databases that may be changed; [`databases`](Self::databases) and
+/// [`apps`](Self::apps) narrow them.
+#[derive(Debug, Clone)]
+#[must_use = "nothing is done before a task is called"]
+pub struct Tasks<'a, C> {
+    routing: &'a Routing,
+    databases: Vec<Alias>,
+    apps: Vec<AppLabel>,
+    force: Force,
+    lock_timeout: Duration,
+    schema_folder: PathBuf,
+    seed_folder: PathBuf,
+    connection: PhantomData<fn() -> C>,
+}
+
+/// Whether to do what cannot be undone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Force {
+    /// Refuse in production, where others are connected, and over tables that are there.
+    #[default]
+    No,
+    /// Do it all the same.
+    Yes,
+}
+
+impl<'a, C: RoutedConnection> Tasks<'a, C> {
+    /// The tasks of all databases. Nothing is opened.
+    pub fn new(routing: &'a Routing) -> Self {
+        Self {
+            routing,
+            databases: Vec::new(),
+            apps: Vec::new(),
+            force: Force::No,
+            lock_timeout: Duration::from_secs(30),
+            schema_folder: PathBuf::from("schema"),
+            seed_folder: PathBuf::from("seeds"),
+            connection: PhantomData,
+        }
+    }
+
+    /// Only these databases.
+    pub fn databases<I>(mut self, aliases: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        self.databases = aliases.into_iter().map(|alias| Alias::new(alias.as_ref())).collect();
+        self
+    }
+
+    /// Only the databases where these apps are written to or migrated, and of the seeds only those of the apps.
+    pub fn apps<I>(mut self, labels: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        self.apps = labels.into_iter().map(|label| AppLabel::new(label.as_ref())).collect();
+        self
+    }
+
+    /// Whether to do what cannot be undone. By default not.
+    pub fn force(mut self, force: Force) -> Self {
+        self.force = force;
+        self
+    }
+
+    /// How long to wait for another that changes the same database. 30 s: longer than most migrations.
+    pub fn lock_timeout(mut self, timeout: Duration) -> Self {
+        self.lock_timeout = timeout;
+        self
+    }
+
+    /// The folder of `<alias>.sql` for schemas. By default `schema`.
+    pub fn schema_folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.schema_folder = folder.into();
+        self
+    }
+
+    /// The folder with a folder of seeds for each database and app. By default `seeds`.
+    pub fn seed_folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.seed_folder = folder.into();
+        self
+    }
+
+    /// Does one thing to each database, and goes on after a failure.
+    fn each<T>(
+        databases: Vec<&Database>,
+        mut task: impl FnMut(&Database) -> Result<T, TaskError>,
+    ) -> Report<T> {
+        let outcomes = databases
+            .into_iter()
+            .map(|database| Outcome { alias: database.alias.clone(), result: task(database) })
+            .collect();
+        Report { outcomes }
+    }
+}
+
+/// Opens a connection for a task, which takes as long as it takes.
+///
+/// SQLite would make a file that is not there, where a server says that it has no such database.
+fn open<C: RoutedConnection>(database: &Database) -> Result<C, TaskError> {
+    if let Some(path) = sqlite_file(&database.url).filter(|path| !path.exists()) {
+        return Err(TaskError::Absent { alias: database.alias.clone(), name: path.display().to_string() });
+    }
+    let mut settings = database.pool.clone();
+    settings.statement_timeout = None;
+    C::open(&database.url, &settings, Access::ReadWrite)
+        .map_err(|error| TaskError::unopened(database, &error))
+}

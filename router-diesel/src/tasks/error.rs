@@ -1,0 +1,366 @@
+//! Why a task was not done.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use router_core::{Alias, AppLabel};
+
+use super::server::ServerUrl;
+use crate::config::{Database, Restriction};
+use crate::lock::{LockError, says_absent};
+
+/// Why a task was not done, with the database it was for and the next step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TaskError {
+    /// No database has this name.
+    UnknownDatabase {
+        /// The name.
+        alias: Alias,
+        /// A name like it.
+        suggestion: Option<String>,
+    },
+    /// No app has this name.
+    UnknownApp {
+        /// The name.
+        app: AppLabel,
+        /// A name like it.
+        suggestion: Option<String>,
+    },
+    /// The database is a replica, which only its primary changes.
+    Replica {
+        /// The database.
+        alias: Alias,
+        /// Its primary.
+        primary: Alias,
+    },
+    /// The file does not let the database be changed.
+    NotAllowed {
+        /// The database.
+        alias: Alias,
+        /// What keeps it from being changed.
+        restriction: Restriction,
+    },
+    /// The task destroys data, and this is production.
+    Production {
+        /// The task.
+        task: &'static str,
+    },
+    /// The database is in memory, where each connection has one of its own.
+    InMemory {
+        /// The database.
+        alias: Alias,
+    },
+    /// The URL names no database on its server.
+    Nameless {
+        /// The database.
+        alias: Alias,
+    },
+    /// The server could not be reached.
+    Unreachable {
+        /// The database.
+        alias: Alias,
+        /// What the attempt to connect said, without any password.
+        cause: String,
+    },
+    /// There is no such database.
+    Absent {
+        /// The database.
+        alias: Alias,
+        /// Its file, or its name on the server.
+        name: String,
+    },
+    /// The server refused.
+    Refused {
+        /// The database.
+        alias: Alias,
+        /// What was asked of it, as the end of "failed to".
+        doing: String,
+        /// What it said.
+        cause: String,
+    },
+    /// Others are connected to the database.
+    InUse {
+        /// The database.
+        alias: Alias,
+        /// One line for each connection.
+        sessions: Vec<String>,
+    },
+    /// The file is none of SQLite's.
+    NotSqlite {
+        /// The database.
+        alias: Alias,
+        /// The file.
+        path: PathBuf,
+    },
+    /// The database has tables already.
+    NotEmpty {
+        /// The database.
+        alias: Alias,
+        /// Its tables.
+        tables: Vec<String>,
+    },
+    /// There is no schema to load.
+    NoSchema {
+        /// The database.
+        alias: Alias,
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// A seed failed. The ones before it stay.
+    Seed {
+        /// The database.
+        alias: Alias,
+        /// The file.
+        path: PathBuf,
+        /// What the database said of it.
+        cause: String,
+        /// The seeds that were sown before.
+        sown: Vec<String>,
+    },
+    /// An app has seeds, and no database where it may be written to.
+    NowhereToWrite {
+        /// The app.
+        app: AppLabel,
+        /// Its folder of seeds.
+        path: PathBuf,
+    },
+    /// A file or folder could not be read or written.
+    File {
+        /// The database, where it is for one.
+        alias: Option<Alias>,
+        /// What was to be done, as the end of "failed to".
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        cause: String,
+    },
+    /// A program of the database's client is not installed.
+    MissingProgram {
+        /// The database.
+        alias: Alias,
+        /// The program.
+        program: String,
+        /// The Debian and Ubuntu package that brings it.
+        package: &'static str,
+    },
+    /// A program of the database's client failed.
+    Program {
+        /// The database.
+        alias: Alias,
+        /// The program.
+        program: String,
+        /// What it wrote.
+        output: String,
+    },
+    /// A part of the URL cannot be told to the client's program without everybody seeing it.
+    SecretOption {
+        /// The database.
+        alias: Alias,
+        /// The option's name.
+        option: String,
+    },
+    /// The name cannot be that of a migration.
+    BadName {
+        /// The name.
+        name: String,
+    },
+    /// The database could not be locked.
+    Lock(LockError),
+}
+
+impl TaskError {
+    /// The database that the error is about, where it is about one.
+    #[must_use]
+    pub fn alias(&self) -> Option<&Alias> {
+        match self {
+            Self::UnknownDatabase { alias, .. }
+            | Self::Replica { alias, .. }
+            | Self::NotAllowed { alias, .. }
+            | Self::InMemory { alias }
+            | Self::Nameless { alias }
+            | Self::Unreachable { alias, .. }
+            | Self::Absent { alias, .. }
+            | Self::Refused { alias, .. }
+            | Self::InUse { alias, .. }
+            | Self::NotSqlite { alias, .. }
+            | Self::NotEmpty { alias, .. }
+            | Self::NoSchema { alias, .. }
+            | Self::Seed { alias, .. }
+            | Self::MissingProgram { alias, .. }
+            | Self::Program { alias, .. }
+            | Self::SecretOption { alias, .. } => Some(alias),
+            Self::File { alias, .. } => alias.as_ref(),
+            Self::Lock(error) => Some(error.alias()),
+            Self::UnknownApp { .. }
+            | Self::Production { .. }
+            | Self::NowhereToWrite { .. }
+            | Self::BadName { .. } => None,
+        }
+    }
+
+    /// Whether the database could not be reached, so that the same call could succeed later.
+    #[must_use]
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::Lock(LockError::Unreachable { .. }))
+    }
+
+    pub(super) fn unreachable(alias: &Alias, error: &diesel::ConnectionError) -> Self {
+        Self::Unreachable { alias: alias.clone(), cause: error.to_string() }
+    }
+
+    /// Why a connection could not be opened to the very database.
+    pub(super) fn unopened(database: &Database, error: &diesel::ConnectionError) -> Self {
+        let cause = error.to_string();
+        match ServerUrl::read(&database.url).name.filter(|_| says_absent(&cause)) {
+            Some(name) => Self::Absent { alias: database.alias.clone(), name },
+            None => Self::unreachable(&database.alias, error),
+        }
+    }
+
+    pub(super) fn refused(
+        alias: &Alias,
+        doing: impl Into<String>,
+    ) -> impl FnOnce(diesel::result::Error) -> Self {
+        let (alias, doing) = (alias.clone(), doing.into());
+        move |error| Self::Refused { alias, doing, cause: error.to_string() }
+    }
+
+    pub(super) fn file(
+        alias: Option<&Alias>,
+        doing: &'static str,
+        path: &Path,
+    ) -> impl FnOnce(std::io::Error) -> Self {
+        let (alias, path) = (alias.cloned(), path.to_owned());
+        move |error| Self::File { alias, doing, path, cause: error.to_string() }
+    }
+}
+
+impl From<LockError> for TaskError {
+    fn from(error: LockError) -> Self {
+        Self::Lock(error)
+    }
+}
+
+impl fmt::Display for TaskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownDatabase { alias, suggestion } => {
+                write!(f, "unknown database `{alias}`{}", did_you_mean(suggestion, "databases"))
+            }
+            Self::UnknownApp { app, suggestion } => {
+                write!(f, "unknown app `{app}`{}", did_you_mean(suggestion, "apps"))
+            }
+            Self::Replica { alias, primary } => write!(
+                f,
+                "database `{alias}` is a replica of `{primary}` and gets everything from there; name `{primary}`"
+            ),
+            Self::NotAllowed { alias, restriction } => {
+                let (why, next) = match restriction {
+                    Restriction::Replica => ("is a replica", "name its primary"),
+                    Restriction::ReadOnly => ("is `read_only: true`", "take that away for the task"),
+                    Restriction::Operations => {
+                        ("has `operations` that let nothing be changed", "add `write` or `migrate`")
+                    }
+                };
+                write!(f, "database `{alias}` {why}; {next}")
+            }
+            Self::Production { task } => write!(
+                f,
+                "`{task}` destroys data, and this is the environment `production`; pass `--force` if you mean it"
+            ),
+            Self::InMemory { alias } => write!(
+                f,
+                "database `{alias}` is in memory, where each connection has one of its own; give it a file"
+            ),
+            Self::Nameless { alias } => {
+                write!(f, "the URL of database `{alias}` names no database on its server; add `/name`")
+            }
+            Self::Unreachable { alias, cause } => {
+                write!(f, "database `{alias}` cannot be reached: {}", cause.trim_end())
+            }
+            Self::Absent { alias, name } => write!(
+                f,
+                "database `{alias}` is not there: there is no `{name}`; `dbrouter create --database {alias}` makes it"
+            ),
+            Self::Refused { alias, doing, cause } => {
+                write!(f, "failed to {doing} for database `{alias}`: {}", cause.trim_end())
+            }
+            Self::InUse { alias, sessions } => write!(
+                f,
+                "database `{alias}` is in use by {}; end these connections, or pass `--force`",
+                sessions.join(", ")
+            ),
+            Self::NotSqlite { alias, path } => write!(
+                f,
+                "`{}`, which database `{alias}` names, is no SQLite file; correct its URL, or pass `--force`",
+                path.display()
+            ),
+            Self::NotEmpty { alias, tables } => {
+                let shown: Vec<String> = tables.iter().take(5).map(|table| format!("`{table}`")).collect();
+                write!(f, "database `{alias}` is not empty: it has {}", shown.join(", "))?;
+                if tables.len() > shown.len() {
+                    write!(f, " and {} more", tables.len() - shown.len())?;
+                }
+                write!(f, "; `drop` and `create` it first, or pass `--force` to load over them")
+            }
+            Self::NoSchema { alias, path } => write!(
+                f,
+                "database `{alias}` has no schema to load: there is no `{}`; `dbrouter schema dump --database \
+                 {alias}` writes it",
+                path.display()
+            ),
+            Self::Seed { alias, path, cause, sown } => {
+                write!(f, "seed `{}` failed on database `{alias}`: {}; ", path.display(), cause.trim_end())?;
+                match sown.as_slice() {
+                    [] => f.write_str("nothing was sown"),
+                    sown => write!(f, "what was sown before it stays: {}", quoted(sown)),
+                }
+            }
+            Self::NowhereToWrite { app, path } => write!(
+                f,
+                "app `{app}` has seeds in `{}`, but no database where it may be written to",
+                path.display()
+            ),
+            Self::File { alias, doing, path, cause } => {
+                write!(f, "failed to {doing} `{}`", path.display())?;
+                if let Some(alias) = alias {
+                    write!(f, " for database `{alias}`")?;
+                }
+                write!(f, ": {cause}")
+            }
+            Self::MissingProgram { alias, program, package } => write!(
+                f,
+                "`{program}`, which database `{alias}` needs for this, was not found; install the package \
+                 `{package}`"
+            ),
+            Self::Program { alias, program, output } => {
+                write!(f, "`{program}` failed for database `{alias}`: {}", output.trim_end())
+            }
+            Self::SecretOption { alias, option } => write!(
+                f,
+                "the URL of database `{alias}` has the option `{option}`, which cannot be handed to another \
+                 program unseen; use an alias without it"
+            ),
+            Self::BadName { name } => write!(
+                f,
+                "`{name}` cannot be the name of a migration; use letters, digits and `_`, as in `create_posts`"
+            ),
+            Self::Lock(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for TaskError {}
+
+fn did_you_mean(suggestion: &Option<String>, section: &str) -> String {
+    match suggestion {
+        Some(suggestion) => format!("; did you mean `{suggestion}`?"),
+        None => format!("; declare it under `{section}`"),
+    }
+}
+
+pub(super) fn quoted(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}

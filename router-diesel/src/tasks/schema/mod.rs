@@ -1,0 +1,295 @@
+//! `schema dump` and `schema load`: the schema of each database as a file of SQL that diffs well.
+//!
+//! The file is `schema/<alias>.sql`. It has no data, no owners, no privileges, no version of a server or program, and
+//! none of the router's own tables. Its order is the same whenever the schema is: PostgreSQL's and MariaDB's own
+//! programs see to that, and for SQLite type and name do.
+
+mod clean;
+mod lines;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use diesel::QueryResult;
+use router_core::Alias;
+use serde::Serialize;
+
+use super::program::{Client, Maker};
+use super::target::Purpose;
+use super::{Force, Report, TaskError, Tasks, open};
+use crate::backend::RoutedConnection;
+use crate::config::{Database, Engine};
+use crate::identity::{self, PhysicalDatabase, sqlite_file};
+use crate::lock;
+
+/// The first line of every dump.
+const HEAD: &str = "-- Written by `dbrouter schema dump`: change the schema with migrations, not here.\n\n";
+
+/// What `schema dump` did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Dumped {
+    /// The file was written, as it was not there or not the same.
+    Written(PathBuf),
+    /// The file was the same already.
+    Unchanged(PathBuf),
+    /// Another alias of the same database was dumped before.
+    SameAs(String),
+}
+
+impl fmt::Display for Dumped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Written(path) => write!(f, "wrote `{}`", path.display()),
+            Self::Unchanged(path) => write!(f, "`{}` is as it was", path.display()),
+            Self::SameAs(alias) => write!(f, "the same database as `{alias}`"),
+        }
+    }
+}
+
+/// What `schema load` did. It records no migration: that is what `dbrouter fake` and `dbrouter adopt` are for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Loaded {
+    /// The file that was loaded.
+    pub path: PathBuf,
+    /// How many tables and views the database has now.
+    pub tables: usize,
+}
+
+impl fmt::Display for Loaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "loaded `{}`, and has {} tables and views now", self.path.display(), self.tables)
+    }
+}
+
+impl<C: RoutedConnection> Tasks<'_, C> {
+    /// Writes each database's schema to `<schema folder>/<alias>.sql`.
+    ///
+    /// PostgreSQL needs `pg_dump`, MySQL and MariaDB `mariadb-dump` or `mysqldump`. Databases that nobody named are
+    /// dumped once, however many aliases they have.
+    ///
+    /// # Errors
+    /// A name is no database's, or a replica's. What fails for one database is in the report.
+    pub fn dump_schema(&self) -> Result<Report<Dumped>, TaskError> {
+        let mut seen: HashMap<PhysicalDatabase, Alias> = HashMap::new();
+        Ok(Self::each(self.targets(Purpose::Read)?, |database| {
+            let alias = &database.alias;
+            must_have_place(database)?;
+            let mut conn: C = open(database)?;
+            let asking = TaskError::refused(alias, "ask which database it is");
+            let physical = identity::of(&mut conn, &database.url).map_err(asking)?;
+            match seen.get(&physical) {
+                Some(other) if self.databases.is_empty() => return Ok(Dumped::SameAs(other.to_string())),
+                _ => {}
+            }
+            let schema = match database.url.engine() {
+                Engine::Sqlite => {
+                    sqlite_schema(&mut conn).map_err(TaskError::refused(alias, "read the schema"))?
+                }
+                Engine::Postgres => postgres_schema(database)?,
+                Engine::Mysql => mysql_schema(&mut conn, database)?,
+            };
+            seen.insert(physical, alias.clone());
+            write(alias, self.schema_file(database), &format!("{HEAD}{schema}"))
+        }))
+    }
+
+    /// Loads `<schema folder>/<alias>.sql` into each database, which must be empty.
+    ///
+    /// All of a file or nothing is loaded on PostgreSQL and SQLite. MySQL and MariaDB, whose own client is needed for
+    /// it, keep what came before an error. Where it is [forced](Force::Yes), tables that are there stay, and the
+    /// file's own come beside them; drop and create the database to begin anew.
+    ///
+    /// # Errors
+    /// A name is no database's, or a replica's; or this is production, and it is not forced. What fails for one
+    /// database is in the report.
+    pub fn load_schema(&self) -> Result<Report<Loaded>, TaskError> {
+        let targets = self.targets(Purpose::Change)?;
+        self.refuse_in_production("schema load")?;
+        Ok(Self::each(targets, |database| {
+            let alias = &database.alias;
+            must_have_place(database)?;
+            let path = self.schema_file(database);
+            let schema = fs::read_to_string(&path).map_err(|error| match error.kind() {
+                ErrorKind::NotFound => TaskError::NoSchema { alias: alias.clone(), path: path.clone() },
+                _ => TaskError::file(Some(alias), "read", &path)(error),
+            })?;
+            let _lock = lock::acquire_for::<C>(database, self.lock_timeout, "schema load")?;
+            let mut conn: C = open(database)?;
+            let reading = || TaskError::refused(alias, "list the tables");
+            let tables = tables(&mut conn, database.url.engine()).map_err(reading())?;
+            if !tables.is_empty() && self.force == Force::No {
+                return Err(TaskError::NotEmpty { alias: alias.clone(), tables });
+            }
+            load(&mut conn, database, &path, &schema)?;
+            let tables = self::tables(&mut conn, database.url.engine()).map_err(reading())?.len();
+            Ok(Loaded { path, tables })
+        }))
+    }
+
+    fn schema_file(&self, database: &Database) -> PathBuf {
+        self.schema_folder.join(format!("{}.sql", database.alias))
+    }
+}
+
+/// Refuses a database in memory: what one connection loads, no other has.
+fn must_have_place(database: &Database) -> Result<(), TaskError> {
+    let is_memory = database.url.engine() == Engine::Sqlite && sqlite_file(&database.url).is_none();
+    if is_memory { Err(TaskError::InMemory { alias: database.alias.clone() }) } else { Ok(()) }
+}
+
+/// Writes a file as a whole or not at all.
+fn write(alias: &Alias, path: PathBuf, text: &str) -> Result<Dumped, TaskError> {
+    if fs::read_to_string(&path).is_ok_and(|old| old == text) {
+        return Ok(Dumped::Unchanged(path));
+    }
+    let failed = || TaskError::file(Some(alias), "write", &path);
+    fs::create_dir_all(path.parent().unwrap_or(Path::new("."))).map_err(failed())?;
+    let draft = path.with_extension("sql.draft");
+    fs::write(&draft, text).and_then(|()| fs::rename(&draft, &path)).map_err(failed())?;
+    Ok(Dumped::Written(path))
+}
+
+fn sqlite_schema<C: RoutedConnection>(conn: &mut C) -> QueryResult<String> {
+    // Shadow tables come with the virtual table that they belong to.
+    let statements = conn.texts(
+        "SELECT sql AS value FROM sqlite_schema
+         WHERE sql IS NOT NULL AND name NOT GLOB 'sqlite_*' AND tbl_name NOT GLOB '__dbrouter_*'
+           AND name NOT IN (SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'shadow')
+         ORDER BY CASE type WHEN 'table' THEN 1 WHEN 'index' THEN 2 WHEN 'view' THEN 3 ELSE 4 END, name",
+    )?;
+    let texts = statements.into_iter().flatten().map(|sql| {
+        // A comment at the end of the statement would take the semicolon with it.
+        let end = if sql.lines().last().is_some_and(|line| line.contains("--")) { "\n;" } else { ";" };
+        format!("{}{end}\n", sql.trim_end())
+    });
+    Ok(texts.collect::<Vec<_>>().join("\n"))
+}
+
+fn postgres_schema(database: &Database) -> Result<String, TaskError> {
+    let client = Client::new(database, "postgresql-client")?;
+    let mut command = client.postgres("pg_dump");
+    command.args([
+        "--schema-only",
+        "--no-owner",
+        "--no-privileges",
+        "--no-tablespaces",
+        // A subscription holds the password of another server.
+        "--no-publications",
+        "--no-subscriptions",
+        "--encoding=UTF8",
+        "--exclude-table=*.__dbrouter_*",
+    ]);
+    Ok(clean::postgres(&client.run(command)?))
+}
+
+fn mysql_schema<C: RoutedConnection>(conn: &mut C, database: &Database) -> Result<String, TaskError> {
+    let reading = || TaskError::refused(&database.alias, "list the tables");
+    let client = Client::new(database, "mariadb-client")?;
+    let name = client.name()?;
+    let own = conn
+        .texts(
+            "SELECT CAST(table_name AS CHAR) AS value FROM information_schema.tables
+             WHERE table_schema = DATABASE() AND LEFT(table_name, 11) = '__dbrouter_'",
+        )
+        .map_err(reading())?;
+    let (mut command, maker) = client.mysql(dump_programs(conn).map_err(reading())?)?;
+    command.args([
+        "--no-data",
+        "--routines",
+        "--skip-comments",
+        "--skip-dump-date",
+        "--skip-add-drop-table",
+        "--skip-add-locks",
+        "--skip-lock-tables",
+        "--single-transaction",
+        "--no-tablespaces",
+    ]);
+    if maker == Maker::Mysql {
+        command.args(["--set-gtid-purged=OFF", "--column-statistics=0"]);
+    }
+    for table in own.into_iter().flatten() {
+        command.arg(format!("--ignore-table={name}.{table}"));
+    }
+    command.arg("--").arg(&name);
+    Ok(clean::mysql(&client.run(command)?))
+}
+
+fn dump_programs<C: RoutedConnection>(conn: &mut C) -> QueryResult<[&'static str; 2]> {
+    Ok(if is_mariadb(conn)? { ["mariadb-dump", "mysqldump"] } else { ["mysqldump", "mariadb-dump"] })
+}
+
+fn is_mariadb<C: RoutedConnection>(conn: &mut C) -> QueryResult<bool> {
+    let version = conn.texts("SELECT CAST(VERSION() AS CHAR) AS value")?;
+    Ok(version.into_iter().flatten().any(|version| version.contains("MariaDB")))
+}
+
+/// Runs the statements of a file.
+fn load<C: RoutedConnection>(
+    conn: &mut C,
+    database: &Database,
+    path: &Path,
+    schema: &str,
+) -> Result<(), TaskError> {
+    let refused = TaskError::refused(&database.alias, format!("load `{}`", path.display()));
+    match database.url.engine() {
+        Engine::Sqlite => conn.transaction(|conn| conn.batch_execute(schema)).map_err(refused),
+        Engine::Postgres => conn
+            .transaction(|conn| {
+                // A function may come before the tables that it uses.
+                conn.batch_execute("SET check_function_bodies = false; SET xmloption = content;")?;
+                conn.batch_execute(schema)
+            })
+            .map_err(refused),
+        // The server knows no `DELIMITER`, which triggers and routines need.
+        Engine::Mysql => {
+            let client = Client::new(database, "mariadb-client")?;
+            let programs = match is_mariadb(conn).map_err(refused)? {
+                true => ["mariadb", "mysql"],
+                false => ["mysql", "mariadb"],
+            };
+            let (mut command, _) = client.mysql(programs)?;
+            let file = fs::File::open(path).map_err(TaskError::file(Some(&database.alias), "read", path))?;
+            command
+                .args([
+                    "--init-command=SET SESSION FOREIGN_KEY_CHECKS = 0, UNIQUE_CHECKS = 0",
+                    // Else the client takes the comments out of triggers and routines.
+                    "--comments",
+                    "--batch",
+                    "--",
+                ])
+                .arg(client.name()?)
+                .stdin(file);
+            client.run(command).map(drop)
+        }
+    }
+}
+
+/// The tables and views of a database, but for the router's own and what belongs to extensions.
+fn tables<C: RoutedConnection>(conn: &mut C, engine: Engine) -> QueryResult<Vec<String>> {
+    let sql = match engine {
+        Engine::Sqlite => {
+            "SELECT name AS value FROM sqlite_schema WHERE type IN ('table', 'view')
+               AND name NOT GLOB 'sqlite_*' AND name NOT GLOB '__dbrouter_*' ORDER BY name"
+        }
+        Engine::Postgres => {
+            "SELECT CASE nspname WHEN 'public' THEN '' ELSE nspname || '.' END || relname AS value
+             FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+             WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND nspname <> 'information_schema'
+               AND nspname NOT LIKE 'pg\\_%' AND relname NOT LIKE '\\_\\_dbrouter\\_%'
+               AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass
+                               AND objid = pg_class.oid AND deptype = 'e')
+             ORDER BY 1"
+        }
+        Engine::Mysql => {
+            "SELECT CAST(table_name AS CHAR) AS value FROM information_schema.tables
+             WHERE table_schema = DATABASE() AND LEFT(table_name, 11) <> '__dbrouter_' ORDER BY table_name"
+        }
+    };
+    Ok(conn.texts(sql)?.into_iter().flatten().collect())
+}

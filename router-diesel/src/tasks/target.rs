@@ -1,0 +1,120 @@
+//! Which databases a task is for.
+
+use router_core::{AppLabel, Operation};
+
+use super::{Force, TaskError, Tasks};
+use crate::backend::RoutedConnection;
+use crate::config::Database;
+
+/// What a task does to a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// It makes, removes or fills the whole of it, as its owner.
+    Change,
+    /// It writes rows.
+    Write,
+    /// It reads.
+    Read,
+}
+
+impl<C: RoutedConnection> Tasks<'_, C> {
+    /// The databases that were named, else all that the task may be for.
+    pub(super) fn targets(&self, purpose: Purpose) -> Result<Vec<&Database>, TaskError> {
+        let named = self.databases.iter().map(|alias| self.named(alias.as_str(), purpose));
+        let mut databases = named.collect::<Result<Vec<_>, _>>()?;
+        if databases.is_empty() {
+            let all = self.routing.config().databases.iter();
+            databases = all.filter(|database| is_usual(database, purpose)).collect();
+        }
+        let mut targets: Vec<&Database> = Vec::new();
+        for database in databases {
+            if !targets.iter().any(|target| target.alias == database.alias) {
+                targets.push(database);
+            }
+        }
+        if self.apps.is_empty() {
+            return Ok(targets);
+        }
+        for app in &self.apps {
+            self.known_app(app)?;
+        }
+        let routes = self.routing.routes();
+        targets.retain(|database| {
+            routes.iter().filter(|route| self.apps.contains(&route.app)).any(|route| {
+                route.write.as_ref() == Some(&database.alias) || route.migrate.contains(&database.alias)
+            })
+        });
+        Ok(targets)
+    }
+
+    fn named(&self, alias: &str, purpose: Purpose) -> Result<&Database, TaskError> {
+        let config = self.routing.config();
+        let aliases = || config.databases.iter().map(|database| database.alias.as_str());
+        let Some(mut database) = config.database(alias) else {
+            return Err(TaskError::UnknownDatabase {
+                alias: alias.into(),
+                suggestion: nearest(alias, aliases()),
+            });
+        };
+        if let Some(primary) = &database.replica_of {
+            return Err(TaskError::Replica { alias: database.alias.clone(), primary: primary.clone() });
+        }
+        if purpose == Purpose::Change {
+            let owner = database.migrate_to.as_ref().and_then(|owner| config.database(owner.as_str()));
+            database = owner.unwrap_or(database);
+        }
+        match operation(purpose).and_then(|operation| database.restriction(operation)) {
+            Some(restriction) => Err(TaskError::NotAllowed { alias: database.alias.clone(), restriction }),
+            None => Ok(database),
+        }
+    }
+
+    /// The app of that name, or an error that says which there is.
+    pub(super) fn known_app(&self, app: &AppLabel) -> Result<(), TaskError> {
+        let config = self.routing.config();
+        match config.app(app.as_str()) {
+            Some(_) => Ok(()),
+            None => {
+                let suggestion = nearest(app.as_str(), config.apps.iter().map(|app| app.label.as_str()));
+                Err(TaskError::UnknownApp { app: app.clone(), suggestion })
+            }
+        }
+    }
+
+    /// Refuses in production what destroys data, unless it is forced.
+    pub(super) fn refuse_in_production(&self, task: &'static str) -> Result<(), TaskError> {
+        let is_production = self.routing.config().environment == "production";
+        if is_production && self.force == Force::No { Err(TaskError::Production { task }) } else { Ok(()) }
+    }
+}
+
+fn operation(purpose: Purpose) -> Option<Operation> {
+    match purpose {
+        Purpose::Change => Some(Operation::Migrate),
+        Purpose::Write => Some(Operation::Write),
+        Purpose::Read => None,
+    }
+}
+
+/// Whether a task is for a database that nobody named.
+///
+/// One that is `migrate: false` belongs to somebody else; one with `migrate_to` is there under another alias too.
+fn is_usual(database: &Database, purpose: Purpose) -> bool {
+    let may = operation(purpose).is_none_or(|operation| database.restriction(operation).is_none());
+    let is_own = match purpose {
+        Purpose::Change => database.migrate && database.migrate_to.is_none(),
+        Purpose::Read => database.migrate,
+        Purpose::Write => true,
+    };
+    may && is_own && !database.is_replica()
+}
+
+/// The name that was probably meant: at most a third of its letters away.
+pub(super) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
+    let wanted = name.to_lowercase();
+    names
+        .map(|other| (strsim::damerau_levenshtein(&wanted, &other.to_lowercase()), other))
+        .filter(|(distance, _)| *distance <= wanted.chars().count().div_ceil(3))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, other)| other.to_owned())
+}
