@@ -69,11 +69,11 @@ impl Records {
     /// Makes the table if it is not there. Of several that try at once, one wins and the others see its table.
     pub(crate) fn create<C: RoutedConnection>(&self, conn: &mut C) -> QueryResult<()> {
         let database = self.column();
-        let (time, options) = match self.engine {
-            Engine::Sqlite => ("TIMESTAMP", ""),
-            Engine::Postgres => ("TIMESTAMP(0)", ""),
-            // Names are told apart by case, as everywhere else.
-            Engine::Mysql => ("DATETIME", " CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"),
+        let options = table_options(self.engine);
+        let time = match self.engine {
+            Engine::Sqlite => "TIMESTAMP",
+            Engine::Postgres => "TIMESTAMP(0)",
+            Engine::Mysql => "DATETIME",
         };
         let sql = format!(
             "CREATE TABLE IF NOT EXISTS {TABLE} (\
@@ -209,9 +209,8 @@ impl Records {
         conn.batch_execute(&format!("DELETE FROM {TABLE} {}", self.only(id)))
     }
 
-    /// `database` is a word of MySQL's own, so it is quoted everywhere.
     fn column(&self) -> &'static str {
-        if self.engine == Engine::Mysql { "`database`" } else { "\"database\"" }
+        database_column(self.engine)
     }
 
     fn only(&self, id: &MigrationId) -> String {
@@ -223,6 +222,16 @@ impl Records {
             quoted(self.engine, id.version.as_str()),
         )
     }
+}
+
+/// The column `database`, which is a word of MySQL's own, so it is quoted everywhere.
+pub(crate) fn database_column(engine: Engine) -> &'static str {
+    if engine == Engine::Mysql { "`database`" } else { "\"database\"" }
+}
+
+/// What makes names be told apart by case, as everywhere else.
+pub(crate) fn table_options(engine: Engine) -> &'static str {
+    if engine == Engine::Mysql { " CHARACTER SET utf8mb4 COLLATE utf8mb4_bin" } else { "" }
 }
 
 /// What stands between the columns of a row that is read as one text.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::error::{Failure, FailureKind};
 use super::event::Event;
-use super::journal::{self, Direction};
+use super::journal::Direction;
 use super::migration::AppMigration;
 use super::plan::{Treatment, choose};
 use super::record::RecordState;
@@ -106,7 +106,7 @@ impl<C: RoutedConnection> Run<'_, C> {
         site.prepare()?;
         let done = self.act(&mut site, &mut lock, work, &known);
         if site.remote.is_some() && site.is_transactional() && done.is_ok() {
-            journal::clear(&mut site.conn).map_err(|error| {
+            site.journal.clear(&mut site.conn).map_err(|error| {
                 Failure::unreadable(&self.job.database.alias, "cannot clear the journal", &error)
             })?;
         }

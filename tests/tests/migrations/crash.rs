@@ -89,7 +89,7 @@ fn killed<C: RoutedConnection>(engine: Engine) {
     assert!(start(&first).wait_with_output().unwrap().status.success());
     let whole = start_time.elapsed();
     is_whole(&first);
-    let mut interrupted = 0;
+    let (mut interrupted, mut resolved) = (0, 0);
     for round in 0..rounds {
         let Some(world) = World::<C>::start(engine, "") else { return };
         project(&world);
@@ -97,23 +97,29 @@ fn killed<C: RoutedConnection>(engine: Engine) {
         std::thread::sleep(whole.mul_f64((round as f64 + 0.5) / rounds as f64));
         child.kill().unwrap();
         child.wait().unwrap();
-        interrupted += usize::from(finish(&world) > 0);
+        let (left, dirty) = finish(&world);
+        interrupted += usize::from(left > 0);
+        resolved += dirty;
         is_whole(&world);
     }
-    eprintln!("{engine:?}: {interrupted} of {rounds} processes were killed before their end");
+    eprintln!(
+        "{engine:?}: {interrupted} of {rounds} processes were killed before their end; {resolved} migrations were dirty"
+    );
 }
 
 /// Runs what is left, as the next process would. Where the engine cannot roll back, says what a person would see.
-fn finish<C: RoutedConnection>(world: &World<C>) -> usize {
-    let mut done = 0;
+/// Gives how many were left, and how many were dirty.
+fn finish<C: RoutedConnection>(world: &World<C>) -> (usize, usize) {
+    let (mut done, mut dirty) = (0, 0);
     for _ in 0..5 {
         let error = match world.migrator().migrate() {
-            Ok(report) => return done + report.done(),
+            Ok(report) => return (done + report.done(), dirty),
             Err(error) => error,
         };
         done += error.report.done();
         assert_eq!((error.kind(), world.engine), (FailureKind::Refused, Engine::MariaDb), "{error}");
         for failure in error.failed {
+            dirty += 1;
             let id = failure.migration.unwrap();
             let alias = if id.app == "blog" { "blog_db" } else { "shop_db" };
             let number: usize = id.version.as_str().parse::<usize>().unwrap() - 100;

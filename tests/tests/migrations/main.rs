@@ -3,6 +3,7 @@
 //! `suite.rs` and `bad_input.rs` speak only the public API. They are included once for each kind of connection.
 
 mod crash;
+mod fleet;
 mod world;
 
 use world::World;

@@ -240,7 +240,7 @@ fn a_record_elsewhere_is_mended_after_a_crash() {
 
     // The transaction was committed, and the record does not know.
     world.execute("default", &format!("UPDATE __dbrouter_migrations SET state = 'applying' {comments}"));
-    world.execute("blog_db", "INSERT INTO __dbrouter_journal VALUES ('blog', '20240104000000', 'up')");
+    world.execute("blog_db", "INSERT INTO __dbrouter_journal VALUES ('blog_admin', 'blog', '20240104000000', 'up')");
     assert!(world.migrator().status().unwrap().is_clean());
     let mended = Arc::new(Mutex::new(Vec::new()));
     let listener = Arc::clone(&mended);
@@ -268,7 +268,7 @@ fn a_record_elsewhere_is_mended_after_a_crash() {
     world.execute("default", &format!("UPDATE __dbrouter_migrations SET state = 'reverting' {comments}"));
     assert_eq!(world.migrator().migrate().unwrap().done(), 0);
     world.execute("default", &format!("UPDATE __dbrouter_migrations SET state = 'reverting' {comments}"));
-    world.execute("blog_db", "INSERT INTO __dbrouter_journal VALUES ('blog', '20240104000000', 'down')");
+    world.execute("blog_db", "INSERT INTO __dbrouter_journal VALUES ('blog_admin', 'blog', '20240104000000', 'down')");
     world.execute("blog_db", "DROP TABLE comments");
     assert_eq!(world.migrator().migrate().unwrap().done(), 1);
     assert!(world.tables("blog_db").contains("comments"));
