@@ -42,6 +42,7 @@
 //! | changed: edited after it was applied | nothing runs there, unless [`Migrator::changed`] allows it |
 //! | out of order: pending, though a later one of its app was applied | it runs, with a warning, unless [`Migrator::out_of_order`] refuses it |
 //! | missing: recorded, but not among the migrations | a warning |
+//! | recorded on the database under another alias, as after a rename | nothing runs there before [`Migrator::adopt`] |
 //! | drift: recorded, but its table is not there | a warning |
 
 mod adopt;
@@ -417,7 +418,8 @@ impl<C: RoutedConnection> Migrator<C> {
         })
     }
 
-    /// Says what could be taken over from Diesel's own `__diesel_schema_migrations`; [`AdoptPlan::apply`] does it.
+    /// Says what could be taken over from Diesel's own `__diesel_schema_migrations`, or from the records that the
+    /// database keeps under an alias that it had before; [`AdoptPlan::apply`] does it.
     ///
     /// # Errors
     /// A name that is unknown, or what is wrong with the migrations.
@@ -435,7 +437,7 @@ impl<C: RoutedConnection> Migrator<C> {
     /// Databases are asked which of them are one and the same; of those that cannot be reached, nothing is said.
     ///
     /// # Errors
-    /// The problems, in [`MigrateError::lint`].
+    /// The problems, in the error's `lint`.
     pub fn lint(&self) -> Result<(), MigrateError> {
         self.with_jobs(|found, jobs| refuse(self.problems(found, jobs)))
     }
@@ -443,7 +445,7 @@ impl<C: RoutedConnection> Migrator<C> {
     /// Looks for what would go wrong as far as files and rules tell, and connects to nothing.
     ///
     /// # Errors
-    /// The problems, in [`MigrateError::lint`], also of migrations that were applied long ago.
+    /// The problems, in the error's `lint`, also of migrations that were applied long ago.
     pub fn lint_files(&self) -> Result<(), MigrateError> {
         self.with_jobs(|found, jobs| {
             let mut problems = found.problems.clone();
@@ -527,11 +529,12 @@ impl<C: RoutedConnection> Migrator<C> {
             failures: Vec::new(),
             warnings: Vec::new(),
         };
-        match self.statuses(job) {
-            Ok(statuses) => {
+        let engine = job.database.url.engine();
+        match look_only::<C>(job.database, job.history) {
+            Ok(known) => {
+                let statuses = states(engine, &job.migrations, &known, |app| job.has_app(app));
                 let choice =
                     choose(&job.database.alias, &statuses, &self.manner.target, self.manner.treatment);
-                let engine = job.database.url.engine();
                 plan.steps = job
                     .migrations
                     .iter()
@@ -539,6 +542,7 @@ impl<C: RoutedConnection> Migrator<C> {
                     .map(|migration| Step::new(engine, migration))
                     .collect();
                 plan.failures = choice.refusals;
+                plan.failures.extend(job.refusal(&known));
                 plan.warnings = choice.warnings;
             }
             Err(failure) => plan.failures.push(failure),

@@ -56,6 +56,14 @@ pub(crate) struct Record {
     pub(crate) duration: Option<Duration>,
 }
 
+/// What was recorded on a database while it went by another name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stray {
+    pub(crate) database: Alias,
+    pub(crate) id: MigrationId,
+    pub(crate) applied_at: String,
+}
+
 /// The records of one database, wherever they are kept.
 #[derive(Debug, Clone)]
 pub(crate) struct Records {
@@ -127,6 +135,32 @@ impl Records {
         }
         records.sort_by(|a, b| a.id.order().cmp(&b.id.order()));
         Ok(records)
+    }
+
+    /// Reads what is recorded as applied under other names than this database's.
+    pub(crate) fn read_others<C: RoutedConnection>(&self, conn: &mut C) -> QueryResult<Vec<Stray>> {
+        let applied_at = as_text(self.engine, "applied_at");
+        let columns = [self.column(), "app", "version", "name", &applied_at];
+        let sql = format!(
+            "SELECT {} AS value FROM {TABLE} WHERE {} <> {} AND state = 'applied'",
+            joined(self.engine, &columns),
+            self.column(),
+            quoted(self.engine, self.database.as_str()),
+        );
+        let rows = conn.texts(&sql)?;
+        let strays = rows.into_iter().flatten().filter_map(|row| {
+            let mut fields = row.split(SEPARATOR);
+            Some(Stray {
+                database: Alias::new(fields.next()?),
+                id: MigrationId::new(
+                    AppLabel::new(fields.next()?),
+                    Version::new(fields.next()?),
+                    fields.next()?,
+                ),
+                applied_at: fields.next()?.to_owned(),
+            })
+        });
+        Ok(strays.collect())
     }
 
     /// Writes a row that must not be there yet. Another process that writes the same waits for this one.

@@ -188,6 +188,7 @@ fn look<C: RoutedConnection>(
 ) -> QueryResult<Looked> {
     let tables = Tables::read(conn)?;
     let has_journal = tables.finds(journal::TABLE);
+    let is_beside = remote.is_none();
     // The journal is read after the records: what it says of a transaction is final once the lock is held.
     let (has_records, recorded) = match remote {
         Some(remote) => {
@@ -200,7 +201,9 @@ fn look<C: RoutedConnection>(
         }
     };
     let markers = if has_journal { journal.read(conn)? } else { Vec::new() };
-    Ok(Looked { known: Known { records: recorded, markers, tables }, has_records, has_journal })
+    let others =
+        if is_beside && has_records && recorded.is_empty() { records.read_others(conn)? } else { Vec::new() };
+    Ok(Looked { known: Known { records: recorded, markers, tables, others }, has_records, has_journal })
 }
 
 pub(crate) fn open<C: RoutedConnection>(database: &Database, access: Access) -> Result<C, Failure> {

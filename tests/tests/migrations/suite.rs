@@ -229,6 +229,28 @@ fn an_existing_diesel_project_is_adopted() {
 }
 
 #[test]
+fn a_renamed_database_is_not_migrated_again() {
+    let Some(world) = world("") else { return };
+    world.project();
+    world.migrator().migrate().unwrap();
+    let renamed = world.with("shop_db:", "store:");
+    let before = world.records("shop_db");
+    let error = renamed.migrator().migrate().unwrap_err();
+    assert_eq!(error.kind(), FailureKind::Refused);
+    let text = error.to_string();
+    assert!(text.contains("2 migrations of its apps are recorded on it for `shop_db`"), "{text}");
+    assert_eq!(renamed.migrator().plan().unwrap().databases[2].failures.len(), 1);
+    assert_eq!(world.records("shop_db"), before);
+
+    let migrator = renamed.migrator();
+    let plan = migrator.adopt().unwrap();
+    assert_eq!(plan.databases[0].from.as_ref().unwrap(), "shop_db");
+    assert_eq!(plan.apply().unwrap().done(), 2);
+    assert_eq!(migrator.migrate().unwrap().done(), 0);
+    assert!(migrator.status().unwrap().is_clean());
+}
+
+#[test]
 fn a_record_elsewhere_is_mended_after_a_crash() {
     let Some(world) = world("") else { return };
     if world.engine == Engine::MariaDb {
