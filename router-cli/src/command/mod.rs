@@ -3,6 +3,9 @@
 mod check;
 mod diff;
 mod health;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+mod migrate;
+mod new;
 mod route;
 mod routes;
 mod shell;
@@ -25,6 +28,11 @@ pub(crate) fn run(
         Command::Route(arguments) => route::run(arguments, project, output),
         Command::Diff(arguments) => diff::run(arguments, project, output),
         Command::Health(arguments) => health::run(arguments, project, output),
+        #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+        Command::Migrations(command) => migrate::run(command, project, output),
+        #[cfg(not(any(feature = "sqlite", feature = "postgres", feature = "mysql")))]
+        Command::Migrations(_) => Err(Failure::Usage("this build connects to nothing".to_owned())),
+        Command::New(arguments) => new::run(arguments, project, output),
         Command::Shell(arguments) => shell::run(arguments, project, output),
     }
 }

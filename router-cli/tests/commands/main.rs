@@ -5,6 +5,8 @@ mod diff;
 mod embedding;
 mod health;
 mod help;
+mod migrate;
+mod migrations;
 mod route;
 mod routes;
 mod secrets;
