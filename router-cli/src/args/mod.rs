@@ -1,6 +1,7 @@
 //! What can be typed.
 
 mod migrate;
+mod task;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ pub(crate) use migrate::{
     AdoptArguments, BackArguments, FakeArguments, Fleet, LockWait, MigrateArguments, MigrateCommand,
     NewArguments, PlanArguments, ResolveArguments, Selection, StatusArguments,
 };
+pub(crate) use task::{ResetArguments, SchemaCommand, SetupArguments, TaskCommand};
 
 /// The environment variable that names the file.
 pub(crate) const CONFIG_VARIABLE: &str = "DBROUTER_CONFIG";
@@ -89,6 +91,8 @@ pub(crate) enum Command {
     Migrations(MigrateCommand),
     /// Begin a migration of an app
     New(NewArguments),
+    #[command(flatten)]
+    Tasks(TaskCommand),
     /// Open the database's own client: psql, mariadb or sqlite3
     Shell(ShellArguments),
 }

@@ -27,6 +27,12 @@ fn help_of_the_program() {
       resolve   Say what became of a migration whose state is in doubt
       adopt     Take over what Diesel's own command recorded
       new       Begin a migration of an app
+      create    Create the databases that are not there yet
+      drop      Remove databases, with everything in them
+      setup     Create, migrate and seed
+      reset     Drop, then set up
+      seed      Sow the SQL files of databases and apps, each once
+      schema    Write schemas to files, or load them from there
       shell     Open the database's own client: psql, mariadb or sqlite3
       help      Print this message or the help of the given subcommand(s)
 
@@ -418,6 +424,206 @@ fn help_of_new() {
 
     Options:
       -h, --help  Print help
+
+    Global options:
+      -c, --config <FILE>    The configuration file; else DBROUTER_CONFIG, else config/databases.yml
+      -e, --env <NAME>       The environment; else DBROUTER_ENV, else development
+          --env-file <FILE>  A file of variables, which must be there; else .env if present
+          --format <FORMAT>  How the answer is written [default: text] [possible values: text, json]
+    --- stderr
+    "#);
+}
+
+#[test]
+fn help_of_create() {
+    assert_shown!(World::shop().show(["create", "--help"]), @r#"
+    exit: 0
+    --- stdout
+    Create the databases that are not there yet
+
+    Usage: dbrouter create [OPTIONS]
+
+    Options:
+      -d, --database <ALIAS>  This database only; may be repeated
+          --app <APP>         This app only; may be repeated
+      -h, --help              Print help
+
+    Global options:
+      -c, --config <FILE>    The configuration file; else DBROUTER_CONFIG, else config/databases.yml
+      -e, --env <NAME>       The environment; else DBROUTER_ENV, else development
+          --env-file <FILE>  A file of variables, which must be there; else .env if present
+          --format <FORMAT>  How the answer is written [default: text] [possible values: text, json]
+    --- stderr
+    "#);
+}
+
+#[test]
+fn help_of_drop() {
+    assert_shown!(World::shop().show(["drop", "--help"]), @r#"
+    exit: 0
+    --- stdout
+    Remove databases, with everything in them
+
+    Usage: dbrouter drop [OPTIONS]
+
+    Options:
+      -d, --database <ALIAS>      This database only; may be repeated
+          --app <APP>             This app only; may be repeated
+          --force                 Do it also in production, and where others are connected
+          --lock-wait <DURATION>  How long to wait for another process at the same database: 500ms, 60s, 5m [default: 60s]
+      -h, --help                  Print help
+
+    Global options:
+      -c, --config <FILE>    The configuration file; else DBROUTER_CONFIG, else config/databases.yml
+      -e, --env <NAME>       The environment; else DBROUTER_ENV, else development
+          --env-file <FILE>  A file of variables, which must be there; else .env if present
+          --format <FORMAT>  How the answer is written [default: text] [possible values: text, json]
+    --- stderr
+    "#);
+}
+
+#[test]
+fn help_of_setup() {
+    assert_shown!(World::shop().show(["setup", "--help"]), @r#"
+    exit: 0
+    --- stdout
+    Create, migrate and seed
+
+    Usage: dbrouter setup [OPTIONS]
+
+    Options:
+      -d, --database <ALIAS>      This database only; may be repeated
+          --app <APP>             This app only; may be repeated
+          --seeds <FOLDER>        The folder with a folder of seeds for each database and app [default: seeds]
+          --lock-wait <DURATION>  How long to wait for another process at the same database: 500ms, 60s, 5m [default: 60s]
+      -h, --help                  Print help
+
+    Global options:
+      -c, --config <FILE>    The configuration file; else DBROUTER_CONFIG, else config/databases.yml
+      -e, --env <NAME>       The environment; else DBROUTER_ENV, else development
+          --env-file <FILE>  A file of variables, which must be there; else .env if present
+          --format <FORMAT>  How the answer is written [default: text] [possible values: text, json]
+    --- stderr
+    "#);
+}
+
+#[test]
+fn help_of_reset() {
+    assert_shown!(World::shop().show(["reset", "--help"]), @r#"
+    exit: 0
+    --- stdout
+    Drop, then set up
+
+    Usage: dbrouter reset [OPTIONS]
+
+    Options:
+      -d, --database <ALIAS>      This database only; may be repeated
+          --app <APP>             This app only; may be repeated
+          --seeds <FOLDER>        The folder with a folder of seeds for each database and app [default: seeds]
+          --lock-wait <DURATION>  How long to wait for another process at the same database: 500ms, 60s, 5m [default: 60s]
+          --force                 Do it also in production, and where others are connected
+      -h, --help                  Print help
+
+    Global options:
+      -c, --config <FILE>    The configuration file; else DBROUTER_CONFIG, else config/databases.yml
+      -e, --env <NAME>       The environment; else DBROUTER_ENV, else development
+          --env-file <FILE>  A file of variables, which must be there; else .env if present
+          --format <FORMAT>  How the answer is written [default: text] [possible values: text, json]
+    --- stderr
+    "#);
+}
+
+#[test]
+fn help_of_seed() {
+    assert_shown!(World::shop().show(["seed", "--help"]), @r#"
+    exit: 0
+    --- stdout
+    Sow the SQL files of databases and apps, each once
+
+    Usage: dbrouter seed [OPTIONS]
+
+    Options:
+      -d, --database <ALIAS>      This database only; may be repeated
+          --app <APP>             This app only; may be repeated
+          --seeds <FOLDER>        The folder with a folder of seeds for each database and app [default: seeds]
+          --lock-wait <DURATION>  How long to wait for another process at the same database: 500ms, 60s, 5m [default: 60s]
+      -h, --help                  Print help
+
+    Global options:
+      -c, --config <FILE>    The configuration file; else DBROUTER_CONFIG, else config/databases.yml
+      -e, --env <NAME>       The environment; else DBROUTER_ENV, else development
+          --env-file <FILE>  A file of variables, which must be there; else .env if present
+          --format <FORMAT>  How the answer is written [default: text] [possible values: text, json]
+    --- stderr
+    "#);
+}
+
+#[test]
+fn help_of_schema() {
+    assert_shown!(World::shop().show(["schema", "--help"]), @r#"
+    exit: 0
+    --- stdout
+    Write schemas to files, or load them from there
+
+    Usage: dbrouter schema [OPTIONS] <COMMAND>
+
+    Commands:
+      dump  Write each database's schema to a file, in a form that diffs well
+      load  Load each database's schema from its file; no migration is recorded
+      help  Print this message or the help of the given subcommand(s)
+
+    Options:
+      -h, --help  Print help
+
+    Global options:
+      -c, --config <FILE>    The configuration file; else DBROUTER_CONFIG, else config/databases.yml
+      -e, --env <NAME>       The environment; else DBROUTER_ENV, else development
+          --env-file <FILE>  A file of variables, which must be there; else .env if present
+          --format <FORMAT>  How the answer is written [default: text] [possible values: text, json]
+    --- stderr
+    "#);
+}
+
+#[test]
+fn help_of_schema_dump() {
+    assert_shown!(World::shop().show(["schema", "dump", "--help"]), @r#"
+    exit: 0
+    --- stdout
+    Write each database's schema to a file, in a form that diffs well
+
+    Usage: dbrouter schema dump [OPTIONS]
+
+    Options:
+      -d, --database <ALIAS>  This database only; may be repeated
+          --app <APP>         This app only; may be repeated
+          --folder <FOLDER>   The folder of the files, each named after its database [default: schema]
+      -h, --help              Print help
+
+    Global options:
+      -c, --config <FILE>    The configuration file; else DBROUTER_CONFIG, else config/databases.yml
+      -e, --env <NAME>       The environment; else DBROUTER_ENV, else development
+          --env-file <FILE>  A file of variables, which must be there; else .env if present
+          --format <FORMAT>  How the answer is written [default: text] [possible values: text, json]
+    --- stderr
+    "#);
+}
+
+#[test]
+fn help_of_schema_load() {
+    assert_shown!(World::shop().show(["schema", "load", "--help"]), @r#"
+    exit: 0
+    --- stdout
+    Load each database's schema from its file; no migration is recorded
+
+    Usage: dbrouter schema load [OPTIONS]
+
+    Options:
+      -d, --database <ALIAS>      This database only; may be repeated
+          --app <APP>             This app only; may be repeated
+          --folder <FOLDER>       The folder of the files, each named after its database [default: schema]
+          --force                 Do it also in production, and beside tables that are there
+          --lock-wait <DURATION>  How long to wait for another process at the same database: 500ms, 60s, 5m [default: 60s]
+      -h, --help                  Print help
 
     Global options:
       -c, --config <FILE>    The configuration file; else DBROUTER_CONFIG, else config/databases.yml

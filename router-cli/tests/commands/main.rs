@@ -10,5 +10,6 @@ mod migrations;
 mod route;
 mod routes;
 mod secrets;
+mod tasks;
 mod usage;
 mod world;

@@ -95,6 +95,13 @@ fn every_command_refuses_a_file_that_is_not_there() {
         &["resolve", "blog", "1", "--applied"],
         &["adopt"],
         &["new", "blog", "posts"],
+        &["create"],
+        &["drop"],
+        &["setup"],
+        &["reset"],
+        &["seed"],
+        &["schema", "dump"],
+        &["schema", "load"],
     ] {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         let arguments = ["dbrouter", "--config", "nowhere.yml"].iter().chain(command);

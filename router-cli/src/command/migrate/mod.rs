@@ -3,7 +3,7 @@
 mod adopt;
 mod event;
 mod plan;
-mod report;
+pub(super) mod report;
 mod status;
 
 use std::sync::mpsc;

@@ -154,7 +154,7 @@ fn parts(result: &Result<Report, MigrateError>) -> (&Report, &[MigrateFailure], 
 }
 
 /// Writes what was done, says what was not, and why.
-pub(super) fn finish(
+pub(crate) fn finish(
     result: Result<Report, MigrateError>,
     config: &Config,
     output: &mut Output<'_>,
