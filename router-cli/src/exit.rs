@@ -21,8 +21,10 @@ pub enum Exit {
     Found = 1,
     /// The command was called wrongly, the configuration cannot be used, or a program that it needs is missing.
     Usage = 2,
-    /// A database could not be reached.
+    /// A database could not be reached, or another process kept it locked: the same command may succeed later.
     Unreachable = 3,
+    /// A migration or another task failed, or what an earlier one left keeps it from running.
+    Failed = 4,
 }
 
 impl Exit {

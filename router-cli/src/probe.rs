@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use router_diesel::config::{Database, DatabaseUrl, Engine};
 use serde::Serialize;
 
-use crate::output::one_line;
+use crate::output::{milliseconds, one_line};
 use crate::server_url::{decode, hide_secrets};
 
 /// How many databases are asked at once: a fleet should not need a thread for each.
@@ -60,8 +60,7 @@ impl Probe {
             Ok(Answer { version, note }) => (true, None, version, note),
             Err(error) => (false, Some(hide_secrets(&one_line(&error), &database.url)), None, None),
         };
-        // Microseconds are precise enough, and short to read.
-        let ms = Some(took.as_micros() as f64 / 1000.0);
+        let ms = Some(milliseconds(took));
         Self { ok: Some(ok), error, ms, version, note, ..Self::unasked(database) }
     }
 

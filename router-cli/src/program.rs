@@ -10,6 +10,8 @@ use std::sync::Arc;
 use clap::Parser;
 use router_core::{Router, RouterChain, RouterName};
 use router_diesel::config::{Config, ConfigError, Loader};
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+use router_diesel::{AnyConnection, Databases};
 use router_diesel::{Error, Routing};
 
 use crate::args::{
@@ -199,11 +201,24 @@ impl Project<'_> {
 
     /// The routers of the project before the rules of a file.
     pub(crate) fn routing(&self, config: Config) -> Result<Routing, Error> {
+        let chain = self.chain(&config);
+        Routing::with_routers(config, chain)
+    }
+
+    /// The databases of the file, by the routers of the project and the rules. Nothing is connected.
+    #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+    pub(crate) fn databases(&self) -> Result<Databases<AnyConnection>, Failure> {
+        let config = self.config()?;
+        let chain = self.chain(&config);
+        Ok(Databases::builder(config).routers(chain).build()?)
+    }
+
+    fn chain(&self, config: &Config) -> RouterChain {
         let mut chain = RouterChain::new(config.default.clone());
         for (name, router) in &self.program.routers {
             chain.push(name.clone(), Arc::clone(router));
         }
-        Routing::with_routers(config, chain)
+        chain
     }
 
     fn named_file(&self) -> Option<PathBuf> {

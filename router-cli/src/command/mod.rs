@@ -3,9 +3,16 @@
 mod check;
 mod diff;
 mod health;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+mod migrate;
+mod new;
 mod route;
 mod routes;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+mod setup;
 mod shell;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+mod task;
 
 use crate::args::Command;
 use crate::exit::Exit;
@@ -25,6 +32,15 @@ pub(crate) fn run(
         Command::Route(arguments) => route::run(arguments, project, output),
         Command::Diff(arguments) => diff::run(arguments, project, output),
         Command::Health(arguments) => health::run(arguments, project, output),
+        #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+        Command::Migrations(command) => migrate::run(command, project, output),
+        #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+        Command::Tasks(command) => task::run(command, project, output),
+        #[cfg(not(any(feature = "sqlite", feature = "postgres", feature = "mysql")))]
+        Command::Migrations(_) | Command::Tasks(_) => {
+            Err(Failure::Usage("this build connects to nothing".to_owned()))
+        }
+        Command::New(arguments) => new::run(arguments, project, output),
         Command::Shell(arguments) => shell::run(arguments, project, output),
     }
 }

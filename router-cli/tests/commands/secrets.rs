@@ -32,6 +32,7 @@ const BROKEN: [&str; 4] = [
 
 fn commands(world: &World) -> Vec<Vec<String>> {
     let file = world.path("databases.yml").to_str().unwrap().to_owned();
+    let folder = world.path("none").to_str().unwrap().to_owned();
     let commands = [
         vec!["check"],
         vec!["check", "--connect"],
@@ -41,6 +42,22 @@ fn commands(world: &World) -> Vec<Vec<String>> {
         vec!["route", "--sql", "SELECT * FROM posts, products"],
         vec!["diff", &file, &file],
         vec!["health"],
+        vec!["migrate", "--on-error", "continue"],
+        vec!["plan", "--sql"],
+        vec!["status"],
+        vec!["rollback", "--database", "default"],
+        vec!["redo", "--database", "blog_db"],
+        vec!["fake", "--all"],
+        vec!["resolve", "blog", "1", "--applied"],
+        vec!["adopt", "--apply"],
+        vec!["new", "blgo", "posts"],
+        vec!["create"],
+        vec!["drop"],
+        vec!["setup"],
+        vec!["reset"],
+        vec!["seed", "--seeds", &folder],
+        vec!["schema", "dump", "--folder", &folder],
+        vec!["schema", "load", "--folder", &folder],
         // The others would start a client.
         vec!["shell", "default"],
         vec!["shell", "lite"],

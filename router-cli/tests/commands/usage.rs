@@ -80,7 +80,29 @@ fn wrong_usage_is_explained_on_stderr() {
 
 #[test]
 fn every_command_refuses_a_file_that_is_not_there() {
-    for command in [&["check"][..], &["routes"], &["route", "blog"], &["health"], &["shell", "default"]] {
+    for command in [
+        &["check"][..],
+        &["routes"],
+        &["route", "blog"],
+        &["health"],
+        &["shell", "default"],
+        &["migrate"],
+        &["plan"],
+        &["status"],
+        &["rollback"],
+        &["redo"],
+        &["fake", "1"],
+        &["resolve", "blog", "1", "--applied"],
+        &["adopt"],
+        &["new", "blog", "posts"],
+        &["create"],
+        &["drop"],
+        &["setup"],
+        &["reset"],
+        &["seed"],
+        &["schema", "dump"],
+        &["schema", "load"],
+    ] {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         let arguments = ["dbrouter", "--config", "nowhere.yml"].iter().chain(command);
         assert_eq!(Program::new().run(arguments, &mut stdout, &mut stderr), Exit::Usage, "{command:?}");

@@ -32,6 +32,29 @@ databases:
     operations: [read]
 ";
 
+/// Three databases: the records of the blog's are kept on the default one, and its migrations run as its owner.
+pub(crate) const MIGRATED: &str = "
+apps:
+  users: { tables: [users], migrations: 'FOLDER/migrations/users' }
+  blog: { tables: [posts, comments], migrations: 'FOLDER/migrations/blog' }
+  shop: { tables: [products, orders], migrations: 'FOLDER/migrations/shop' }
+
+databases:
+  default:
+    url: sqlite://FOLDER/default.sqlite3
+    apps: [users]
+  blog_db:
+    url: sqlite://FOLDER/blog.sqlite3
+    apps: [blog]
+    migrate_to: blog_owner
+    migration_history: default
+  blog_owner:
+    url: sqlite://FOLDER/blog.sqlite3
+  shop_db:
+    url: sqlite://FOLDER/shop.sqlite3
+    apps: [shop]
+";
+
 /// A folder with the configuration of a test.
 pub(crate) struct World {
     folder: TempDir,
@@ -61,6 +84,22 @@ impl World {
         Self::new(SHOP)
     }
 
+    /// Three databases, and migrations of three apps that are yet to run.
+    pub(crate) fn migrated() -> Self {
+        let world = Self::new(MIGRATED);
+        world.migration("users/1_users", "CREATE TABLE users (id INTEGER);", "DROP TABLE users;");
+        world.migration("blog/1_posts", "CREATE TABLE posts (id INTEGER);", "DROP TABLE posts;");
+        world.migration("blog/2_comments", "CREATE TABLE comments (id INTEGER);", "DROP TABLE comments;");
+        world.migration("shop/1_products", "CREATE TABLE products (id INTEGER);", "DROP TABLE products;");
+        world
+    }
+
+    /// Writes a migration, named as `app/version_name`.
+    pub(crate) fn migration(&self, name: &str, up: &str, down: &str) {
+        self.write(&format!("migrations/{name}/up.sql"), up);
+        self.write(&format!("migrations/{name}/down.sql"), down);
+    }
+
     /// Changes the program, such as by a router.
     pub(crate) fn with(mut self, change: impl FnOnce(Program) -> Program) -> Self {
         self.program = change(self.program);
@@ -74,6 +113,7 @@ impl World {
     /// Writes a file and says where it is.
     pub(crate) fn write(&self, name: &str, text: &str) -> String {
         let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, text.replace("FOLDER", self.folder.path().to_str().unwrap())).unwrap();
         path.to_str().unwrap().to_owned()
     }
@@ -102,8 +142,10 @@ macro_rules! assert_shown {
             // Where in the file something stands is the loader's business.
             (r"\.yml:\d+:\d+", ".yml:LINE:COLUMN"),
             (r#""line":\d+,"column":\d+"#, r#""line":LINE,"column":COLUMN"#),
-            (r" +\d+\.\d ms", " TIME"),
+            (r" +\d+\.\d m?s\b", " TIME"),
             (r#""ms":\d+\.\d+"#, r#""ms":TIME"#),
+            (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "WHEN"),
+            (r"\d{4}-\d\d-\d\d-\d{6}", "NOW"),
             (r"3\.\d+\.\d+", "VERSION"),
         ]}, {
             insta::assert_snapshot!($shown, @$snapshot);

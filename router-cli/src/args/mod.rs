@@ -1,10 +1,19 @@
 //! What can be typed.
 
+mod migrate;
+mod task;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use router_diesel::statement::Dialect;
+
+pub(crate) use migrate::{
+    AdoptArguments, BackArguments, FakeArguments, Fleet, LockWait, MigrateArguments, MigrateCommand,
+    NewArguments, PlanArguments, ResolveArguments, Selection, StatusArguments,
+};
+pub(crate) use task::{ResetArguments, SchemaCommand, SetupArguments, TaskCommand};
 
 /// The environment variable that names the file.
 pub(crate) const CONFIG_VARIABLE: &str = "DBROUTER_CONFIG";
@@ -25,9 +34,10 @@ Exit status:
   0  all is well
   1  the command found what it looks for: a warning, a refusal, a difference
   2  wrong usage or configuration
-  3  a database could not be reached";
+  3  a database could not be reached, or another process kept it locked
+  4  a migration or another task failed, or what an earlier one left keeps it from running";
 
-/// Says which database a model or a statement belongs to, and checks that it can be so.
+/// Says which database a model or a statement belongs to, and migrates them all by the same rules.
 #[derive(Debug, Parser)]
 #[command(name = "dbrouter", version, after_help = AFTER_HELP, max_term_width = 100)]
 pub(crate) struct Arguments {
@@ -77,6 +87,12 @@ pub(crate) enum Command {
     Diff(DiffArguments),
     /// Ask every database whether it answers
     Health(HealthArguments),
+    #[command(flatten)]
+    Migrations(MigrateCommand),
+    /// Begin a migration of an app
+    New(NewArguments),
+    #[command(flatten)]
+    Tasks(TaskCommand),
     /// Open the database's own client: psql, mariadb or sqlite3
     Shell(ShellArguments),
 }

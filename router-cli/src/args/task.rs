@@ -1,0 +1,110 @@
+//! What can be typed about whole databases.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::{LockWait, Selection};
+
+/// The commands that make, remove or fill databases. None of them touches a replica.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TaskCommand {
+    /// Create the databases that are not there yet
+    Create(CreateArguments),
+    /// Remove databases, with everything in them
+    Drop(DropArguments),
+    /// Create, migrate and seed
+    Setup(SetupArguments),
+    /// Drop, then set up
+    Reset(ResetArguments),
+    /// Sow the SQL files of databases and apps, each once
+    Seed(SeedArguments),
+    /// Write schemas to files, or load them from there
+    #[command(subcommand)]
+    Schema(SchemaCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SchemaCommand {
+    /// Write each database's schema to a file, in a form that diffs well
+    Dump(DumpArguments),
+    /// Load each database's schema from its file; no migration is recorded
+    Load(LoadArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CreateArguments {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DropArguments {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+    /// Do it also in production, and where others are connected
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) lock_wait: LockWait,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SetupArguments {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+    #[command(flatten)]
+    pub(crate) seeds: Seeds,
+    #[command(flatten)]
+    pub(crate) lock_wait: LockWait,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ResetArguments {
+    #[command(flatten)]
+    pub(crate) setup: SetupArguments,
+    /// Do it also in production, and where others are connected
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SeedArguments {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+    #[command(flatten)]
+    pub(crate) seeds: Seeds,
+    #[command(flatten)]
+    pub(crate) lock_wait: LockWait,
+}
+
+/// Where seeds are.
+#[derive(Debug, Args)]
+pub(crate) struct Seeds {
+    /// The folder with a folder of seeds for each database and app
+    #[arg(long, value_name = "FOLDER", default_value = "seeds")]
+    pub(crate) seeds: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DumpArguments {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+    /// The folder of the files, each named after its database
+    #[arg(long, value_name = "FOLDER", default_value = "schema")]
+    pub(crate) folder: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LoadArguments {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+    /// The folder of the files, each named after its database
+    #[arg(long, value_name = "FOLDER", default_value = "schema")]
+    pub(crate) folder: PathBuf,
+    /// Do it also in production, and beside tables that are there
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) lock_wait: LockWait,
+}

@@ -1,0 +1,38 @@
+//! Progress, a line each.
+
+use router_diesel::migrate::{Direction, Event, Outcome};
+
+use crate::output::{count, took};
+
+/// What happened, as people read it; nothing where there is no more to say.
+pub(super) fn in_words(event: &Event<'_>) -> Option<String> {
+    let verbs = |direction: &Direction| match direction {
+        Direction::Up => ("applying", "applied"),
+        Direction::Down => ("reverting", "reverted"),
+    };
+    Some(match event {
+        Event::DatabaseStarted { database, pending } => {
+            format!("{database}: {} to run", count(*pending, "migration"))
+        }
+        Event::LockWaiting { database, holder } => {
+            format!("{database}: another process holds the lock ({holder}), waiting for it")
+        }
+        Event::Mended { database, migration, applied } => {
+            let state = if *applied { "applied" } else { "not applied" };
+            format!("{database}: put right the record of {migration}: it is {state}")
+        }
+        Event::Warning { database, message } => format!("{database}: warning: {message}"),
+        Event::MigrationStarted { database, migration, direction } => {
+            format!("{database}: {} {migration}", verbs(direction).0)
+        }
+        Event::MigrationFinished { database, migration, direction, duration } => {
+            format!("{database}: {} {migration} in {}", verbs(direction).1, took(*duration))
+        }
+        Event::MigrationFailed { database, migration, .. } => format!("{database}: failed at {migration}"),
+        // The table at the end says the rest.
+        Event::DatabaseFinished { report } if report.outcome == Outcome::UpToDate => {
+            format!("{}: up to date", report.database)
+        }
+        _ => return None,
+    })
+}

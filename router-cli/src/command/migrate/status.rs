@@ -1,0 +1,133 @@
+//! `status`: where every migration stands.
+
+use std::path::Path;
+
+use router_diesel::config::Config;
+use router_diesel::migrate::{DatabaseStatus, Failure as MigrateFailure, MigrationStatus, State, Status};
+use serde::Serialize;
+
+use super::report::{Failed, Id, called_rightly, exit_of, say_failures};
+use crate::args::StatusArguments;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::{Output, count, milliseconds};
+use crate::program::Project;
+
+/// The whole answer. Scripts read it: fields may be added at the end, and nothing else.
+#[derive(Serialize)]
+struct Answer<'a> {
+    clean: bool,
+    databases: Vec<OnDatabase<'a>>,
+}
+
+#[derive(Serialize)]
+struct OnDatabase<'a> {
+    database: &'a str,
+    /// Where its records are kept.
+    history: &'a str,
+    migrations: Vec<Migration<'a>>,
+    /// Why nothing is known.
+    failure: Option<Failed<'a>>,
+}
+
+#[derive(Serialize)]
+struct Migration<'a> {
+    #[serde(flatten)]
+    id: Id<'a>,
+    state: &'static str,
+    applied_at: Option<&'a str>,
+    ms: Option<f64>,
+    file: Option<&'a Path>,
+    detail: Option<&'a str>,
+}
+
+impl<'a> OnDatabase<'a> {
+    fn new(status: &'a DatabaseStatus, config: &Config) -> Self {
+        Self {
+            database: status.database.as_str(),
+            history: status.history.as_str(),
+            migrations: status.migrations.iter().map(Migration::from).collect(),
+            failure: status.failure.as_ref().map(|failure| Failed::new(failure, config)),
+        }
+    }
+}
+
+impl<'a> From<&'a MigrationStatus> for Migration<'a> {
+    fn from(status: &'a MigrationStatus) -> Self {
+        Self {
+            id: (&status.migration).into(),
+            state: status.state.as_str(),
+            applied_at: status.applied_at.as_deref(),
+            ms: status.duration.map(milliseconds),
+            file: status.file.as_deref(),
+            detail: status.detail.as_deref(),
+        }
+    }
+}
+
+pub(super) fn run(
+    arguments: &StatusArguments,
+    project: &Project<'_>,
+    output: &mut Output<'_>,
+) -> Result<Exit, Failure> {
+    let databases = project.databases()?;
+    let config = databases.config();
+    let status = match super::migrator(&databases, &arguments.selection).status() {
+        Ok(status) => status,
+        Err(error) => return super::report::finish(Err(called_rightly(error)?), config, output),
+    };
+    if output.is_json() {
+        let databases = status.databases.iter().map(|database| OnDatabase::new(database, config)).collect();
+        output.json(&Answer { clean: status.is_clean(), databases })?;
+    } else {
+        write(&status, output)?;
+    }
+    let failures: Vec<MigrateFailure> =
+        status.databases.iter().filter_map(|database| database.failure.clone()).collect();
+    say_failures(&failures, config, output);
+    let check = if arguments.check && !status.is_clean() { Exit::Found } else { Exit::Fine };
+    Ok(failures.iter().map(|failure| exit_of(failure.kind)).max().unwrap_or(check))
+}
+
+fn write(status: &Status, output: &mut Output<'_>) -> Result<(), Failure> {
+    let migrations: Vec<_> = status
+        .databases
+        .iter()
+        .flat_map(|database| database.migrations.iter().map(move |migration| (&database.database, migration)))
+        .collect();
+    let is_known = status.databases.iter().all(|database| database.failure.is_none());
+    if migrations.is_empty() {
+        if is_known {
+            output.say("there are no migrations");
+        }
+        return Ok(());
+    }
+    let head = ["database", "migration", "state", "applied at", ""].map(str::to_owned);
+    let rows = migrations.iter().map(|(alias, status)| {
+        [
+            alias.to_string(),
+            status.migration.to_string(),
+            status.state.to_string(),
+            status.applied_at.clone().unwrap_or_else(|| "-".to_owned()),
+            status.detail.clone().unwrap_or_default(),
+        ]
+    });
+    output.columns(std::iter::once(head).chain(rows))?;
+    let number = |is_meant: fn(State) -> bool| {
+        migrations.iter().filter(|(_, migration)| is_meant(migration.state)).count()
+    };
+    let pending = number(State::is_pending);
+    let doubtful = number(|state| state != State::Applied && !state.is_pending());
+    match (pending, doubtful) {
+        // Of a database that was not reached, it would be too much to say.
+        (0, 0) if is_known => output.say("nothing is pending"),
+        (0, 0) => {}
+        (pending, 0) => output.say(format_args!("{} to run", count(pending, "migration"))),
+        (0, doubtful) => output.say(format_args!("{} in doubt", count(doubtful, "migration"))),
+        (pending, doubtful) => {
+            let pending = count(pending, "migration");
+            output.say(format_args!("{pending} to run, {doubtful} in doubt"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,167 @@
+//! The commands that make, remove or fill whole databases.
+
+use std::fmt::Display;
+
+use router_diesel::config::Config;
+use router_diesel::tasks::{Force, LockError, Report, TaskError, Tasks};
+use router_diesel::{AnyConnection, Databases};
+use serde::Serialize;
+
+use super::setup;
+use crate::args::{SchemaCommand, Selection, TaskCommand};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::program::Project;
+use crate::server_url::hide_secrets;
+
+/// The whole answer. Fields may be added at the end, and nothing else.
+#[derive(Serialize)]
+struct Answer<T> {
+    databases: T,
+}
+
+/// What became of one database: one of the two is null.
+#[derive(Serialize)]
+pub(super) struct Outcome<'a, T> {
+    database: &'a str,
+    done: Option<&'a T>,
+    error: Option<String>,
+}
+
+pub(super) fn run(
+    command: &TaskCommand,
+    project: &Project<'_>,
+    output: &mut Output<'_>,
+) -> Result<Exit, Failure> {
+    let databases = project.databases()?;
+    let config = databases.config();
+    match command {
+        TaskCommand::Create(arguments) => {
+            finish(tasks(&databases, &arguments.selection).create(), config, output)
+        }
+        TaskCommand::Drop(arguments) => {
+            let tasks = tasks(&databases, &arguments.selection)
+                .force(force(arguments.force))
+                .lock_timeout(arguments.lock_wait.lock_wait);
+            finish(tasks.drop(), config, output)
+        }
+        TaskCommand::Setup(arguments) => setup::setup(arguments, &databases, output),
+        TaskCommand::Reset(arguments) => setup::reset(arguments, &databases, output),
+        TaskCommand::Seed(arguments) => {
+            let tasks = tasks(&databases, &arguments.selection)
+                .seed_folder(&arguments.seeds.seeds)
+                .lock_timeout(arguments.lock_wait.lock_wait);
+            finish(tasks.seed(), config, output)
+        }
+        TaskCommand::Schema(SchemaCommand::Dump(arguments)) => {
+            let tasks = tasks(&databases, &arguments.selection).schema_folder(&arguments.folder);
+            finish(tasks.dump_schema(), config, output)
+        }
+        TaskCommand::Schema(SchemaCommand::Load(arguments)) => {
+            let tasks = tasks(&databases, &arguments.selection)
+                .schema_folder(&arguments.folder)
+                .force(force(arguments.force))
+                .lock_timeout(arguments.lock_wait.lock_wait);
+            finish(tasks.load_schema(), config, output)
+        }
+    }
+}
+
+/// The tasks of what was chosen.
+pub(super) fn tasks<'a>(
+    databases: &'a Databases<AnyConnection>,
+    selection: &Selection,
+) -> Tasks<'a, AnyConnection> {
+    Tasks::new(databases.routing()).databases(&selection.databases).apps(&selection.apps)
+}
+
+pub(super) fn force(force: bool) -> Force {
+    if force { Force::Yes } else { Force::No }
+}
+
+fn finish<T: Display + Serialize>(
+    result: Result<Report<T>, TaskError>,
+    config: &Config,
+    output: &mut Output<'_>,
+) -> Result<Exit, Failure> {
+    let report = begun(result)?;
+    if output.is_json() {
+        output.json(&Answer { databases: outcomes(&report, config) })?;
+    }
+    tell(&report, config, output)?;
+    Ok(exit(&report))
+}
+
+/// The report, unless something concerned all databases: then nothing was done.
+pub(super) fn begun<T>(result: Result<Report<T>, TaskError>) -> Result<Report<T>, Failure> {
+    result.map_err(|error| Failure::Usage(error.to_string()))
+}
+
+/// A report as JSON has it.
+pub(super) fn outcomes<'a, T>(report: &'a Report<T>, config: &Config) -> Vec<Outcome<'a, T>> {
+    let outcome = report.outcomes.iter().map(|outcome| Outcome {
+        database: outcome.alias.as_str(),
+        done: outcome.result.as_ref().ok(),
+        error: outcome.result.as_ref().err().map(|error| masked(error, config)),
+    });
+    outcome.collect()
+}
+
+/// Writes what was done as people read it, and says what was not; as JSON, all of it is written by the caller.
+pub(super) fn tell<T: Display>(
+    report: &Report<T>,
+    config: &Config,
+    output: &mut Output<'_>,
+) -> Result<(), Failure> {
+    if !output.is_json() {
+        for outcome in &report.outcomes {
+            match &outcome.result {
+                Ok(done) => output.line(format_args!("{}: {done}", outcome.alias))?,
+                Err(_) => output.line(format_args!("{}: failed", outcome.alias))?,
+            }
+        }
+        if report.outcomes.is_empty() {
+            output.say("there is nothing to do");
+        }
+    }
+    for error in report.failures() {
+        output.say(format_args!("error: {}", masked(error, config)));
+    }
+    Ok(())
+}
+
+/// Hides what a driver or a program may have repeated of a database's URL.
+fn masked(error: &TaskError, config: &Config) -> String {
+    let text = error.to_string();
+    let database = error.alias().and_then(|alias| config.database(alias.as_str()));
+    match database {
+        Some(database) => hide_secrets(&text, &database.url),
+        None => text,
+    }
+}
+
+/// How the program ends: by the gravest failure.
+pub(super) fn exit<T>(report: &Report<T>) -> Exit {
+    report.failures().map(exit_of).max().unwrap_or(Exit::Fine)
+}
+
+fn exit_of(error: &TaskError) -> Exit {
+    match error {
+        TaskError::Lock(LockError::Held { .. }) => Exit::Unreachable,
+        error if error.is_unreachable() => Exit::Unreachable,
+        TaskError::UnknownDatabase { .. }
+        | TaskError::UnknownApp { .. }
+        | TaskError::Replica { .. }
+        | TaskError::NotAllowed { .. }
+        | TaskError::Production { .. }
+        | TaskError::InMemory { .. }
+        | TaskError::Nameless { .. }
+        | TaskError::NoSchema { .. }
+        | TaskError::NowhereToWrite { .. }
+        | TaskError::MissingProgram { .. }
+        | TaskError::SecretOption { .. }
+        | TaskError::BadName { .. } => Exit::Usage,
+        _ => Exit::Failed,
+    }
+}

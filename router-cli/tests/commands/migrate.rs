@@ -1,0 +1,492 @@
+//! `migrate`, `plan` and `status`.
+#![cfg(feature = "sqlite")]
+
+use router_cli::Exit;
+use router_core::{Alias, Hints, Model, Router};
+
+use crate::assert_shown;
+use crate::world::World;
+
+#[test]
+fn everything_that_is_pending_is_run_once() {
+    let world = World::migrated();
+    assert_shown!(world.show(["migrate"]), @r#"
+    exit: 0
+    --- stdout
+    database    outcome  done       not done  time
+    default     done     1 applied  - TIME
+    blog_owner  done     2 applied  - TIME
+    shop_db     done     1 applied  - TIME
+    --- stderr
+    default: 1 migration to run
+    default: applying users/1_users
+    default: applied users/1_users in TIME
+    blog_owner: 2 migrations to run
+    blog_owner: applying blog/1_posts
+    blog_owner: applied blog/1_posts in TIME
+    blog_owner: applying blog/2_comments
+    blog_owner: applied blog/2_comments in TIME
+    shop_db: 1 migration to run
+    shop_db: applying shop/1_products
+    shop_db: applied shop/1_products in TIME
+    "#);
+    assert_shown!(world.show(["migrate"]), @r#"
+    exit: 0
+    --- stdout
+    database    outcome     done  not done  time
+    default     up to date  -     - TIME
+    blog_owner  up to date  -     - TIME
+    shop_db     up to date  -     - TIME
+    --- stderr
+    default: up to date
+    blog_owner: up to date
+    shop_db: up to date
+    "#);
+    assert_shown!(world.show(["migrate", "--format", "json"]), @r#"
+    exit: 0
+    --- stdout
+    {"databases":[{"database":"default","outcome":"up to date","done":[],"not_done":[],"warnings":[],"ms":TIME},{"database":"blog_owner","outcome":"up to date","done":[],"not_done":[],"warnings":[],"ms":TIME},{"database":"shop_db","outcome":"up to date","done":[],"not_done":[],"warnings":[],"ms":TIME}],"failures":[],"problems":[]}
+    --- stderr
+    default: up to date
+    blog_owner: up to date
+    shop_db: up to date
+    "#);
+}
+
+#[test]
+fn what_was_done_as_json() {
+    let world = World::migrated();
+    assert_shown!(world.show(["migrate", "--format", "json"]), @r#"
+    exit: 0
+    --- stdout
+    {"databases":[{"database":"default","outcome":"done","done":[{"app":"users","version":"1","name":"1_users","action":"applied","ms":TIME}],"not_done":[],"warnings":[],"ms":TIME},{"database":"blog_owner","outcome":"done","done":[{"app":"blog","version":"1","name":"1_posts","action":"applied","ms":TIME},{"app":"blog","version":"2","name":"2_comments","action":"applied","ms":TIME}],"not_done":[],"warnings":[],"ms":TIME},{"database":"shop_db","outcome":"done","done":[{"app":"shop","version":"1","name":"1_products","action":"applied","ms":TIME}],"not_done":[],"warnings":[],"ms":TIME}],"failures":[],"problems":[]}
+    --- stderr
+    default: 1 migration to run
+    default: applying users/1_users
+    default: applied users/1_users in TIME
+    blog_owner: 2 migrations to run
+    blog_owner: applying blog/1_posts
+    blog_owner: applied blog/1_posts in TIME
+    blog_owner: applying blog/2_comments
+    blog_owner: applied blog/2_comments in TIME
+    shop_db: 1 migration to run
+    shop_db: applying shop/1_products
+    shop_db: applied shop/1_products in TIME
+    "#);
+}
+
+#[test]
+fn a_failure_is_told_with_what_was_done_before_it() {
+    let world = World::migrated();
+    world.migration("blog/3_broken", "CREATE TABLE broken (id INTEGER);\nCREATE TALBE x (id INTEGER);", "");
+    world.migration("blog/4_later", "CREATE TABLE later (id INTEGER);", "");
+    assert_shown!(world.show(["migrate"]), @r#"
+    exit: 4
+    --- stdout
+    database    outcome      done       not done  time
+    default     done         1 applied  - TIME
+    blog_owner  failed       2 applied  2 TIME
+    shop_db     not started  -          -         -
+    default: done; applied: users/1_users
+    blog_owner: failed; applied: blog/1_posts, blog/2_comments; not applied: blog/3_broken, blog/4_later
+    --- stderr
+    default: 1 migration to run
+    default: applying users/1_users
+    default: applied users/1_users in TIME
+    blog_owner: 4 migrations to run
+    blog_owner: applying blog/1_posts
+    blog_owner: applied blog/1_posts in TIME
+    blog_owner: applying blog/2_comments
+    blog_owner: applied blog/2_comments in TIME
+    blog_owner: applying blog/3_broken
+    blog_owner: failed at blog/3_broken
+    error: FOLDER/migrations/blog/3_broken/up.sql: migration `3_broken` of app `blog` failed on `blog_owner`: near "TALBE": syntax error; nothing of it was changed
+    "#);
+    assert_shown!(world.show(["migrate", "--on-error", "continue"]), @r#"
+    exit: 4
+    --- stdout
+    database    outcome     done       not done  time
+    default     up to date  -          - TIME
+    blog_owner  failed      -          2 TIME
+    shop_db     done        1 applied  - TIME
+    blog_owner: failed; not applied: blog/3_broken, blog/4_later
+    shop_db: done; applied: shop/1_products
+    --- stderr
+    default: up to date
+    blog_owner: 2 migrations to run
+    blog_owner: applying blog/3_broken
+    blog_owner: failed at blog/3_broken
+    shop_db: 1 migration to run
+    shop_db: applying shop/1_products
+    shop_db: applied shop/1_products in TIME
+    error: FOLDER/migrations/blog/3_broken/up.sql: migration `3_broken` of app `blog` failed on `blog_owner`: near "TALBE": syntax error; nothing of it was changed
+    "#);
+    assert_shown!(world.show(["migrate", "--format", "json"]), @r#"
+    exit: 4
+    --- stdout
+    {"databases":[{"database":"default","outcome":"up to date","done":[],"not_done":[],"warnings":[],"ms":TIME},{"database":"blog_owner","outcome":"failed","done":[],"not_done":[{"app":"blog","version":"3","name":"3_broken"},{"app":"blog","version":"4","name":"4_later"}],"warnings":[],"ms":TIME},{"database":"shop_db","outcome":"not started","done":[],"not_done":[],"warnings":[],"ms":TIME}],"failures":[{"kind":"failed","database":"blog_owner","app":"blog","version":"3","file":"FOLDER/migrations/blog/3_broken/up.sql","message":"migration `3_broken` of app `blog` failed on `blog_owner`: near \"TALBE\": syntax error; nothing of it was changed","help":null}],"problems":[]}
+    --- stderr
+    default: up to date
+    blog_owner: 2 migrations to run
+    blog_owner: applying blog/3_broken
+    blog_owner: failed at blog/3_broken
+    error: FOLDER/migrations/blog/3_broken/up.sql: migration `3_broken` of app `blog` failed on `blog_owner`: near "TALBE": syntax error; nothing of it was changed
+    "#);
+}
+
+#[test]
+fn a_canary_that_fails_keeps_the_others_from_beginning() {
+    let world = World::migrated();
+    world.migration("blog/3_broken", "CREATE TALBE x (id INTEGER);", "");
+    assert_shown!(world.show(["migrate", "--canary", "blog_db", "--jobs", "2"]), @r#"
+    exit: 4
+    --- stdout
+    database    outcome      done       not done  time
+    default     not started  -          -         -
+    blog_owner  failed       2 applied  1 TIME
+    shop_db     not started  -          -         -
+    blog_owner: failed; applied: blog/1_posts, blog/2_comments; not applied: blog/3_broken
+    --- stderr
+    blog_owner: 3 migrations to run
+    blog_owner: applying blog/1_posts
+    blog_owner: applied blog/1_posts in TIME
+    blog_owner: applying blog/2_comments
+    blog_owner: applied blog/2_comments in TIME
+    blog_owner: applying blog/3_broken
+    blog_owner: failed at blog/3_broken
+    error: FOLDER/migrations/blog/3_broken/up.sql: migration `3_broken` of app `blog` failed on `blog_owner`: near "TALBE": syntax error; nothing of it was changed
+    "#);
+}
+
+#[test]
+fn a_database_that_cannot_be_reached_does_not_hide_the_others() {
+    let world = World::migrated();
+    std::fs::create_dir(world.path("blog.sqlite3")).unwrap();
+    assert_shown!(world.show(["migrate", "--on-error", "continue"]), @r#"
+    exit: 3
+    --- stdout
+    database    outcome  done       not done  time
+    default     done     1 applied  - TIME
+    blog_owner  failed   -          - TIME
+    shop_db     done     1 applied  - TIME
+    default: done; applied: users/1_users
+    shop_db: done; applied: shop/1_products
+    --- stderr
+    default: 1 migration to run
+    default: applying users/1_users
+    default: applied users/1_users in TIME
+    shop_db: 1 migration to run
+    shop_db: applying shop/1_products
+    shop_db: applied shop/1_products in TIME
+    error: database `blog_owner` cannot be reached: unable to open database file
+    "#);
+    assert_shown!(world.show(["plan"]), @r#"
+    exit: 3
+    --- stdout
+    --- stderr
+    error: database `blog_owner` cannot be reached: unable to open database file
+    "#);
+    assert_shown!(world.show(["status"]), @r#"
+    exit: 3
+    --- stdout
+    database  migration        state    applied at
+    default   users/1_users    applied  WHEN
+    shop_db   shop/1_products  applied  WHEN
+    --- stderr
+    error: database `blog_owner` cannot be reached: unable to open database file
+    "#);
+    assert_shown!(world.show(["status", "--format", "json"]), @r#"
+    exit: 3
+    --- stdout
+    {"clean":false,"databases":[{"database":"default","history":"default","migrations":[{"app":"users","version":"1","name":"1_users","state":"applied","applied_at":"WHEN","ms":TIME,"file":"FOLDER/migrations/users/1_users/up.sql","detail":null}],"failure":null},{"database":"blog_owner","history":"default","migrations":[],"failure":{"kind":"unreachable","database":"blog_owner","app":null,"version":null,"file":null,"message":"database `blog_owner` cannot be reached: unable to open database file","help":null}},{"database":"shop_db","history":"shop_db","migrations":[{"app":"shop","version":"1","name":"1_products","state":"applied","applied_at":"WHEN","ms":TIME,"file":"FOLDER/migrations/shop/1_products/up.sql","detail":null}],"failure":null}]}
+    --- stderr
+    error: database `blog_owner` cannot be reached: unable to open database file
+    "#);
+}
+
+#[test]
+fn what_needs_a_table_of_another_database_is_refused_before_anything_runs() {
+    let world = World::migrated();
+    world.migration(
+        "blog/3_authors",
+        "ALTER TABLE posts\n  ADD COLUMN author INTEGER REFERENCES users (id);",
+        "",
+    );
+    assert_shown!(world.show(["migrate"]), @r#"
+    exit: 2
+    --- stdout
+    --- stderr
+    error[ReferenceElsewhere]: FOLDER/migrations/blog/3_authors/up.sql:2: refers to `users` of app `users`, which is on `default`; this migration of app `blog` runs on `blog_owner`
+      help: keep the id column, drop the constraint
+    nothing was run
+    "#);
+    assert_shown!(world.show(["migrate", "--format", "json"]), @r#"
+    exit: 2
+    --- stdout
+    {"databases":[],"failures":[],"problems":[{"code":"ReferenceElsewhere","app":"blog","version":"3","databases":["blog_owner"],"file":"FOLDER/migrations/blog/3_authors/up.sql","line":2,"message":"refers to `users` of app `users`, which is on `default`; this migration of app `blog` runs on `blog_owner`","help":"keep the id column, drop the constraint"}]}
+    --- stderr
+    error[ReferenceElsewhere]: FOLDER/migrations/blog/3_authors/up.sql:2: refers to `users` of app `users`, which is on `default`; this migration of app `blog` runs on `blog_owner`
+      help: keep the id column, drop the constraint
+    nothing was run
+    "#);
+    assert_shown!(world.show(["plan"]), @r#"
+    exit: 2
+    --- stdout
+    database    migration        in a transaction  file
+    default     users/1_users    yes               FOLDER/migrations/users/1_users/up.sql
+    blog_owner  blog/1_posts     yes               FOLDER/migrations/blog/1_posts/up.sql
+    blog_owner  blog/2_comments  yes               FOLDER/migrations/blog/2_comments/up.sql
+    blog_owner  blog/3_authors   yes               FOLDER/migrations/blog/3_authors/up.sql
+    shop_db     shop/1_products  yes               FOLDER/migrations/shop/1_products/up.sql
+    --- stderr
+    error[ReferenceElsewhere]: FOLDER/migrations/blog/3_authors/up.sql:2: refers to `users` of app `users`, which is on `default`; this migration of app `blog` runs on `blog_owner`
+      help: keep the id column, drop the constraint
+    "#);
+    assert!(!world.path("default.sqlite3").exists());
+}
+
+#[test]
+fn it_can_be_narrowed() {
+    let world = World::migrated();
+    assert_shown!(world.show(["migrate", "-d", "blog_db", "--to", "1"]), @r#"
+    exit: 0
+    --- stdout
+    database    outcome  done       not done  time
+    blog_owner  done     1 applied  - TIME
+    --- stderr
+    blog_owner: 1 migration to run
+    blog_owner: applying blog/1_posts
+    blog_owner: applied blog/1_posts in TIME
+    "#);
+    assert_shown!(world.show(["migrate", "--app", "shop"]), @r#"
+    exit: 0
+    --- stdout
+    database  outcome  done       not done  time
+    shop_db   done     1 applied  - TIME
+    --- stderr
+    shop_db: 1 migration to run
+    shop_db: applying shop/1_products
+    shop_db: applied shop/1_products in TIME
+    "#);
+    assert_shown!(world.show(["migrate", "--app", "shop", "--database", "default"]), @r#"
+    exit: 0
+    --- stdout
+    --- stderr
+    there is nothing to migrate: no app's migrations run on these databases
+    "#);
+    assert_shown!(world.show(["status"]), @r#"
+    exit: 0
+    --- stdout
+    database    migration        state    applied at
+    default     users/1_users    pending  -
+    blog_owner  blog/1_posts     applied  WHEN
+    blog_owner  blog/2_comments  pending  -
+    shop_db     shop/1_products  applied  WHEN
+    --- stderr
+    2 migrations to run
+    "#);
+}
+
+#[test]
+fn a_plan_writes_nothing() {
+    let world = World::migrated();
+    assert_shown!(world.show(["plan"]), @r#"
+    exit: 0
+    --- stdout
+    database    migration        in a transaction  file
+    default     users/1_users    yes               FOLDER/migrations/users/1_users/up.sql
+    blog_owner  blog/1_posts     yes               FOLDER/migrations/blog/1_posts/up.sql
+    blog_owner  blog/2_comments  yes               FOLDER/migrations/blog/2_comments/up.sql
+    shop_db     shop/1_products  yes               FOLDER/migrations/shop/1_products/up.sql
+    --- stderr
+    "#);
+    assert_shown!(world.show(["plan", "--sql", "--to", "1"]), @r#"
+    exit: 0
+    --- stdout
+    -- default: users/1_users, FOLDER/migrations/users/1_users/up.sql
+    CREATE TABLE users (id INTEGER);
+
+    -- blog_owner: blog/1_posts, FOLDER/migrations/blog/1_posts/up.sql
+    CREATE TABLE posts (id INTEGER);
+
+    -- shop_db: shop/1_products, FOLDER/migrations/shop/1_products/up.sql
+    CREATE TABLE products (id INTEGER);
+    --- stderr
+    "#);
+    assert_shown!(world.show(["plan", "--sql", "--database", "shop_db", "--format", "json"]), @r#"
+    exit: 0
+    --- stdout
+    {"databases":[{"database":"shop_db","history":"shop_db","steps":[{"app":"shop","version":"1","name":"1_products","in_transaction":true,"file":"FOLDER/migrations/shop/1_products/up.sql","sql":"CREATE TABLE products (id INTEGER);"}],"warnings":[],"failures":[]}],"problems":[]}
+    --- stderr
+    "#);
+    assert_shown!(world.show(["plan", "--app", "users", "--format", "json"]), @r#"
+    exit: 0
+    --- stdout
+    {"databases":[{"database":"default","history":"default","steps":[{"app":"users","version":"1","name":"1_users","in_transaction":true,"file":"FOLDER/migrations/users/1_users/up.sql","sql":null}],"warnings":[],"failures":[]}],"problems":[]}
+    --- stderr
+    "#);
+    for file in ["default.sqlite3", "blog.sqlite3", "shop.sqlite3"] {
+        assert!(!world.path(file).exists(), "{file}");
+    }
+    assert_eq!(world.run(["migrate"]).exit, Exit::Fine);
+    assert_shown!(world.show(["plan"]), @r#"
+    exit: 0
+    --- stdout
+    --- stderr
+    nothing is pending
+    "#);
+}
+
+#[test]
+fn a_status_says_where_every_migration_stands() {
+    let world = World::migrated();
+    assert_shown!(world.show(["status"]), @r#"
+    exit: 0
+    --- stdout
+    database    migration        state    applied at
+    default     users/1_users    pending  -
+    blog_owner  blog/1_posts     pending  -
+    blog_owner  blog/2_comments  pending  -
+    shop_db     shop/1_products  pending  -
+    --- stderr
+    4 migrations to run
+    "#);
+    assert_eq!(world.run(["status", "--check"]).exit, Exit::Found);
+    assert_eq!(world.run(["migrate"]).exit, Exit::Fine);
+    assert_eq!(world.run(["status", "--check"]).exit, Exit::Fine);
+    assert_shown!(world.show(["status", "--format", "json"]), @r#"
+    exit: 0
+    --- stdout
+    {"clean":true,"databases":[{"database":"default","history":"default","migrations":[{"app":"users","version":"1","name":"1_users","state":"applied","applied_at":"WHEN","ms":TIME,"file":"FOLDER/migrations/users/1_users/up.sql","detail":null}],"failure":null},{"database":"blog_owner","history":"default","migrations":[{"app":"blog","version":"1","name":"1_posts","state":"applied","applied_at":"WHEN","ms":TIME,"file":"FOLDER/migrations/blog/1_posts/up.sql","detail":null},{"app":"blog","version":"2","name":"2_comments","state":"applied","applied_at":"WHEN","ms":TIME,"file":"FOLDER/migrations/blog/2_comments/up.sql","detail":null}],"failure":null},{"database":"shop_db","history":"shop_db","migrations":[{"app":"shop","version":"1","name":"1_products","state":"applied","applied_at":"WHEN","ms":TIME,"file":"FOLDER/migrations/shop/1_products/up.sql","detail":null}],"failure":null}]}
+    --- stderr
+    "#);
+
+    world.migration("blog/1_posts", "CREATE TABLE posts (id INTEGER, title TEXT);", "");
+    world.migration("shop/0_early", "CREATE TABLE orders (id INTEGER);", "");
+    std::fs::remove_dir_all(world.path("migrations/users/1_users")).unwrap();
+    assert_shown!(world.show(["status", "--check"]), @r#"
+    exit: 1
+    --- stdout
+    database    migration        state         applied at
+    default     users/1_users    missing       WHEN  it is recorded, but not among the migrations
+    blog_owner  blog/1_posts     changed       WHEN  its file was edited after it was applied
+    blog_owner  blog/2_comments  applied       WHEN
+    shop_db     shop/0_early     out of order  -                    1 was applied already
+    shop_db     shop/1_products  applied       WHEN
+    --- stderr
+    1 migration to run, 2 in doubt
+    "#);
+    assert_shown!(world.show(["plan"]), @r#"
+    exit: 4
+    --- stdout
+    database  migration     in a transaction  file
+    shop_db   shop/0_early  yes               FOLDER/migrations/shop/0_early/up.sql
+    --- stderr
+    default: warning: migration `1_users` of app `users` is recorded on `default`, but not among the migrations: perhaps those of an older version of the program are being run
+    shop_db: warning: migration `0_early` of app `shop` runs out of order on `shop_db`: 1 was applied already
+    error: FOLDER/migrations/blog/1_posts/up.sql: migration `1_posts` of app `blog` was edited after it was applied to `blog_owner`
+      help: put the file back and write a new migration, or accept it as it stands with `resolve --applied`
+    "#);
+    assert_shown!(world.show(["migrate"]), @r#"
+    exit: 4
+    --- stdout
+    database    outcome      done  not done  time
+    default     up to date   -     - TIME
+    blog_owner  failed       -     - TIME
+    shop_db     not started  -     -         -
+    --- stderr
+    default: up to date
+    error: FOLDER/migrations/blog/1_posts/up.sql: migration `1_posts` of app `blog` was edited after it was applied to `blog_owner`
+      help: put the file back and write a new migration, or accept it as it stands with `resolve --applied`
+    "#);
+}
+
+#[test]
+fn the_projects_own_routers_count() {
+    /// Lets the shop be migrated on the default database too.
+    #[derive(Debug)]
+    struct ShopEverywhere;
+
+    impl Router for ShopEverywhere {
+        fn allow_migrate(&self, alias: &Alias, model: &Model<'_>, _: &Hints<'_>) -> Option<bool> {
+            (model.app == "shop").then(|| alias.as_str() == "default")
+        }
+    }
+
+    let world = World::migrated().with(|program| program.router(ShopEverywhere));
+    assert_shown!(world.show(["status"]), @r#"
+    exit: 0
+    --- stdout
+    database    migration        state    applied at
+    default     shop/1_products  pending  -
+    default     users/1_users    pending  -
+    blog_owner  blog/1_posts     pending  -
+    blog_owner  blog/2_comments  pending  -
+    --- stderr
+    4 migrations to run
+    "#);
+}
+
+#[test]
+fn wrong_names_are_wrong_usage() {
+    let world = World::new(
+        "apps: { blog: { tables: [posts] }, old: { managed: false } }
+databases:
+  default: { url: 'sqlite://FOLDER/default.sqlite3' }
+  blog_db: { url: 'sqlite://FOLDER/blog.sqlite3', apps: [blog] }
+  copy: { url: 'sqlite://FOLDER/copy.sqlite3', replica_of: blog_db }
+  theirs: { url: 'sqlite://FOLDER/theirs.sqlite3', migrate: false }",
+    );
+    assert_shown!(world.show(["migrate", "-d", "blgo_db"]), @r#"
+    exit: 2
+    --- stdout
+    --- stderr
+    error: unknown database `blgo_db`; did you mean `blog_db`?
+    "#);
+    assert_shown!(world.show(["status", "-d", "copy"]), @r#"
+    exit: 2
+    --- stdout
+    --- stderr
+    error: database `copy` is a replica, and no task touches one; name its primary `blog_db`
+    "#);
+    assert_shown!(world.show(["plan", "-d", "theirs"]), @r#"
+    exit: 2
+    --- stdout
+    --- stderr
+    error: no migration may run on database `theirs`: its `migrate` is false, or its `operations` lack `migrate`
+    "#);
+    assert_shown!(world.show(["migrate", "--app", "old"]), @r#"
+    exit: 2
+    --- stdout
+    --- stderr
+    error: app `old` is `managed: false`: its migrations are somebody else's
+    "#);
+    assert_shown!(world.show(["migrate", "--to", "9"]), @r#"
+    exit: 2
+    --- stdout
+    --- stderr
+    error: no migration of `blog` has the version 9; `status` lists those that there are
+    "#);
+    assert_shown!(world.show(["migrate", "--canary", "nope"]), @r#"
+    exit: 2
+    --- stdout
+    --- stderr
+    error: unknown canary `nope`; there are `blog_db`
+    "#);
+    assert_shown!(world.show(["migrate", "--lock-wait", "60"]), @r#"
+    exit: 2
+    --- stdout
+    --- stderr
+    error: invalid value '60' for '--lock-wait <DURATION>': write a number and its unit, as in `500ms`, `60s` or `5m`
+
+    For more information, try '--help'.
+    "#);
+    assert_shown!(world.show(["migrate", "--jobs", "0"]), @r#"
+    exit: 2
+    --- stdout
+    --- stderr
+    error: invalid value '0' for '--jobs <N>': number would be zero for non-zero type
+
+    For more information, try '--help'.
+    "#);
+}

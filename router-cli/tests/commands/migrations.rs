@@ -1,0 +1,331 @@
+//! `rollback`, `redo`, `fake`, `resolve`, `adopt` and `new`.
+#![cfg(feature = "sqlite")]
+
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, SqliteConnection};
+use router_cli::Exit;
+
+use crate::assert_shown;
+use crate::world::World;
+
+/// Three databases with everything applied.
+fn applied() -> World {
+    let world = World::migrated();
+    assert_eq!(world.run(["migrate"]).exit, Exit::Fine);
+    world
+}
+
+fn execute(world: &World, file: &str, sql: &str) {
+    let mut conn = SqliteConnection::establish(world.path(file).to_str().unwrap()).unwrap();
+    conn.batch_execute(sql).unwrap();
+}
+
+#[test]
+fn of_several_databases_one_is_to_be_named() {
+    let world = applied();
+    assert_shown!(world.show(["rollback"]), @r#"
+    exit: 2
+    --- stdout
+    --- stderr
+    error: rollback needs a database: there are `default`, `blog_owner`, `shop_db`; name the ones that are meant
+    "#);
+    assert_shown!(world.show(["redo", "--format", "json"]), @r#"
+    exit: 2
+    --- stdout
+    --- stderr
+    error: redo needs a database: there are `default`, `blog_owner`, `shop_db`; name the ones that are meant
+    "#);
+    assert_shown!(world.show(["rollback", "--steps", "0"]), @r#"
+    exit: 2
+    --- stdout
+    --- stderr
+    error: invalid value '0' for '--steps <N>': number would be zero for non-zero type
+
+    For more information, try '--help'.
+    "#);
+}
+
+#[test]
+fn the_last_migrations_are_reverted_latest_first() {
+    let world = applied();
+    assert_shown!(world.show(["rollback", "--database", "blog_db"]), @r#"
+    exit: 0
+    --- stdout
+    database    outcome  done        not done  time
+    blog_owner  done     1 reverted  - TIME
+    --- stderr
+    blog_owner: 1 migration to run
+    blog_owner: reverting blog/2_comments
+    blog_owner: reverted blog/2_comments in TIME
+    "#);
+    assert_shown!(world.show(["rollback", "--app", "blog", "--format", "json"]), @r#"
+    exit: 0
+    --- stdout
+    {"databases":[{"database":"blog_owner","outcome":"done","done":[{"app":"blog","version":"1","name":"1_posts","action":"reverted","ms":TIME}],"not_done":[],"warnings":[],"ms":TIME}],"failures":[],"problems":[]}
+    --- stderr
+    blog_owner: 1 migration to run
+    blog_owner: reverting blog/1_posts
+    blog_owner: reverted blog/1_posts in TIME
+    "#);
+    assert_shown!(world.show(["rollback", "-d", "blog_db"]), @r#"
+    exit: 0
+    --- stdout
+    database    outcome     done  not done  time
+    blog_owner  up to date  -     - TIME
+    --- stderr
+    blog_owner: up to date
+    "#);
+}
+
+#[test]
+fn what_has_no_way_back_stays() {
+    let world = applied();
+    std::fs::remove_file(world.path("migrations/blog/1_posts/down.sql")).unwrap();
+    assert_shown!(world.show(["rollback", "-d", "blog_db", "--steps", "2"]), @r#"
+    exit: 4
+    --- stdout
+    database    outcome  done        not done  time
+    blog_owner  failed   1 reverted  1 TIME
+    blog_owner: failed; reverted: blog/2_comments; not reverted: blog/1_posts
+    --- stderr
+    blog_owner: 2 migrations to run
+    blog_owner: reverting blog/2_comments
+    blog_owner: reverted blog/2_comments in TIME
+    blog_owner: reverting blog/1_posts
+    blog_owner: failed at blog/1_posts
+    error: FOLDER/migrations/blog/1_posts: migration `1_posts` of app `blog` cannot be run on `blog_owner`: its `down.sql` is missing; nothing of it was changed
+      help: write `down.sql`, or `down.sqlite.sql` for this engine alone
+    "#);
+    assert_shown!(world.show(["status", "-d", "blog_db"]), @r#"
+    exit: 0
+    --- stdout
+    database    migration        state    applied at
+    blog_owner  blog/1_posts     applied  WHEN
+    blog_owner  blog/2_comments  pending  -
+    --- stderr
+    1 migration to run
+    "#);
+}
+
+#[test]
+fn the_last_migrations_are_run_again() {
+    let world = applied();
+    assert_shown!(world.show(["redo", "-d", "blog_db", "-d", "shop_db"]), @r#"
+    exit: 0
+    --- stdout
+    database    outcome  done                   not done  time
+    blog_owner  done     1 reverted, 1 applied  - TIME
+    shop_db     done     1 reverted, 1 applied  - TIME
+    --- stderr
+    blog_owner: 1 migration to run
+    blog_owner: reverting blog/2_comments
+    blog_owner: reverted blog/2_comments in TIME
+    blog_owner: 1 migration to run
+    blog_owner: applying blog/2_comments
+    blog_owner: applied blog/2_comments in TIME
+    shop_db: 1 migration to run
+    shop_db: reverting shop/1_products
+    shop_db: reverted shop/1_products in TIME
+    shop_db: 1 migration to run
+    shop_db: applying shop/1_products
+    shop_db: applied shop/1_products in TIME
+    "#);
+    assert_shown!(world.show(["redo", "-d", "blog_db", "--steps", "2", "--format", "json"]), @r#"
+    exit: 0
+    --- stdout
+    {"databases":[{"database":"blog_owner","outcome":"done","done":[{"app":"blog","version":"2","name":"2_comments","action":"reverted","ms":TIME},{"app":"blog","version":"1","name":"1_posts","action":"reverted","ms":TIME},{"app":"blog","version":"1","name":"1_posts","action":"applied","ms":TIME},{"app":"blog","version":"2","name":"2_comments","action":"applied","ms":TIME}],"not_done":[],"warnings":[],"ms":TIME}],"failures":[],"problems":[]}
+    --- stderr
+    blog_owner: 2 migrations to run
+    blog_owner: reverting blog/2_comments
+    blog_owner: reverted blog/2_comments in TIME
+    blog_owner: reverting blog/1_posts
+    blog_owner: reverted blog/1_posts in TIME
+    blog_owner: 2 migrations to run
+    blog_owner: applying blog/1_posts
+    blog_owner: applied blog/1_posts in TIME
+    blog_owner: applying blog/2_comments
+    blog_owner: applied blog/2_comments in TIME
+    "#);
+}
+
+#[test]
+fn migrations_are_recorded_without_being_run() {
+    let world = World::migrated();
+    assert_shown!(world.show(["fake"]), @r#"
+    exit: 2
+    --- stdout
+    --- stderr
+    error: the following required arguments were not provided:
+      <VERSION|--all>
+
+    Usage: dbrouter fake <VERSION|--all>
+
+    For more information, try '--help'.
+    "#);
+    assert_shown!(world.show(["fake", "7"]), @r#"
+    exit: 2
+    --- stdout
+    --- stderr
+    error: no migration of `blog`, `shop`, `users` has the version 7; `status` lists those that there are
+    "#);
+    assert_shown!(world.show(["fake", "1", "--app", "blog"]), @r#"
+    exit: 0
+    --- stdout
+    database    outcome  done        not done  time
+    blog_owner  done     1 recorded  - TIME
+    --- stderr
+    "#);
+    assert_shown!(world.show(["fake", "--all", "--format", "json"]), @r#"
+    exit: 0
+    --- stdout
+    {"databases":[{"database":"default","outcome":"done","done":[{"app":"users","version":"1","name":"1_users","action":"recorded","ms":null}],"not_done":[],"warnings":[],"ms":TIME},{"database":"blog_owner","outcome":"done","done":[{"app":"blog","version":"2","name":"2_comments","action":"recorded","ms":null}],"not_done":[],"warnings":[],"ms":TIME},{"database":"shop_db","outcome":"done","done":[{"app":"shop","version":"1","name":"1_products","action":"recorded","ms":null}],"not_done":[],"warnings":[],"ms":TIME}],"failures":[],"problems":[]}
+    --- stderr
+    "#);
+    assert_shown!(world.show(["status"]), @r#"
+    exit: 0
+    --- stdout
+    database    migration        state  applied at
+    default     users/1_users    drift  WHEN  its table `users` is not there
+    blog_owner  blog/1_posts     drift  WHEN  its table `posts` is not there
+    blog_owner  blog/2_comments  drift  WHEN  its table `comments` is not there
+    shop_db     shop/1_products  drift  WHEN  its table `products` is not there
+    --- stderr
+    4 migrations in doubt
+    "#);
+}
+
+#[test]
+fn what_is_in_doubt_is_resolved() {
+    let world = applied();
+    assert_shown!(world.show(["resolve", "blog", "1"]), @r#"
+    exit: 2
+    --- stdout
+    --- stderr
+    error: the following required arguments were not provided:
+      <--applied|--reverted>
+
+    Usage: dbrouter resolve <--applied|--reverted> <APP> <VERSION>
+
+    For more information, try '--help'.
+    "#);
+    assert_shown!(world.show(["resolve", "blog", "1", "--applied"]), @r#"
+    exit: 2
+    --- stdout
+    --- stderr
+    error: no database has a record of version 1 of app `blog` that is in doubt
+    "#);
+    world.migration("blog/1_posts", "CREATE TABLE posts (id INTEGER, title TEXT);", "");
+    assert_shown!(world.show(["resolve", "blog", "1", "--applied"]), @r#"
+    exit: 0
+    --- stdout
+    database    outcome  done        not done  time
+    blog_owner  done     1 recorded  - TIME
+    --- stderr
+    "#);
+    assert_eq!(world.run(["status", "--check"]).exit, Exit::Fine);
+    assert_shown!(world.show(["resolve", "shop", "1", "--reverted", "-d", "shop_db", "--format", "json"]), @r#"
+    exit: 0
+    --- stdout
+    {"databases":[{"database":"shop_db","outcome":"done","done":[{"app":"shop","version":"1","name":"1_products","action":"forgotten","ms":null}],"not_done":[],"warnings":[],"ms":TIME}],"failures":[],"problems":[]}
+    --- stderr
+    "#);
+}
+
+#[test]
+fn diesels_own_records_are_shown_and_then_taken_over() {
+    let world = World::migrated();
+    assert_shown!(world.show(["adopt"]), @r#"
+    exit: 0
+    --- stdout
+    --- stderr
+    there is nothing to take over: no database has records of Diesel's own command
+    "#);
+    execute(
+        &world,
+        "blog.sqlite3",
+        "CREATE TABLE posts (id INTEGER);
+         CREATE TABLE __diesel_schema_migrations (version VARCHAR(50) PRIMARY KEY NOT NULL, run_on TIMESTAMP NOT NULL);
+         INSERT INTO __diesel_schema_migrations VALUES ('1', '2024-03-01 12:00:00'), ('77', '2024-03-02 12:00:00');",
+    );
+    assert_shown!(world.show(["adopt"]), @r#"
+    exit: 0
+    --- stdout
+    database    migration     becomes                            run on
+    blog_owner  blog/1_posts  applied                            WHEN
+    blog_owner  77            left out, no app has this version
+    --- stderr
+    1 record to take over; `adopt --apply` does it
+    "#);
+    assert_shown!(world.show(["adopt", "--format", "json"]), @r#"
+    exit: 0
+    --- stdout
+    {"databases":[{"database":"blog_owner","adopted":[{"app":"blog","version":"1","name":"1_posts","run_on":"WHEN"}],"known":[],"unknown":["77"],"ambiguous":[]}],"failures":[],"report":null}
+    --- stderr
+    1 record to take over; `adopt --apply` does it
+    "#);
+    assert_shown!(world.show(["status", "-d", "blog_db"]), @r#"
+    exit: 0
+    --- stdout
+    database    migration        state    applied at
+    blog_owner  blog/1_posts     pending  -
+    blog_owner  blog/2_comments  pending  -
+    --- stderr
+    2 migrations to run
+    "#);
+    assert_shown!(world.show(["adopt", "--apply"]), @r#"
+    exit: 0
+    --- stdout
+    database    migration     becomes                            run on
+    blog_owner  blog/1_posts  applied                            WHEN
+    blog_owner  77            left out, no app has this version
+    database    outcome  done        not done  time
+    blog_owner  done     1 recorded  - TIME
+    --- stderr
+    "#);
+    assert_shown!(world.show(["adopt", "--apply", "--format", "json"]), @r#"
+    exit: 0
+    --- stdout
+    {"databases":[{"database":"blog_owner","adopted":[],"known":[{"app":"blog","version":"1","name":"1_posts"}],"unknown":["77"],"ambiguous":[]}],"failures":[],"report":{"databases":[],"failures":[],"problems":[]}}
+    --- stderr
+    "#);
+    assert_shown!(world.show(["status", "-d", "blog_db"]), @r#"
+    exit: 0
+    --- stdout
+    database    migration        state    applied at
+    blog_owner  blog/1_posts     applied  WHEN
+    blog_owner  blog/2_comments  pending  -
+    --- stderr
+    1 migration to run
+    "#);
+}
+
+#[test]
+fn a_migration_is_begun_in_the_place_of_its_app() {
+    let world = World::migrated();
+    assert_shown!(world.show(["new", "blog", "Add tags"]), @r#"
+    exit: 0
+    --- stdout
+    created `FOLDER/migrations/blog/NOW_add_tags/up.sql`
+    created `FOLDER/migrations/blog/NOW_add_tags/down.sql`
+    --- stderr
+    it runs on blog_owner
+    "#);
+    assert_shown!(world.show(["new", "shop", "orders", "--format", "json"]), @r#"
+    exit: 0
+    --- stdout
+    {"folder":"FOLDER/migrations/shop/NOW_orders","up":"FOLDER/migrations/shop/NOW_orders/up.sql","down":"FOLDER/migrations/shop/NOW_orders/down.sql","databases":["shop_db"]}
+    --- stderr
+    "#);
+    assert_shown!(world.show(["new", "blgo", "x"]), @r#"
+    exit: 2
+    --- stdout
+    --- stderr
+    error: unknown app `blgo`; did you mean `blog`?
+    "#);
+    assert_shown!(world.show(["new", "blog", "../x"]), @r#"
+    exit: 2
+    --- stdout
+    --- stderr
+    error: `../x` cannot be the name of a migration; use letters, digits and `_`, as in `create_posts`
+    "#);
+}

@@ -1,0 +1,372 @@
+//! `create`, `drop`, `setup`, `reset`, `seed`, `schema dump` and `schema load`.
+#![cfg(feature = "sqlite")]
+
+use router_cli::Exit;
+
+use crate::assert_shown;
+use crate::world::World;
+
+/// Three databases with migrations, and seeds of a database and of an app.
+fn seeded() -> World {
+    let world = World::migrated();
+    world.write("seeds/default/01_users.sql", "INSERT INTO users VALUES (1), (2);");
+    world.write("seeds/blog/01_posts.sql", "INSERT INTO posts VALUES (1);");
+    world.write("seeds/blog/02_comments.sql", "INSERT INTO comments VALUES (1);");
+    world
+}
+
+/// Runs a command with a folder of the world as its last argument.
+fn show<const N: usize>(world: &World, arguments: [&str; N], folder: &str) -> String {
+    let folder = world.path(folder);
+    let mut all = arguments;
+    for argument in &mut all {
+        if *argument == "HERE" {
+            *argument = folder.to_str().unwrap();
+        }
+    }
+    world.show(all)
+}
+
+#[test]
+fn databases_are_created_and_dropped() {
+    let world = World::migrated();
+    assert_shown!(world.show(["create", "-d", "shop_db", "--format", "json"]), @r#"
+    exit: 0
+    --- stdout
+    {"databases":[{"database":"shop_db","done":{"created":"FOLDER/shop.sqlite3"},"error":null}]}
+    --- stderr
+    "#);
+    assert_shown!(world.show(["create"]), @r#"
+    exit: 0
+    --- stdout
+    default: created `FOLDER/default.sqlite3`
+    blog_owner: created `FOLDER/blog.sqlite3`
+    shop_db: `FOLDER/shop.sqlite3` was already there
+    --- stderr
+    "#);
+    assert_shown!(world.show(["drop", "-d", "blog_db"]), @r#"
+    exit: 0
+    --- stdout
+    blog_owner: dropped `FOLDER/blog.sqlite3`
+    --- stderr
+    "#);
+    assert_shown!(world.show(["drop", "--app", "shop", "--format", "json"]), @r#"
+    exit: 0
+    --- stdout
+    {"databases":[{"database":"shop_db","done":{"dropped":"FOLDER/shop.sqlite3"},"error":null}]}
+    --- stderr
+    "#);
+    assert_shown!(world.show(["drop"]), @r#"
+    exit: 0
+    --- stdout
+    default: dropped `FOLDER/default.sqlite3`
+    blog_owner: `FOLDER/blog.sqlite3` was not there
+    shop_db: `FOLDER/shop.sqlite3` was not there
+    --- stderr
+    "#);
+}
+
+#[test]
+fn a_database_is_set_up_and_begun_anew() {
+    let world = seeded();
+    assert_shown!(show(&world, ["setup", "--seeds", "HERE"], "seeds"), @r#"
+    exit: 0
+    --- stdout
+    default: created `FOLDER/default.sqlite3`
+    blog_owner: created `FOLDER/blog.sqlite3`
+    shop_db: created `FOLDER/shop.sqlite3`
+    database    outcome  done       not done  time
+    default     done     1 applied  - TIME
+    blog_owner  done     2 applied  - TIME
+    shop_db     done     1 applied  - TIME
+    default: sowed `default/01_users.sql`
+    blog_db: sowed `blog/01_posts.sql`, `blog/02_comments.sql`
+    --- stderr
+    default: 1 migration to run
+    default: applying users/1_users
+    default: applied users/1_users in TIME
+    blog_owner: 2 migrations to run
+    blog_owner: applying blog/1_posts
+    blog_owner: applied blog/1_posts in TIME
+    blog_owner: applying blog/2_comments
+    blog_owner: applied blog/2_comments in TIME
+    shop_db: 1 migration to run
+    shop_db: applying shop/1_products
+    shop_db: applied shop/1_products in TIME
+    "#);
+    assert_shown!(show(&world, ["setup", "--app", "blog", "--format", "json", "--seeds", "HERE"], "seeds"), @r#"
+    exit: 0
+    --- stdout
+    {"drop":null,"create":[{"database":"blog_owner","done":{"already_there":"FOLDER/blog.sqlite3"},"error":null}],"migrate":{"databases":[{"database":"blog_owner","outcome":"up to date","done":[],"not_done":[],"warnings":[],"ms":TIME}],"failures":[],"problems":[]},"seed":[{"database":"blog_db","done":{"sown":[],"earlier":["blog/01_posts.sql","blog/02_comments.sql"],"changed":[]},"error":null}]}
+    --- stderr
+    blog_owner: up to date
+    "#);
+    assert_shown!(show(&world, ["reset", "-d", "blog_db", "--seeds", "HERE"], "seeds"), @r#"
+    exit: 4
+    --- stdout
+    blog_owner: dropped `FOLDER/blog.sqlite3`
+    blog_owner: created `FOLDER/blog.sqlite3`
+    database    outcome     done  not done  time
+    blog_owner  up to date  -     - TIME
+    blog_db: failed
+    --- stderr
+    blog_owner: warning: migration `1_posts` of app `blog` is recorded on `blog_owner`, but its table `posts` is not there
+    blog_owner: warning: migration `2_comments` of app `blog` is recorded on `blog_owner`, but its table `comments` is not there
+    blog_owner: up to date
+    error: seed `FOLDER/seeds/blog/01_posts.sql` failed on database `blog_db`: no such table: posts; nothing was sown
+    "#);
+    assert_shown!(show(&world, ["reset", "--app", "users", "--format", "json", "--seeds", "HERE"], "seeds"), @r#"
+    exit: 0
+    --- stdout
+    {"drop":[{"database":"default","done":{"dropped":"FOLDER/default.sqlite3"},"error":null}],"create":[{"database":"default","done":{"created":"FOLDER/default.sqlite3"},"error":null}],"migrate":{"databases":[{"database":"default","outcome":"done","done":[{"app":"users","version":"1","name":"1_users","action":"applied","ms":TIME}],"not_done":[],"warnings":[],"ms":TIME}],"failures":[],"problems":[]},"seed":[]}
+    --- stderr
+    default: 1 migration to run
+    default: applying users/1_users
+    default: applied users/1_users in TIME
+    "#);
+}
+
+#[test]
+fn a_step_that_fails_is_the_last() {
+    let world = seeded();
+    world.migration("shop/2_broken", "CREATE TALBE x (id INTEGER);", "");
+    assert_shown!(show(&world, ["setup", "--seeds", "HERE"], "seeds"), @r#"
+    exit: 4
+    --- stdout
+    default: created `FOLDER/default.sqlite3`
+    blog_owner: created `FOLDER/blog.sqlite3`
+    shop_db: created `FOLDER/shop.sqlite3`
+    database    outcome  done       not done  time
+    default     done     1 applied  - TIME
+    blog_owner  done     2 applied  - TIME
+    shop_db     failed   1 applied  1 TIME
+    default: done; applied: users/1_users
+    blog_owner: done; applied: blog/1_posts, blog/2_comments
+    shop_db: failed; applied: shop/1_products; not applied: shop/2_broken
+    --- stderr
+    default: 1 migration to run
+    default: applying users/1_users
+    default: applied users/1_users in TIME
+    blog_owner: 2 migrations to run
+    blog_owner: applying blog/1_posts
+    blog_owner: applied blog/1_posts in TIME
+    blog_owner: applying blog/2_comments
+    blog_owner: applied blog/2_comments in TIME
+    shop_db: 2 migrations to run
+    shop_db: applying shop/1_products
+    shop_db: applied shop/1_products in TIME
+    shop_db: applying shop/2_broken
+    shop_db: failed at shop/2_broken
+    error: FOLDER/migrations/shop/2_broken/up.sql: migration `2_broken` of app `shop` failed on `shop_db`: near "TALBE": syntax error; nothing of it was changed
+    "#);
+    assert_shown!(show(&world, ["setup", "--format", "json", "--seeds", "HERE"], "seeds"), @r#"
+    exit: 4
+    --- stdout
+    {"drop":null,"create":[{"database":"default","done":{"already_there":"FOLDER/default.sqlite3"},"error":null},{"database":"blog_owner","done":{"already_there":"FOLDER/blog.sqlite3"},"error":null},{"database":"shop_db","done":{"already_there":"FOLDER/shop.sqlite3"},"error":null}],"migrate":{"databases":[{"database":"default","outcome":"up to date","done":[],"not_done":[],"warnings":[],"ms":TIME},{"database":"blog_owner","outcome":"up to date","done":[],"not_done":[],"warnings":[],"ms":TIME},{"database":"shop_db","outcome":"failed","done":[],"not_done":[{"app":"shop","version":"2","name":"2_broken"}],"warnings":[],"ms":TIME}],"failures":[{"kind":"failed","database":"shop_db","app":"shop","version":"2","file":"FOLDER/migrations/shop/2_broken/up.sql","message":"migration `2_broken` of app `shop` failed on `shop_db`: near \"TALBE\": syntax error; nothing of it was changed","help":null}],"problems":[]},"seed":null}
+    --- stderr
+    default: up to date
+    blog_owner: up to date
+    shop_db: 1 migration to run
+    shop_db: applying shop/2_broken
+    shop_db: failed at shop/2_broken
+    error: FOLDER/migrations/shop/2_broken/up.sql: migration `2_broken` of app `shop` failed on `shop_db`: near "TALBE": syntax error; nothing of it was changed
+    "#);
+    std::fs::create_dir(world.path("folder")).unwrap();
+    let yaml = "databases: { default: { url: 'sqlite://FOLDER/folder' } }";
+    world.write("databases.yml", yaml);
+    assert_shown!(world.show(["create"]), @r#"
+    exit: 0
+    --- stdout
+    default: `FOLDER/folder` was already there
+    --- stderr
+    "#);
+    assert_shown!(world.show(["drop", "--format", "json"]), @r#"
+    exit: 4
+    --- stdout
+    {"databases":[{"database":"default","done":null,"error":"failed to read `FOLDER/folder` for database `default`: Is a directory (os error 21)"}]}
+    --- stderr
+    error: failed to read `FOLDER/folder` for database `default`: Is a directory (os error 21)
+    "#);
+}
+
+#[test]
+fn nothing_is_dropped_where_the_migrations_would_be_refused() {
+    let world = seeded();
+    assert_eq!(world.run(["migrate"]).exit, Exit::Fine);
+    world.migration("blog/3_authors", "CREATE TABLE authors (id INTEGER REFERENCES users (id));", "");
+    assert_shown!(world.show(["reset"]), @r#"
+    exit: 2
+    --- stdout
+    --- stderr
+    error[ReferenceElsewhere]: FOLDER/migrations/blog/3_authors/up.sql:1: refers to `users` of app `users`, which is on `default`; this migration of app `blog` runs on `blog_owner`
+      help: keep the id column, drop the constraint
+    nothing was run
+    "#);
+    assert!(world.path("blog.sqlite3").exists());
+}
+
+#[test]
+fn seeds_are_sown_once() {
+    let world = seeded();
+    assert_shown!(show(&world, ["seed", "--seeds", "HERE"], "seeds"), @r#"
+    exit: 4
+    --- stdout
+    default: failed
+    blog_db: failed
+    --- stderr
+    error: seed `FOLDER/seeds/default/01_users.sql` failed on database `default`: no such table: users; nothing was sown
+    error: seed `FOLDER/seeds/blog/01_posts.sql` failed on database `blog_db`: no such table: posts; nothing was sown
+    "#);
+    assert_eq!(world.run(["migrate"]).exit, Exit::Fine);
+    assert_shown!(show(&world, ["seed", "--seeds", "HERE", "-d", "blog_db"], "seeds"), @r#"
+    exit: 0
+    --- stdout
+    blog_db: sowed `blog/01_posts.sql`, `blog/02_comments.sql`
+    --- stderr
+    "#);
+    assert_shown!(show(&world, ["seed", "--seeds", "HERE", "--format", "json"], "seeds"), @r#"
+    exit: 0
+    --- stdout
+    {"databases":[{"database":"default","done":{"sown":["default/01_users.sql"],"earlier":[],"changed":[]},"error":null},{"database":"blog_db","done":{"sown":[],"earlier":["blog/01_posts.sql","blog/02_comments.sql"],"changed":[]},"error":null}]}
+    --- stderr
+    "#);
+    world.write("seeds/blog/02_comments.sql", "INSERT INTO comments VALUES (2);");
+    assert_shown!(show(&world, ["seed", "--seeds", "HERE"], "seeds"), @r#"
+    exit: 0
+    --- stdout
+    default: nothing to sow, 1 sown before
+    blog_db: nothing to sow, 1 sown before; changed since and not sown again: `blog/02_comments.sql` (put what is new into a new file)
+    --- stderr
+    "#);
+    assert_shown!(show(&world, ["seed", "--seeds", "HERE"], "none"), @r#"
+    exit: 0
+    --- stdout
+    --- stderr
+    there is nothing to do
+    "#);
+}
+
+#[test]
+fn schemas_are_dumped_and_loaded() {
+    let world = World::migrated();
+    assert_eq!(world.run(["migrate"]).exit, Exit::Fine);
+    assert_shown!(show(&world, ["schema", "dump", "--folder", "HERE"], "schema"), @r#"
+    exit: 0
+    --- stdout
+    default: wrote `FOLDER/schema/default.sql`
+    blog_db: wrote `FOLDER/schema/blog_db.sql`
+    blog_owner: the same database as `blog_db`
+    shop_db: wrote `FOLDER/schema/shop_db.sql`
+    --- stderr
+    "#);
+    assert_shown!(show(&world, ["schema", "dump", "-d", "shop_db", "--format", "json", "--folder", "HERE"], "schema"), @r#"
+    exit: 0
+    --- stdout
+    {"databases":[{"database":"shop_db","done":{"unchanged":"FOLDER/schema/shop_db.sql"},"error":null}]}
+    --- stderr
+    "#);
+    assert_shown!(show(&world, ["schema", "load", "-d", "shop_db", "--folder", "HERE"], "schema"), @r#"
+    exit: 4
+    --- stdout
+    shop_db: failed
+    --- stderr
+    error: database `shop_db` is not empty: it has `products`; `drop` and `create` it first, or pass `--force` to load over them
+    "#);
+    assert_eq!(world.run(["drop", "-d", "shop_db"]).exit, Exit::Fine);
+    assert_shown!(show(&world, ["schema", "load", "-d", "shop_db", "--folder", "HERE"], "schema"), @r#"
+    exit: 0
+    --- stdout
+    shop_db: loaded `FOLDER/schema/shop_db.sql`, and has 1 tables and views now
+    --- stderr
+    "#);
+    assert_shown!(show(&world, ["schema", "load", "-d", "shop_db", "--format", "json", "--folder", "HERE"], "none"), @r#"
+    exit: 2
+    --- stdout
+    {"databases":[{"database":"shop_db","done":null,"error":"database `shop_db` has no schema to load: there is no `FOLDER/none/shop_db.sql`; `dbrouter schema dump --database shop_db` writes it"}]}
+    --- stderr
+    error: database `shop_db` has no schema to load: there is no `FOLDER/none/shop_db.sql`; `dbrouter schema dump --database shop_db` writes it
+    "#);
+}
+
+#[test]
+fn production_is_left_alone_unless_it_is_forced() {
+    let world = seeded();
+    assert_eq!(world.run(["migrate"]).exit, Exit::Fine);
+    for command in [&["drop"][..], &["reset"], &["schema", "load"]] {
+        let run = |more: &[&str]| {
+            let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+            let all = [&["dbrouter", "--env", "production"], command, more].concat();
+            let exit = world.program.run(&all, &mut stdout, &mut stderr);
+            (exit, String::from_utf8([stdout, stderr].concat()).unwrap())
+        };
+        let (exit, said) = run(&[]);
+        assert_eq!(exit, Exit::Usage, "{command:?}: {said}");
+        assert!(said.contains("destroys data, and this is the environment `production`"), "{said}");
+        assert!(world.path("default.sqlite3").exists(), "{command:?}");
+    }
+    assert_shown!(world.show(["drop", "--env", "production", "--force", "-d", "default"]), @r#"
+    exit: 0
+    --- stdout
+    default: dropped `FOLDER/default.sqlite3`
+    --- stderr
+    "#);
+}
+
+#[test]
+fn no_task_touches_a_replica() {
+    let world = World::new(
+        "apps: { blog: { tables: [posts] } }
+databases:
+  default: { url: 'sqlite://FOLDER/default.sqlite3', apps: [blog] }
+  copy: { url: 'sqlite://FOLDER/copy.sqlite3', replica_of: default }",
+    );
+    for command in [
+        &["create"][..],
+        &["drop", "--force"],
+        &["setup"],
+        &["reset", "--force"],
+        &["seed"],
+        &["schema", "dump"],
+        &["schema", "load", "--force"],
+        &["migrate"],
+        &["plan"],
+        &["status"],
+        &["rollback"],
+        &["redo"],
+        &["fake", "--all"],
+        &["resolve", "blog", "1", "--applied"],
+        &["adopt", "--apply"],
+    ] {
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let all = [&["dbrouter"], command, &["-d", "copy"]].concat();
+        let exit = world.program.run(&all, &mut stdout, &mut stderr);
+        let said = String::from_utf8(stderr).unwrap();
+        assert_eq!((exit, stdout.len()), (Exit::Usage, 0), "{command:?}: {said}");
+        assert!(said.starts_with("error: database `copy` is a replica"), "{command:?}: {said}");
+    }
+    assert_shown!(world.show(["create", "-d", "copy"]), @r#"
+    exit: 2
+    --- stdout
+    --- stderr
+    error: database `copy` is a replica of `default` and gets everything from there; name `default`
+    "#);
+    assert_shown!(world.show(["create"]), @r#"
+    exit: 0
+    --- stdout
+    default: created `FOLDER/default.sqlite3`
+    --- stderr
+    "#);
+    assert!(!world.path("copy.sqlite3").exists());
+    assert_shown!(world.show(["create", "-d", "defualt"]), @r#"
+    exit: 2
+    --- stdout
+    --- stderr
+    error: unknown database `defualt`; did you mean `default`?
+    "#);
+    assert_shown!(world.show(["seed", "--app", "blgo"]), @r#"
+    exit: 2
+    --- stdout
+    --- stderr
+    error: unknown app `blgo`; did you mean `blog`?
+    "#);
+}
