@@ -488,15 +488,7 @@ impl<C: RoutedConnection> Migrator<C> {
     ) -> Result<Report, MigrateError> {
         let jobs: Vec<_> = jobs.iter().filter_map(|job| Some((job, work(job)?))).collect();
         let aliases: Vec<&Alias> = jobs.iter().map(|(job, _)| &job.database.alias).collect();
-        let canary = match &self.canary {
-            Some(name) => {
-                let index = aliases.iter().position(|alias| **alias == **name);
-                let unknown =
-                    || selection::unknown("canary", name, aliases.iter().map(|alias| alias.as_str()));
-                Some(index.ok_or_else(unknown)?)
-            }
-            None => None,
-        };
+        let canary = self.canary.as_ref().map(|name| self.find_canary(name, &aliases)).transpose()?;
         let databases = fleet::each(&aliases, canary, self.jobs, self.on_error, |index| {
             let (job, work) = &jobs[index];
             run::run::<C>(&self.manner, job, work)
@@ -504,6 +496,21 @@ impl<C: RoutedConnection> Migrator<C> {
         let failed: Vec<Failure> = databases.iter().flat_map(|database| database.failures.clone()).collect();
         let report = Report { databases };
         if failed.is_empty() { Ok(report) } else { Err(MigrateError { report, failed, lint: Vec::new() }) }
+    }
+
+    fn find_canary(&self, name: &str, aliases: &[&Alias]) -> Result<usize, MigrateError> {
+        if let Some(index) = aliases.iter().position(|alias| **alias == *name) {
+            return Ok(index);
+        }
+        let known = aliases.iter().map(|alias| alias.as_str());
+        if self.databases.config().database(name).is_none() {
+            return Err(selection::unknown("canary", name, known));
+        }
+        let known: Vec<_> = known.map(|alias| format!("`{alias}`")).collect();
+        Err(MigrateError::usage(format!(
+            "canary `{name}` is none of the databases that are migrated: {}",
+            known.join(", ")
+        )))
     }
 
     fn statuses(&self, job: &Job<'_, C::Backend>) -> Result<Vec<MigrationStatus>, Failure> {

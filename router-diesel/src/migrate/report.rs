@@ -7,6 +7,7 @@ use router_core::Alias;
 
 use super::MigrationId;
 use super::error::Failure;
+use super::journal::Direction;
 use super::state::{MigrationStatus, State};
 
 /// What a run did. An error carries one too: what failed on one database was done on another.
@@ -49,6 +50,8 @@ pub struct DatabaseReport {
     pub failures: Vec<Failure>,
     /// How long it took.
     pub duration: Duration,
+    /// Which way the migrations in `not_done` should have been run.
+    pub direction: Direction,
 }
 
 impl DatabaseReport {
@@ -61,6 +64,7 @@ impl DatabaseReport {
             warnings: Vec::new(),
             failures: Vec::new(),
             duration: Duration::ZERO,
+            direction: Direction::Up,
         }
     }
 
@@ -160,10 +164,9 @@ impl fmt::Display for DatabaseReport {
             let done = self.done.iter().filter(|done| done.action == action);
             list(f, action.as_str(), done.map(|done| &done.migration))?;
         }
-        let what = if self.done.iter().any(|done| done.action == Action::Reverted) {
-            "not reverted"
-        } else {
-            "not applied"
+        let what = match self.direction {
+            Direction::Up => "not applied",
+            Direction::Down => "not reverted",
         };
         list(f, what, self.not_done.iter())
     }

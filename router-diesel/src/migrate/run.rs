@@ -203,6 +203,7 @@ impl<C: RoutedConnection> Run<'_, C> {
         direction: Direction,
     ) -> Result<(), Failure> {
         let (database, manner) = (&self.job.database.alias, self.manner);
+        self.report.direction = direction;
         if !ids.is_empty() {
             manner.tell(Event::DatabaseStarted { database, pending: ids.len() });
         }
@@ -259,6 +260,7 @@ impl<C: RoutedConnection> Run<'_, C> {
         // Nothing is reverted if one of them cannot be.
         for id in &ids {
             if self.find(id).is_none() {
+                self.report.direction = Direction::Down;
                 self.report.not_done.clone_from(&ids);
                 return Err(no_such_file(database, id));
             }

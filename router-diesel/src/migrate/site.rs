@@ -212,8 +212,10 @@ pub(crate) fn open<C: RoutedConnection>(database: &Database, access: Access) -> 
 
 /// Opens a database for reading, unless it is a file that is not there.
 pub(crate) fn open_existing<C: RoutedConnection>(database: &Database) -> Result<Option<C>, Failure> {
-    match sqlite_file(&database.url) {
-        Some(path) if !path.exists() => Ok(None),
-        _ => open(database, Access::ReadOnly).map(Some),
+    if database.url.engine() == Engine::Sqlite
+        && sqlite_file(&database.url).is_some_and(|path| !path.exists())
+    {
+        return Ok(None);
     }
+    open(database, Access::ReadOnly).map(Some)
 }

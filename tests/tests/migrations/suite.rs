@@ -1,0 +1,451 @@
+// What holds on every engine. `main.rs` includes this file once for each kind of connection.
+
+use std::sync::{Arc, Mutex};
+
+use diesel::backend::Backend;
+use diesel::connection::BoxableConnection;
+use diesel::migration::{Migration, MigrationMetadata, MigrationName, MigrationSource, MigrationVersion};
+use router_diesel::migrate::{
+    Action, Event, FailureKind, LintCode, OnError, Outcome, Resolution, State, Target, Treat, Version,
+};
+use router_diesel::{Model, migrate_fn, read_fn, write_fn};
+
+use super::world;
+use crate::world::{Engine, told};
+
+const USERS: &str = "default users 20240101000000 applied";
+
+#[test]
+fn three_databases_end_to_end() {
+    let Some(world) = world("") else { return };
+    world.project();
+
+    let plan = world.migrator().plan().unwrap();
+    let steps: Vec<_> = plan
+        .databases
+        .iter()
+        .map(|database| {
+            let steps: Vec<_> = database.steps.iter().map(|step| step.migration.to_string()).collect();
+            format!("{} ({}): {}", database.database, database.history, steps.join(", "))
+        })
+        .collect();
+    assert_eq!(
+        steps,
+        [
+            "default (default): users/20240101000000_users",
+            "blog_admin (default): blog/20240102000000_posts, blog/20240104000000_comments",
+            "shop_db (shop_db): shop/20240102000000_products, shop/20240103000000_prices",
+        ]
+    );
+
+    let report = world.migrator().migrate().unwrap();
+    assert_eq!(report.done(), 5);
+    assert!(report.databases.iter().all(|database| database.outcome == Outcome::Done));
+
+    let journal = if world.engine == Engine::MariaDb { "" } else { "__dbrouter_journal " };
+    assert_eq!(world.tables("default"), "__dbrouter_migrations users");
+    assert_eq!(world.tables("blog_db"), format!("{journal}comments posts"));
+    assert_eq!(world.tables("shop_db"), "__dbrouter_migrations prices products");
+    assert_eq!(
+        world.records("default"),
+        ["blog_admin blog 20240102000000 applied", "blog_admin blog 20240104000000 applied", USERS]
+    );
+    assert_eq!(
+        world.records("shop_db"),
+        ["shop_db shop 20240102000000 applied", "shop_db shop 20240103000000 applied"]
+    );
+    let status = world.migrator().status().unwrap();
+    assert!(status.is_clean(), "{:?}", told(&status));
+    let users = &status.database("default").unwrap().migrations[0];
+    assert!(users.applied_at.as_ref().unwrap().starts_with("20"), "{users:?}");
+    assert!(users.duration.is_some());
+
+    // A second time there is nothing to do.
+    let report = world.migrator().migrate().unwrap();
+    assert_eq!(report.done(), 0);
+    assert!(report.databases.iter().all(|database| database.outcome == Outcome::UpToDate));
+}
+
+#[test]
+fn a_plan_and_a_status_write_nothing() {
+    let Some(world) = world("") else { return };
+    world.project();
+    let before = world.dump();
+    assert!(!world.migrator().plan().unwrap().is_empty());
+    assert!(!world.migrator().status().unwrap().is_clean());
+    world.migrator().lint().unwrap();
+    assert!(world.migrator().adopt().unwrap().is_empty());
+    assert_eq!(world.dump(), before);
+
+    world.migrator().target(Target::Version("20240102000000".into())).migrate().unwrap();
+    let before = world.dump();
+    assert_eq!(world.migrator().plan().unwrap().databases.iter().map(|it| it.steps.len()).sum::<usize>(), 2);
+    assert!(!world.migrator().status().unwrap().is_clean());
+    assert_eq!(world.dump(), before);
+}
+
+#[test]
+fn a_routers_word_counts_and_unmanaged_apps_stay_away() {
+    let Some(world) = world("") else { return };
+    world.project();
+    let is_shop = |model: &Model<'_>| model.app == "shop";
+    let databases = world.rebuilt(|builder| {
+        builder
+            .router(read_fn(move |model, _| is_shop(model).then(|| "default".into())))
+            .router(write_fn(move |model, _| is_shop(model).then(|| "default".into())))
+            .router(migrate_fn(move |database, model, _| is_shop(model).then(|| *database == "default")))
+    });
+    databases.migrator().app("shop").migrate().unwrap();
+    assert_eq!(world.tables("default"), "__dbrouter_migrations prices products");
+    assert_eq!(world.tables("shop_db"), "");
+    let error = databases.migrator().app("legacy").migrate().unwrap_err();
+    assert_eq!(error.kind(), FailureKind::Usage, "{error}");
+}
+
+#[test]
+fn rollback_and_redo_go_back_from_the_last() {
+    let Some(world) = world("") else { return };
+    world.project();
+    world.migrator().migrate().unwrap();
+
+    let error = world.migrator().rollback(1).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "rollback needs a database: there are `default`, `blog_admin`, `shop_db`; name the ones that are meant"
+    );
+    let report = world.migrator().database("blog_admin").rollback(1).unwrap();
+    assert_eq!(report.databases[0].done[0].action, Action::Reverted);
+    assert_eq!(world.records("default"), ["blog_admin blog 20240102000000 applied", USERS]);
+    assert!(!world.tables("blog_db").contains("comments"));
+
+    let report = world.migrator().database("shop_db").redo(2).unwrap();
+    let done: Vec<_> =
+        report.databases[0].done.iter().map(|done| format!("{} {}", done.action, done.migration)).collect();
+    assert_eq!(
+        done,
+        [
+            "reverted shop/20240103000000_prices",
+            "reverted shop/20240102000000_products",
+            "applied shop/20240102000000_products",
+            "applied shop/20240103000000_prices",
+        ]
+    );
+    world.migrator().app("users").rollback(5).unwrap();
+    assert_eq!(world.records("default"), ["blog_admin blog 20240102000000 applied"]);
+}
+
+#[test]
+fn a_target_is_the_last_to_run() {
+    let Some(world) = world("") else { return };
+    world.project();
+    world.migrator().target(Target::Version("2024-01-02-000000".into())).migrate().unwrap();
+    assert_eq!(
+        told(&world.migrator().status().unwrap())[2],
+        "shop_db: shop/20240102000000_products applied, shop/20240103000000_prices pending"
+    );
+    let error = world.migrator().target(Target::Version("2".into())).migrate().unwrap_err();
+    assert_eq!(error.kind(), FailureKind::Usage);
+    assert!(error.to_string().contains("no migration of `blog`, `shop`, `users` has the version 2"), "{error}");
+}
+
+#[test]
+fn states_are_told_and_treated() {
+    let Some(world) = world("") else { return };
+    world.project();
+    world.migrator().migrate().unwrap();
+    let shop = || told(&world.migrator().status().unwrap())[2].clone();
+
+    // A later branch is merged: it runs, with a warning.
+    world.table("shop/20240102120000_stock", "stock");
+    assert!(shop().contains("shop/20240102120000_stock out of order"), "{}", shop());
+    let error = world.migrator().out_of_order(Treat::Refuse).migrate().unwrap_err();
+    assert_eq!(error.kind(), FailureKind::Refused);
+    let report = world.migrator().migrate().unwrap();
+    assert!(report.database("shop_db").unwrap().warnings[0].contains("runs out of order"));
+
+    // A table is dropped by hand.
+    world.execute("shop_db", "DROP TABLE stock");
+    assert!(shop().contains("shop/20240102120000_stock drift"), "{}", shop());
+    let resolved = world.migrator().resolve("shop", "20240102120000", Resolution::Reverted).unwrap();
+    assert_eq!(resolved.databases[0].done[0].action, Action::Forgotten);
+    world.migrator().migrate().unwrap();
+    assert!(world.tables("shop_db").contains("stock"));
+
+    // A folder is lost.
+    world.remove("shop/20240102120000_stock");
+    assert!(shop().contains("shop/20240102120000_stock missing"), "{}", shop());
+    let report = world.migrator().migrate().unwrap();
+    assert!(report.database("shop_db").unwrap().warnings[0].contains("not among the migrations"));
+    assert_eq!(report.database("shop_db").unwrap().outcome, Outcome::UpToDate);
+}
+
+#[test]
+fn fake_records_and_runs_nothing() {
+    let Some(world) = world("") else { return };
+    world.project();
+    let report = world.migrator().database("shop_db").fake(["20240102000000"]).unwrap();
+    assert_eq!(report.databases[0].done[0].action, Action::Recorded);
+    assert_eq!(world.tables("shop_db"), "__dbrouter_migrations");
+    world.migrator().fake(Vec::<Version>::new()).unwrap();
+    assert_eq!(world.tables("default"), "__dbrouter_migrations");
+    assert_eq!(world.migrator().migrate().unwrap().done(), 0);
+}
+
+#[test]
+fn an_existing_diesel_project_is_adopted() {
+    let Some(world) = world("") else { return };
+    world.project();
+    world.table("shop/20240105000000_orders", "orders");
+    world.execute(
+        "shop_db",
+        "CREATE TABLE __diesel_schema_migrations (version VARCHAR(50) PRIMARY KEY NOT NULL, \
+         run_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP)",
+    );
+    for (version, run_on) in [("20240102000000", "2024-01-02 03:04:05"), ("19990101000000", "2024-01-01 00:00:00")] {
+        let row = format!("INSERT INTO __diesel_schema_migrations VALUES ('{version}', '{run_on}')");
+        world.execute("shop_db", &row);
+    }
+    world.execute("shop_db", "CREATE TABLE products (id INTEGER PRIMARY KEY)");
+
+    let migrator = world.migrator();
+    let plan = migrator.adopt().unwrap();
+    assert_eq!(plan.databases.len(), 1);
+    let shop = &plan.databases[0];
+    assert_eq!(shop.adopted[0].migration.to_string(), "shop/20240102000000_products");
+    assert!(shop.adopted[0].run_on.starts_with("2024-01-02 03:04:05"), "{:?}", shop.adopted);
+    assert_eq!(shop.unknown, [Version::new("19990101000000")]);
+    assert!(!world.tables("shop_db").contains("__dbrouter_migrations"));
+
+    assert_eq!(plan.apply().unwrap().done(), 1);
+    let status = world.migrator().database("shop_db").status().unwrap();
+    let products = &status.databases[0].migrations[0];
+    assert_eq!((products.state, products.applied_at.as_deref()), (State::Applied, Some("2024-01-02 03:04:05")));
+    assert!(world.migrator().adopt().unwrap().is_empty());
+    world.migrator().database("shop_db").migrate().unwrap();
+    assert_eq!(
+        world.tables("shop_db"),
+        "__dbrouter_migrations __diesel_schema_migrations orders prices products"
+    );
+}
+
+#[test]
+fn a_record_elsewhere_is_mended_after_a_crash() {
+    let Some(world) = world("") else { return };
+    if world.engine == Engine::MariaDb {
+        return;
+    }
+    world.project();
+    world.migrator().migrate().unwrap();
+    let comments = "WHERE version = '20240104000000'";
+
+    // The transaction was committed, and the record does not know.
+    world.execute("default", &format!("UPDATE __dbrouter_migrations SET state = 'applying' {comments}"));
+    world.execute("blog_db", "INSERT INTO __dbrouter_journal VALUES ('blog', '20240104000000', 'up')");
+    assert!(world.migrator().status().unwrap().is_clean());
+    let mended = Arc::new(Mutex::new(Vec::new()));
+    let listener = Arc::clone(&mended);
+    let report = world
+        .migrator()
+        .on_event(move |event| {
+            if let Event::Mended { migration, applied, .. } = event {
+                listener.lock().unwrap().push(format!("{migration} {applied}"));
+            }
+        })
+        .migrate()
+        .unwrap();
+    assert_eq!(report.done(), 0);
+    assert_eq!(*mended.lock().unwrap(), ["blog/20240104000000_comments true"]);
+    assert!(world.records("default")[1].ends_with("applied"));
+    assert!(world.texts("blog_db", "SELECT version AS value FROM __dbrouter_journal").is_empty());
+
+    // The transaction was not committed.
+    world.execute("default", &format!("UPDATE __dbrouter_migrations SET state = 'applying' {comments}"));
+    world.execute("blog_db", "DROP TABLE comments");
+    assert_eq!(world.migrator().migrate().unwrap().done(), 1);
+    assert!(world.tables("blog_db").contains("comments"));
+
+    // The same on the way back.
+    world.execute("default", &format!("UPDATE __dbrouter_migrations SET state = 'reverting' {comments}"));
+    assert_eq!(world.migrator().migrate().unwrap().done(), 0);
+    world.execute("default", &format!("UPDATE __dbrouter_migrations SET state = 'reverting' {comments}"));
+    world.execute("blog_db", "INSERT INTO __dbrouter_journal VALUES ('blog', '20240104000000', 'down')");
+    world.execute("blog_db", "DROP TABLE comments");
+    assert_eq!(world.migrator().migrate().unwrap().done(), 1);
+    assert!(world.tables("blog_db").contains("comments"));
+}
+
+#[test]
+fn without_a_transaction_a_crash_leaves_it_dirty_until_it_is_resolved() {
+    let Some(world) = world("") else { return };
+    world.project();
+    world.write("shop/20240103000000_prices/metadata.toml", "run_in_transaction = false\n");
+    world.migrator().migrate().unwrap();
+    world.execute("shop_db", "UPDATE __dbrouter_migrations SET state = 'running' WHERE version = '20240103000000'");
+    let error = world.migrator().migrate().unwrap_err();
+    assert_eq!(error.kind(), FailureKind::Refused);
+    let text = error.to_string();
+    for part in ["`20240103000000_prices` of app `shop` is dirty on `shop_db`", "resolve --applied", "resolve --reverted"]
+    {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    world.migrator().resolve("shop", "20240103000000", Resolution::Applied).unwrap();
+    assert!(world.migrator().status().unwrap().is_clean());
+    let error = world.migrator().resolve("shop", "20240103000000", Resolution::Reverted).unwrap_err();
+    assert_eq!(error.kind(), FailureKind::Usage, "{error}");
+}
+
+#[test]
+fn many_at_once_run_each_migration_once() {
+    let Some(world) = world("") else { return };
+    world.project();
+    for number in 0..10 {
+        let folder = format!("shop/2025010{number}000000_more");
+        world.write(&format!("{folder}/up.sql"), &format!("INSERT INTO products VALUES ({number});"));
+    }
+    let done: usize = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8)
+            .map(|_| {
+                let databases = world.rebuilt(|builder| builder);
+                scope.spawn(move || databases.migrator().jobs(2).migrate().unwrap().done())
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    assert_eq!(done, 15);
+    assert!(world.migrator().status().unwrap().is_clean());
+}
+
+#[test]
+fn a_canary_goes_first_and_others_go_on_as_they_are_told() {
+    let Some(world) = world("") else { return };
+    world.project();
+    world.write("shop/20240102000000_products/up.sql", "CREATE TABEL products (id INTEGER);");
+    let error = world.migrator().canary("shop_db").migrate().unwrap_err();
+    let outcomes: Vec<_> = error.report.databases.iter().map(|database| database.outcome).collect();
+    assert_eq!(outcomes, [Outcome::NotStarted, Outcome::NotStarted, Outcome::Failed]);
+
+    world.write("users/20240101000000_users/up.sql", "CREATE TABEL users (id INTEGER);");
+    let error = world.migrator().on_error(OnError::Continue).migrate().unwrap_err();
+    let outcomes: Vec<_> = error.report.databases.iter().map(|database| database.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Failed, Outcome::Done, Outcome::Failed]);
+    assert_eq!(error.failed.len(), 2);
+    let error = world.migrator().canary("blog_db").migrate().unwrap_err();
+    assert_eq!(error.to_string(), "canary `blog_db` is none of the databases that are migrated: `default`, `blog_admin`, `shop_db`");
+}
+
+#[test]
+fn an_engine_has_files_of_its_own() {
+    let Some(world) = world("") else { return };
+    let engine = match world.engine {
+        Engine::Sqlite => "sqlite",
+        Engine::Postgres => "postgres",
+        Engine::MariaDb => "mysql",
+    };
+    world.table("shop/20240102000000_products", "products");
+    world.write(&format!("shop/20240102000000_products/up.{engine}.sql"), "CREATE TABLE prices (id INTEGER);");
+    world.write("blog/20240102000000_posts/up.sql", "-- nothing to do\n");
+    world.migrator().migrate().unwrap();
+    assert_eq!(world.tables("shop_db"), "__dbrouter_migrations prices");
+    assert!(world.migrator().status().unwrap().is_clean());
+}
+
+#[test]
+fn what_belongs_elsewhere_is_refused_before_anything_runs() {
+    let Some(world) = world("") else { return };
+    world.project();
+    let file = world.write(
+        "blog/20240103000000_tags/up.sql",
+        "CREATE TABLE tags (\n  id INTEGER PRIMARY KEY,\n  user_id INTEGER REFERENCES users (id)\n);\n\nINSERT INTO products VALUES (1);\n",
+    );
+    world.table("shop/20240104000000_posts", "posts");
+    let error = world.migrator().migrate().unwrap_err();
+    assert_eq!(error.kind(), FailureKind::Lint);
+    let found: Vec<_> = error.lint.iter().map(|problem| (problem.code, problem.line)).collect();
+    assert_eq!(
+        found,
+        [
+            (LintCode::ReferenceElsewhere, Some(3)),
+            (LintCode::StatementElsewhere, Some(6)),
+            (LintCode::TableOfOtherApp, Some(1)),
+        ]
+    );
+    let text = error.to_string();
+    assert!(text.contains(&format!("{}:3: refers to `users`", file.display())), "{text}");
+    assert!(text.contains("keep the id column, drop the constraint"), "{text}");
+    assert!(text.ends_with("nothing was applied"), "{text}");
+    assert_eq!(world.tables("default"), "");
+    assert_eq!(world.migrator().plan().unwrap().lint.len(), 3);
+}
+
+#[test]
+fn one_database_by_two_names_is_refused() {
+    let Some(world) = world("  shop_again: { url: 'SHOP' }\n") else { return };
+    world.project();
+    let both = migrate_fn(|database, model, _| (model.app == "shop").then(|| database.as_str().starts_with("shop")));
+    let databases = world.rebuilt(|builder| builder.router(both));
+    let error = databases.migrator().migrate().unwrap_err();
+    let found: Vec<_> = error.lint.iter().map(|problem| problem.code).collect();
+    assert_eq!(found, [LintCode::OnePhysicalDatabase], "{error}");
+
+    let elsewhere = migrate_fn(|database, model, _| (model.app == "shop").then(|| *database == "default"));
+    let databases = world.rebuilt(|builder| builder.router(elsewhere));
+    let error = databases.migrator().migrate().unwrap_err();
+    let found: Vec<_> = error.lint.iter().map(|problem| problem.code).collect();
+    assert_eq!(found, [LintCode::ReadElsewhere], "{error}");
+}
+
+/// A source written by hand.
+struct ByHand;
+
+struct Hand(&'static str);
+
+impl MigrationName for Hand {
+    fn version(&self) -> MigrationVersion<'_> {
+        MigrationVersion::from(self.0)
+    }
+}
+
+impl std::fmt::Display for Hand {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}_by_hand", self.0)
+    }
+}
+
+impl MigrationMetadata for Hand {}
+
+impl<DB: Backend> Migration<DB> for Hand {
+    fn run(&self, conn: &mut dyn BoxableConnection<DB>) -> diesel::migration::Result<()> {
+        Ok(conn.batch_execute(&format!("CREATE TABLE by_hand_{} (id INTEGER)", self.0))?)
+    }
+
+    fn revert(&self, conn: &mut dyn BoxableConnection<DB>) -> diesel::migration::Result<()> {
+        Ok(conn.batch_execute(&format!("DROP TABLE by_hand_{}", self.0))?)
+    }
+
+    fn metadata(&self) -> &dyn MigrationMetadata {
+        self
+    }
+
+    fn name(&self) -> &dyn MigrationName {
+        self
+    }
+}
+
+impl<DB: Backend> MigrationSource<DB> for ByHand {
+    fn migrations(&self) -> diesel::migration::Result<Vec<Box<dyn Migration<DB>>>> {
+        Ok(vec![Box::new(Hand("2")), Box::new(Hand("1"))])
+    }
+}
+
+#[test]
+fn a_source_written_by_hand_takes_the_folders_place() {
+    let Some(world) = world("") else { return };
+    let migrator = world.migrator().source("blog", ByHand).app("blog");
+    assert_eq!(migrator.migrate().unwrap().done(), 2);
+    assert!(world.tables("blog_db").ends_with("by_hand_1 by_hand_2"));
+    assert!(migrator.status().unwrap().is_clean());
+    migrator.rollback(1).unwrap();
+    assert!(world.tables("blog_db").ends_with("by_hand_1"));
+    let error = world.migrator().source("blgo", ByHand).migrate().unwrap_err();
+    assert_eq!(error.to_string(), "unknown app `blgo`; did you mean `blog`?");
+}
