@@ -9,12 +9,17 @@ const USERS: i32 = 60;
 const COMMENTS: i32 = 300;
 const ORDERS: i32 = 150;
 
-/// Fills the tables of an app.
+/// Fills the tables of an app if they are empty.
 pub(crate) fn fill(app: &str, conn: &mut SqliteConnection) -> QueryResult<()> {
     match app {
-        "users" => fill_users(conn),
-        "blog" => fill_posts(conn).and_then(|()| fill_comments(conn)),
-        "shop" => fill_products(conn).and_then(|()| fill_orders(conn)),
+        "users" if users::table.count().get_result::<i64>(conn)? == 0 => fill_users(conn),
+        "blog" if posts::table.count().get_result::<i64>(conn)? == 0 => {
+            fill_posts(conn).and_then(|()| fill_comments(conn))
+        }
+        "shop" if products::table.count().get_result::<i64>(conn)? == 0 => {
+            fill_products(conn).and_then(|()| fill_orders(conn))
+        }
+        "users" | "blog" | "shop" => Ok(()),
         other => panic!("the app `{other}` has no rows"),
     }
 }

@@ -2,6 +2,7 @@
 
 use diesel::prelude::*;
 use router_diesel::Databases;
+use router_diesel::config::Config;
 
 use crate::schema::{comments, orders, posts, products, users};
 use crate::{setup, tour};
@@ -80,4 +81,25 @@ fn two_first_runs_at_once_fill_the_databases_once() {
     let mut conn = setup::open(folder.path()).unwrap().session();
     assert_eq!(users::table.count().get_result(&mut conn), Ok(60_i64));
     assert_eq!(orders::table.count().get_result(&mut conn), Ok(150_i64));
+}
+
+#[test]
+fn what_is_built_in_is_what_the_folders_have() {
+    let folder = tempfile::tempdir().unwrap();
+    setup::open(folder.path()).unwrap();
+    // The file's own folders, as `dbrouter status` reads them, wherever this test runs.
+    let migrations = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/");
+    let yaml = include_str!("../databases.yml").replace("examples/blog_shop/migrations/", migrations);
+    let config = Config::loader()
+        .yaml(yaml, "databases.yml")
+        .variables([("BLOG_SHOP_DIR", folder.path().to_str().unwrap())])
+        .load()
+        .unwrap();
+    let databases = Databases::<SqliteConnection>::builder(config).build().unwrap();
+
+    let status = databases.migrator().status().unwrap();
+    assert!(status.is_clean(), "{status:?}");
+    let of = |alias: &str| status.database(alias).map_or(0, |database| database.migrations.len());
+    assert_eq!(["default", "blog_db", "shop_db"].map(of), [1, 2, 2]);
+    databases.migrator().lint().unwrap();
 }
