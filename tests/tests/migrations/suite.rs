@@ -356,6 +356,28 @@ fn a_canary_goes_first_and_others_go_on_as_they_are_told() {
 }
 
 #[test]
+fn what_refuses_a_transaction_runs_without_one() {
+    let Some(world) = world("") else { return };
+    if world.engine == Engine::MariaDb {
+        return;
+    }
+    world.project();
+    // Neither may be part of a transaction, nor of several statements that are sent at once.
+    let sql = match world.engine {
+        Engine::Postgres => {
+            "CREATE INDEX CONCURRENTLY products_a ON products (id);\nCREATE INDEX CONCURRENTLY products_b ON products (id);\n"
+        }
+        _ => "VACUUM;\n",
+    };
+    world.write("shop/20240105000000_index/up.sql", sql);
+    let error = world.migrator().migrate().unwrap_err();
+    assert_eq!(error.kind(), FailureKind::Failed);
+    world.write("shop/20240105000000_index/metadata.toml", "run_in_transaction = false\n");
+    assert_eq!(world.migrator().migrate().unwrap().done(), 1);
+    assert!(world.migrator().status().unwrap().is_clean());
+}
+
+#[test]
 fn an_engine_has_files_of_its_own() {
     let Some(world) = world("") else { return };
     let engine = match world.engine {
