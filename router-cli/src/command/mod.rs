@@ -4,6 +4,8 @@ mod check;
 mod diff;
 mod health;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+mod history;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod migrate;
 mod new;
 mod route;

@@ -105,7 +105,7 @@ pub(super) fn migrator(
 }
 
 /// The alias under which the migrations of a database run: the same database, perhaps as another user.
-fn owner<'a>(config: &'a Config, alias: &'a str) -> &'a str {
+pub(super) fn owner<'a>(config: &'a Config, alias: &'a str) -> &'a str {
     let owner = config.database(alias).and_then(|database| database.migrate_to.as_ref());
     owner.map_or(alias, |owner| owner.as_str())
 }
