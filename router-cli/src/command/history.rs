@@ -7,7 +7,7 @@ use router_diesel::tasks::{Dropped, Report};
 use router_diesel::{AnyConnection, Databases, Migrator};
 
 use super::migrate::owner;
-use crate::args::Selection;
+use crate::args::migrate::Selection;
 use crate::failure::Failure;
 use crate::output::Output;
 

@@ -28,6 +28,9 @@ pub(crate) fn run(
     project: &Project<'_>,
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
+    if matches!(command, Command::Migrations(_) | Command::New(_) | Command::Tasks(_)) {
+        output.outlive_reader();
+    }
     match command {
         Command::Check(arguments) => check::run(arguments, project, output),
         Command::Routes => routes::run(project, output),

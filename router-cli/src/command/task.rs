@@ -8,7 +8,8 @@ use router_diesel::{AnyConnection, Databases};
 use serde::Serialize;
 
 use super::{history, setup};
-use crate::args::{SchemaCommand, Selection, TaskCommand};
+use crate::args::migrate::Selection;
+use crate::args::task::{SchemaCommand, TaskCommand};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;

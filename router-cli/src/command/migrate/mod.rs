@@ -13,7 +13,7 @@ use router_diesel::config::Config;
 use router_diesel::migrate::{MigrateError, Report, Resolution, Target, Version};
 use router_diesel::{AnyConnection, Databases, Migrator};
 
-use crate::args::{
+use crate::args::migrate::{
     BackArguments, FakeArguments, Fleet, LockWait, MigrateArguments, MigrateCommand, ResolveArguments,
     Selection,
 };
