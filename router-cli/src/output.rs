@@ -15,6 +15,16 @@ pub(crate) struct Output<'a> {
     stdout: &'a mut dyn Write,
     stderr: &'a mut dyn Write,
     reader: Reader,
+    talk: Talk,
+}
+
+/// Where the talk goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Talk {
+    /// To a file, a pipe or a test: line by line.
+    Lines,
+    /// To a terminal of this process, which can show what is going on.
+    Terminal,
 }
 
 /// What it means where the reader of the answer has gone away.
@@ -27,8 +37,19 @@ enum Reader {
 }
 
 impl<'a> Output<'a> {
-    pub(crate) fn new(format: Format, stdout: &'a mut dyn Write, stderr: &'a mut dyn Write) -> Self {
-        Self { format, stdout, stderr, reader: Reader::Needed }
+    pub(crate) fn new(
+        format: Format,
+        talk: Talk,
+        stdout: &'a mut dyn Write,
+        stderr: &'a mut dyn Write,
+    ) -> Self {
+        Self { format, stdout, stderr, reader: Reader::Needed, talk }
+    }
+
+    /// Whether the talk goes to a terminal.
+    #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+    pub(crate) fn is_on_terminal(&self) -> bool {
+        self.talk == Talk::Terminal
     }
 
     pub(crate) fn is_json(&self) -> bool {
