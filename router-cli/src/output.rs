@@ -1,7 +1,7 @@
 //! Where answers and talk go.
 
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::time::Duration;
 
 use comfy_table::{Table, presets};
@@ -14,26 +14,64 @@ pub(crate) struct Output<'a> {
     pub(crate) format: Format,
     stdout: &'a mut dyn Write,
     stderr: &'a mut dyn Write,
+    reader: Reader,
+    talk: Talk,
+}
+
+/// Where the talk goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Talk {
+    /// To a file, a pipe or a test: line by line.
+    Lines,
+    /// To a terminal of this process, which can show what is going on.
+    Terminal,
+}
+
+/// What it means where the reader of the answer has gone away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reader {
+    /// The command is for the answer alone, and ends with it.
+    Needed,
+    /// The command has work to do, and its exit status counts.
+    Welcome,
 }
 
 impl<'a> Output<'a> {
-    pub(crate) fn new(format: Format, stdout: &'a mut dyn Write, stderr: &'a mut dyn Write) -> Self {
-        Self { format, stdout, stderr }
+    pub(crate) fn new(
+        format: Format,
+        talk: Talk,
+        stdout: &'a mut dyn Write,
+        stderr: &'a mut dyn Write,
+    ) -> Self {
+        Self { format, stdout, stderr, reader: Reader::Needed, talk }
+    }
+
+    /// Whether the talk goes to a terminal.
+    #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+    pub(crate) fn is_on_terminal(&self) -> bool {
+        self.talk == Talk::Terminal
     }
 
     pub(crate) fn is_json(&self) -> bool {
         self.format == Format::Json
     }
 
+    /// Goes on with the work, and ends as it went, also where nobody reads the answer any more.
+    pub(crate) fn outlive_reader(&mut self) {
+        self.reader = Reader::Welcome;
+    }
+
     /// Writes one line of the answer.
     pub(crate) fn line(&mut self, line: impl Display) -> io::Result<()> {
-        writeln!(self.stdout, "{line}")
+        let written = writeln!(self.stdout, "{line}");
+        self.heed(written)
     }
 
     /// Writes the answer as one line of JSON.
     pub(crate) fn json(&mut self, answer: &impl Serialize) -> io::Result<()> {
-        serde_json::to_writer(&mut *self.stdout, answer)?;
-        writeln!(self.stdout)
+        let written = serde_json::to_writer(&mut *self.stdout, answer).map_err(io::Error::from);
+        let written = written.and_then(|()| writeln!(self.stdout));
+        self.heed(written)
     }
 
     /// Writes rows in columns that line up, also in a pipe.
@@ -47,9 +85,16 @@ impl<'a> Output<'a> {
             column.set_padding((0, 2));
         }
         for line in table.lines() {
-            writeln!(self.stdout, "{}", line.trim_end())?;
+            self.line(line.trim_end())?;
         }
         Ok(())
+    }
+
+    fn heed(&self, written: io::Result<()>) -> io::Result<()> {
+        match written {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe && self.reader == Reader::Welcome => Ok(()),
+            written => written,
+        }
     }
 
     /// Says something beside the answer. Where nobody listens any more, that is no reason to stop.
@@ -70,6 +115,7 @@ pub(crate) fn count(number: usize, noun: &str) -> String {
 }
 
 /// How long something took, as people read it.
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 pub(crate) fn took(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
     if seconds < 1.0 { format!("{:.1} ms", seconds * 1000.0) } else { format!("{seconds:.1} s") }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::io::{self, BufWriter, ErrorKind, Write};
+use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::args::{
 use crate::command;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output::{Output, Talk};
 
 /// The commands of `dbrouter`, over the rules of a file and the routers of a project.
 ///
@@ -109,7 +109,8 @@ impl Program {
     #[must_use]
     pub fn main(&self) -> ExitCode {
         let mut stdout = BufWriter::new(io::stdout().lock());
-        let exit = self.run(std::env::args_os(), &mut stdout, &mut io::stderr());
+        let talk = if io::stderr().is_terminal() { Talk::Terminal } else { Talk::Lines };
+        let exit = self.run_with(std::env::args_os(), talk, &mut stdout, &mut io::stderr());
         match stdout.flush() {
             Err(error) if error.kind() != ErrorKind::BrokenPipe && exit == Exit::Fine => Exit::Usage,
             _ => exit,
@@ -126,6 +127,14 @@ impl Program {
         I: IntoIterator,
         I::Item: Into<OsString> + Clone,
     {
+        self.run_with(arguments, Talk::Lines, stdout, stderr)
+    }
+
+    fn run_with<I>(&self, arguments: I, talk: Talk, stdout: &mut dyn Write, stderr: &mut dyn Write) -> Exit
+    where
+        I: IntoIterator,
+        I::Item: Into<OsString> + Clone,
+    {
         let Arguments { options, command } = match Arguments::try_parse_from(arguments) {
             Ok(arguments) => arguments,
             Err(error) if error.use_stderr() => {
@@ -137,7 +146,7 @@ impl Program {
                 return Exit::Fine;
             }
         };
-        let mut output = Output::new(options.format, stdout, stderr);
+        let mut output = Output::new(options.format, talk, stdout, stderr);
         match command::run(&command, &Project { program: self, options: &options }, &mut output) {
             Ok(exit) => exit,
             Err(Failure::Output(error)) if error.kind() == ErrorKind::BrokenPipe => Exit::Fine,

@@ -65,8 +65,32 @@ fn the_exit_status_reaches_the_shell() {
         (&["no-command"], 2),
         (&["--config", "nowhere.yml", "routes"], 2),
         (&["health"], 0),
+        (&["migrate"], 0),
+        (&["status", "--check"], 0),
+        (&["migrate", "--database", "nowhere"], 2),
     ] {
         let output = dbrouter(&folder).args(arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {output:?}");
     }
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn a_migration_that_fails_reaches_the_shell() {
+    let folder = folder();
+    let migration = |name: &str, sql: &str| {
+        let place = folder.path().join("migrations/blog").join(name);
+        std::fs::create_dir_all(&place).unwrap();
+        std::fs::write(place.join("up.sql"), sql).unwrap();
+    };
+    let code = |arguments: &[&str]| dbrouter(&folder).args(arguments).output().unwrap().status.code();
+    migration("1_posts", "CREATE TABLE posts (id INTEGER);");
+    assert_eq!(code(&["status", "--check"]), Some(1));
+    assert_eq!(code(&["migrate"]), Some(0));
+    migration("2_broken", "CREATE TALBE x (id INTEGER);");
+    assert_eq!(code(&["migrate"]), Some(4));
+    std::fs::remove_file(folder.path().join("blog.sqlite3")).unwrap();
+    std::fs::create_dir(folder.path().join("blog.sqlite3")).unwrap();
+    assert_eq!(code(&["migrate"]), Some(3));
+    assert_eq!(code(&["status", "--check"]), Some(3));
 }

@@ -1,7 +1,7 @@
 //! What can be typed.
 
-mod migrate;
-mod task;
+pub(crate) mod migrate;
+pub(crate) mod task;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -9,11 +9,8 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use router_diesel::statement::Dialect;
 
-pub(crate) use migrate::{
-    AdoptArguments, BackArguments, FakeArguments, Fleet, LockWait, MigrateArguments, MigrateCommand,
-    NewArguments, PlanArguments, ResolveArguments, Selection, StatusArguments,
-};
-pub(crate) use task::{ResetArguments, SchemaCommand, SetupArguments, TaskCommand};
+use self::migrate::{MigrateCommand, NewArguments};
+use self::task::TaskCommand;
 
 /// The environment variable that names the file.
 pub(crate) const CONFIG_VARIABLE: &str = "DBROUTER_CONFIG";

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{LockWait, Selection};
+use super::migrate::{LockWait, Selection};
 
 /// The commands that make, remove or fill databases. None of them touches a replica.
 #[derive(Debug, Subcommand)]

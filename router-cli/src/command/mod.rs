@@ -4,6 +4,8 @@ mod check;
 mod diff;
 mod health;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+mod history;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod migrate;
 mod new;
 mod route;
@@ -26,6 +28,9 @@ pub(crate) fn run(
     project: &Project<'_>,
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
+    if matches!(command, Command::Migrations(_) | Command::New(_) | Command::Tasks(_)) {
+        output.outlive_reader();
+    }
     match command {
         Command::Check(arguments) => check::run(arguments, project, output),
         Command::Routes => routes::run(project, output),

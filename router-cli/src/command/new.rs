@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use router_diesel::tasks::new_migration;
 
-use crate::args::NewArguments;
+use crate::args::migrate::NewArguments;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;

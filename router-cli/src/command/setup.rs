@@ -5,9 +5,11 @@ use router_diesel::tasks::{Created, Dropped, Report, Seeded};
 use router_diesel::{AnyConnection, Databases, Migrator};
 use serde::Serialize;
 
+use super::history;
 use super::migrate::{self, report};
 use super::task::{self, Outcome, begun, exit, outcomes, tasks, tell};
-use crate::args::{ResetArguments, SetupArguments};
+use crate::args::migrate::Selection;
+use crate::args::task::{ResetArguments, SetupArguments};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -36,12 +38,12 @@ pub(super) fn setup(
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
     // A name that is wrong is told before anything is made.
-    let migrator = migrator(arguments, databases);
-    if let Err(error) = migrator.targets() {
-        return migrate::report::finish(Err(error), databases.config(), output);
+    let selection = &arguments.selection;
+    if let Err(error) = migrator(arguments, selection, databases).targets() {
+        return report::finish(Err(error), databases.config(), output);
     }
     let mut steps = Steps::default();
-    let exit = steps.set_up(arguments, databases, migrator, output)?;
+    let exit = steps.set_up(arguments, selection, databases, output)?;
     steps.finish(exit, databases, output)
 }
 
@@ -51,38 +53,51 @@ pub(super) fn reset(
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
     let ResetArguments { setup: arguments, force } = arguments;
-    // What would be refused afterwards is told before anything is lost.
-    let migrator = migrator(arguments, databases);
-    if let Err(error) = migrator.lint_files() {
-        return migrate::report::finish(Err(error), databases.config(), output);
+    let config = databases.config();
+    if let Err(error) = migrator(arguments, &arguments.selection, databases).targets() {
+        return report::finish(Err(error), config, output);
     }
     let mut steps = Steps::default();
-    let tasks = tasks(databases, &arguments.selection)
-        .force(task::force(*force))
-        .lock_timeout(arguments.lock_wait.lock_wait);
+    let Some(selection) = history::in_databases(databases, &arguments.selection) else {
+        output.say("there is nothing to do: no database is written or migrated for these apps");
+        return steps.finish(Exit::Fine, databases, output);
+    };
+    // What would be refused afterwards is told before anything is lost.
+    if let Err(error) = migrator(arguments, &selection, databases).lint_files() {
+        return report::finish(Err(error), config, output);
+    }
+    if !force {
+        history::refuse_to_lose(databases, &selection)?;
+    }
+    let tasks =
+        tasks(databases, &selection).force(task::force(*force)).lock_timeout(arguments.lock_wait.lock_wait);
     let dropped = steps.dropped.insert(begun(tasks.drop())?);
-    tell(dropped, databases.config(), output)?;
+    tell(dropped, config, output)?;
     let mut exit = exit(dropped);
     if exit == Exit::Fine {
-        exit = steps.set_up(arguments, databases, migrator, output)?;
+        exit = steps.set_up(arguments, &selection, databases, output)?;
     }
     steps.finish(exit, databases, output)
 }
 
-fn migrator(arguments: &SetupArguments, databases: &Databases<AnyConnection>) -> Migrator<AnyConnection> {
-    migrate::migrator(databases, &arguments.selection).lock_wait(arguments.lock_wait.lock_wait)
+fn migrator(
+    arguments: &SetupArguments,
+    selection: &Selection,
+    databases: &Databases<AnyConnection>,
+) -> Migrator<AnyConnection> {
+    migrate::migrator(databases, selection).lock_wait(arguments.lock_wait.lock_wait)
 }
 
 impl Steps {
     fn set_up(
         &mut self,
         arguments: &SetupArguments,
+        selection: &Selection,
         databases: &Databases<AnyConnection>,
-        migrator: Migrator<AnyConnection>,
         output: &mut Output<'_>,
     ) -> Result<Exit, Failure> {
         let config = databases.config();
-        let tasks = tasks(databases, &arguments.selection)
+        let tasks = tasks(databases, selection)
             .seed_folder(&arguments.seeds.seeds)
             .lock_timeout(arguments.lock_wait.lock_wait);
         let created = self.created.insert(begun(tasks.create())?);
@@ -90,7 +105,15 @@ impl Steps {
         if !created.is_success() {
             return Ok(exit(created));
         }
-        let migrated = migrate::listen(migrator, output, |migrator| migrator.migrate());
+        let dropped = self.dropped.as_ref();
+        let records = databases.migrator().lock_wait(arguments.lock_wait.lock_wait);
+        let migrator = migrator(arguments, selection, databases);
+        let migrated = migrate::listen(migrator, output, |migrator| {
+            if let Some(dropped) = dropped {
+                history::forget(&records, config, dropped)?;
+            }
+            migrator.migrate()
+        });
         let migrated = self.migrated.insert(report::refuse_usage(migrated)?);
         report::tell(migrated, config, output)?;
         if migrated.is_err() {

@@ -7,8 +7,9 @@ use router_diesel::tasks::{Force, LockError, Report, TaskError, Tasks};
 use router_diesel::{AnyConnection, Databases};
 use serde::Serialize;
 
-use super::setup;
-use crate::args::{SchemaCommand, Selection, TaskCommand};
+use super::{history, setup};
+use crate::args::migrate::Selection;
+use crate::args::task::{SchemaCommand, TaskCommand};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -44,7 +45,13 @@ pub(super) fn run(
             let tasks = tasks(&databases, &arguments.selection)
                 .force(force(arguments.force))
                 .lock_timeout(arguments.lock_wait.lock_wait);
-            finish(tasks.drop(), config, output)
+            if !arguments.force {
+                history::refuse_to_lose(&databases, &arguments.selection)?;
+            }
+            let report = begun(tasks.drop())?;
+            let exit = write(&report, config, output)?;
+            history::say_what_stays(config, &report, output);
+            Ok(exit)
         }
         TaskCommand::Setup(arguments) => setup::setup(arguments, &databases, output),
         TaskCommand::Reset(arguments) => setup::reset(arguments, &databases, output),
@@ -85,12 +92,19 @@ fn finish<T: Display + Serialize>(
     config: &Config,
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
-    let report = begun(result)?;
+    write(&begun(result)?, config, output)
+}
+
+fn write<T: Display + Serialize>(
+    report: &Report<T>,
+    config: &Config,
+    output: &mut Output<'_>,
+) -> Result<Exit, Failure> {
     if output.is_json() {
-        output.json(&Answer { databases: outcomes(&report, config) })?;
+        output.json(&Answer { databases: outcomes(report, config) })?;
     }
-    tell(&report, config, output)?;
-    Ok(exit(&report))
+    tell(report, config, output)?;
+    Ok(exit(report))
 }
 
 /// The report, unless something concerned all databases: then nothing was done.

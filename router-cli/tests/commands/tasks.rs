@@ -49,6 +49,7 @@ fn databases_are_created_and_dropped() {
     --- stdout
     blog_owner: dropped `FOLDER/blog.sqlite3`
     --- stderr
+    blog_owner: the records of its migrations stay on `default`; `reset` takes them away, and so does `resolve --reverted --database blog_owner` of each
     "#);
     assert_shown!(world.show(["drop", "--app", "shop", "--format", "json"]), @r#"
     exit: 0
@@ -102,28 +103,111 @@ fn a_database_is_set_up_and_begun_anew() {
     blog_owner: up to date
     "#);
     assert_shown!(show(&world, ["reset", "-d", "blog_db", "--seeds", "HERE"], "seeds"), @r#"
-    exit: 4
+    exit: 0
     --- stdout
     blog_owner: dropped `FOLDER/blog.sqlite3`
     blog_owner: created `FOLDER/blog.sqlite3`
-    database    outcome     done  not done  time
-    blog_owner  up to date  -     - TIME
-    blog_db: failed
+    database    outcome  done       not done  time
+    blog_owner  done     2 applied  - TIME
+    blog_db: sowed `blog/01_posts.sql`, `blog/02_comments.sql`
     --- stderr
-    blog_owner: warning: migration `1_posts` of app `blog` is recorded on `blog_owner`, but its table `posts` is not there
-    blog_owner: warning: migration `2_comments` of app `blog` is recorded on `blog_owner`, but its table `comments` is not there
-    blog_owner: up to date
-    error: seed `FOLDER/seeds/blog/01_posts.sql` failed on database `blog_db`: no such table: posts; nothing was sown
+    blog_owner: 2 migrations to run
+    blog_owner: applying blog/1_posts
+    blog_owner: applied blog/1_posts in TIME
+    blog_owner: applying blog/2_comments
+    blog_owner: applied blog/2_comments in TIME
     "#);
-    assert_shown!(show(&world, ["reset", "--app", "users", "--format", "json", "--seeds", "HERE"], "seeds"), @r#"
+    assert_shown!(world.show(["status"]), @r#"
     exit: 0
     --- stdout
-    {"drop":[{"database":"default","done":{"dropped":"FOLDER/default.sqlite3"},"error":null}],"create":[{"database":"default","done":{"created":"FOLDER/default.sqlite3"},"error":null}],"migrate":{"databases":[{"database":"default","outcome":"done","done":[{"app":"users","version":"1","name":"1_users","action":"applied","ms":TIME}],"not_done":[],"warnings":[],"ms":TIME}],"failures":[],"problems":[]},"seed":[]}
+    database    migration        state    applied at
+    default     users/1_users    applied  WHEN
+    blog_owner  blog/1_posts     applied  WHEN
+    blog_owner  blog/2_comments  applied  WHEN
+    shop_db     shop/1_products  applied  WHEN
+    --- stderr
+    nothing is pending
+    "#);
+    assert_shown!(show(&world, ["reset", "--app", "blog", "--format", "json", "--seeds", "HERE"], "seeds"), @r#"
+    exit: 0
+    --- stdout
+    {"drop":[{"database":"blog_owner","done":{"dropped":"FOLDER/blog.sqlite3"},"error":null}],"create":[{"database":"blog_owner","done":{"created":"FOLDER/blog.sqlite3"},"error":null}],"migrate":{"databases":[{"database":"blog_owner","outcome":"done","done":[{"app":"blog","version":"1","name":"1_posts","action":"applied","ms":TIME},{"app":"blog","version":"2","name":"2_comments","action":"applied","ms":TIME}],"not_done":[],"warnings":[],"ms":TIME}],"failures":[],"problems":[]},"seed":[{"database":"blog_db","done":{"sown":["blog/01_posts.sql","blog/02_comments.sql"],"earlier":[],"changed":[]},"error":null}]}
+    --- stderr
+    blog_owner: 2 migrations to run
+    blog_owner: applying blog/1_posts
+    blog_owner: applied blog/1_posts in TIME
+    blog_owner: applying blog/2_comments
+    blog_owner: applied blog/2_comments in TIME
+    "#);
+}
+
+#[test]
+fn a_database_that_keeps_the_records_of_another_is_not_dropped_alone() {
+    let world = seeded();
+    assert_eq!(world.run(["migrate"]).exit, Exit::Fine);
+    assert_shown!(world.show(["drop", "-d", "default"]), @r#"
+    exit: 2
+    --- stdout
+    --- stderr
+    error: `default` keeps the records of the migrations of `blog_owner`, which would all count as pending; drop both together, or pass `--force`
+    "#);
+    assert_shown!(world.show(["reset", "--app", "users"]), @r#"
+    exit: 2
+    --- stdout
+    --- stderr
+    error: `default` keeps the records of the migrations of `blog_owner`, which would all count as pending; drop both together, or pass `--force`
+    "#);
+    assert_eq!(world.run(["status", "--check"]).exit, Exit::Fine);
+    assert_eq!(world.run(["drop", "-d", "default", "-d", "blog_db"]).exit, Exit::Fine);
+    assert_shown!(show(&world, ["reset", "--seeds", "HERE"], "seeds"), @r#"
+    exit: 0
+    --- stdout
+    default: `FOLDER/default.sqlite3` was not there
+    blog_owner: `FOLDER/blog.sqlite3` was not there
+    shop_db: dropped `FOLDER/shop.sqlite3`
+    default: created `FOLDER/default.sqlite3`
+    blog_owner: created `FOLDER/blog.sqlite3`
+    shop_db: created `FOLDER/shop.sqlite3`
+    database    outcome  done       not done  time
+    default     done     1 applied  - TIME
+    blog_owner  done     2 applied  - TIME
+    shop_db     done     1 applied  - TIME
+    default: sowed `default/01_users.sql`
+    blog_db: sowed `blog/01_posts.sql`, `blog/02_comments.sql`
     --- stderr
     default: 1 migration to run
     default: applying users/1_users
     default: applied users/1_users in TIME
+    blog_owner: 2 migrations to run
+    blog_owner: applying blog/1_posts
+    blog_owner: applied blog/1_posts in TIME
+    blog_owner: applying blog/2_comments
+    blog_owner: applied blog/2_comments in TIME
+    shop_db: 1 migration to run
+    shop_db: applying shop/1_products
+    shop_db: applied shop/1_products in TIME
     "#);
+    assert_shown!(world.show(["drop", "-d", "default", "--force"]), @r#"
+    exit: 0
+    --- stdout
+    default: dropped `FOLDER/default.sqlite3`
+    --- stderr
+    "#);
+}
+
+#[test]
+fn a_database_that_is_begun_anew_gets_all_of_its_apps() {
+    let world = World::new(
+        "apps:
+  users: { tables: [users], migrations: 'FOLDER/migrations/users' }
+  blog: { tables: [posts], migrations: 'FOLDER/migrations/blog' }
+databases: { default: { url: 'sqlite://FOLDER/default.sqlite3' } }",
+    );
+    world.migration("users/1_users", "CREATE TABLE users (id INTEGER);", "DROP TABLE users;");
+    world.migration("blog/1_posts", "CREATE TABLE posts (id INTEGER);", "DROP TABLE posts;");
+    assert_eq!(world.run(["migrate"]).exit, Exit::Fine);
+    assert_eq!(world.run(["reset", "--app", "blog"]).exit, Exit::Fine);
+    assert_eq!(world.run(["status", "--check"]).exit, Exit::Fine);
 }
 
 #[test]

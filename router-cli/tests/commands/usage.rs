@@ -124,25 +124,43 @@ fn the_file_is_the_option_else_the_variable_else_the_programs_own() {
     assert!(ended.stdout.starts_with(r#"{"default":"default""#));
 }
 
-#[test]
-fn a_reader_that_goes_away_is_no_error() {
-    /// A pipe whose other end is closed.
-    struct Closed;
+/// A pipe whose other end is closed.
+struct Closed;
 
-    impl std::io::Write for Closed {
-        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
-            Err(std::io::ErrorKind::BrokenPipe.into())
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
+impl std::io::Write for Closed {
+    fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+        Err(std::io::ErrorKind::BrokenPipe.into())
     }
 
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
     let world = World::shop();
     for command in [&["routes"][..], &["routes", "--format", "json"], &["check"], &["--help"]] {
         let mut stderr = Vec::new();
         let exit = world.program.run(["dbrouter"].iter().chain(command), &mut Closed, &mut stderr);
         assert_eq!((exit, stderr), (Exit::Fine, Vec::new()), "{command:?}");
+    }
+}
+
+/// What was begun is brought to its end, and a failure is one also where nobody reads of it.
+#[cfg(feature = "sqlite")]
+#[test]
+fn work_outlives_its_reader() {
+    let world = World::migrated();
+    let run = |command: &[&str]| {
+        let all = [&["dbrouter"], command].concat();
+        world.program.run(all, &mut Closed, &mut Vec::new())
+    };
+    assert_eq!(run(&["setup"]), Exit::Fine);
+    assert_eq!(world.run(["status", "--check"]).exit, Exit::Fine);
+    world.migration("blog/3_broken", "CREATE TALBE x (id INTEGER);", "");
+    for format in ["text", "json"] {
+        assert_eq!(run(&["migrate", "--format", format]), Exit::Failed);
+        assert_eq!(run(&["status", "--check", "--format", format]), Exit::Found);
     }
 }

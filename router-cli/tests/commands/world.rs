@@ -33,6 +33,7 @@ databases:
 ";
 
 /// Three databases: the records of the blog's are kept on the default one, and its migrations run as its owner.
+#[cfg(feature = "sqlite")]
 pub(crate) const MIGRATED: &str = "
 apps:
   users: { tables: [users], migrations: 'FOLDER/migrations/users' }
@@ -85,6 +86,7 @@ impl World {
     }
 
     /// Three databases, and migrations of three apps that are yet to run.
+    #[cfg(feature = "sqlite")]
     pub(crate) fn migrated() -> Self {
         let world = Self::new(MIGRATED);
         world.migration("users/1_users", "CREATE TABLE users (id INTEGER);", "DROP TABLE users;");
@@ -95,6 +97,7 @@ impl World {
     }
 
     /// Writes a migration, named as `app/version_name`.
+    #[cfg(feature = "sqlite")]
     pub(crate) fn migration(&self, name: &str, up: &str, down: &str) {
         self.write(&format!("migrations/{name}/up.sql"), up);
         self.write(&format!("migrations/{name}/down.sql"), down);

@@ -6,7 +6,7 @@ use router_diesel::migrate::{AdoptPlan, DatabaseAdoption, Failure as MigrateFail
 use serde::Serialize;
 
 use super::report::{self, Failed, Id, called_rightly, exit_of, say_failures};
-use crate::args::AdoptArguments;
+use crate::args::migrate::AdoptArguments;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Output, count};

@@ -3,6 +3,7 @@
 mod adopt;
 mod event;
 mod plan;
+mod progress;
 pub(super) mod report;
 mod status;
 
@@ -13,7 +14,8 @@ use router_diesel::config::Config;
 use router_diesel::migrate::{MigrateError, Report, Resolution, Target, Version};
 use router_diesel::{AnyConnection, Databases, Migrator};
 
-use crate::args::{
+use self::progress::Progress;
+use crate::args::migrate::{
     BackArguments, FakeArguments, Fleet, LockWait, MigrateArguments, MigrateCommand, ResolveArguments,
     Selection,
 };
@@ -105,7 +107,7 @@ pub(super) fn migrator(
 }
 
 /// The alias under which the migrations of a database run: the same database, perhaps as another user.
-fn owner<'a>(config: &'a Config, alias: &'a str) -> &'a str {
+pub(super) fn owner<'a>(config: &'a Config, alias: &'a str) -> &'a str {
     let owner = config.database(alias).and_then(|database| database.migrate_to.as_ref());
     owner.map_or(alias, |owner| owner.as_str())
 }
@@ -133,6 +135,11 @@ pub(super) fn listen<T: Send>(
     output: &mut Output<'_>,
     work: impl FnOnce(&Migrator<AnyConnection>) -> T + Send,
 ) -> T {
+    if output.is_on_terminal()
+        && let Some(progress) = Progress::new()
+    {
+        return work(&migrator.on_event(move |event| progress.tell(&event)));
+    }
     let (sender, receiver) = mpsc::channel();
     // Nobody listens any more only where this thread has panicked.
     let migrator = migrator.on_event(move |event| drop(sender.send(event::in_words(&event))));

@@ -7,7 +7,7 @@ use router_diesel::migrate::{DatabasePlan, Failure as MigrateFailure, Plan, Step
 use serde::Serialize;
 
 use super::report::{Failed, Id, Problem, called_rightly, exit_of, say_failures, say_problems};
-use crate::args::PlanArguments;
+use crate::args::migrate::PlanArguments;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;

@@ -7,7 +7,7 @@ use router_diesel::migrate::{DatabaseStatus, Failure as MigrateFailure, Migratio
 use serde::Serialize;
 
 use super::report::{Failed, Id, called_rightly, exit_of, say_failures};
-use crate::args::StatusArguments;
+use crate::args::migrate::StatusArguments;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Output, count, milliseconds};
