@@ -34,7 +34,8 @@ impl fmt::Display for PhysicalDatabase {
 
 /// Asks a connection, opened with `url`, which physical database it leads to.
 ///
-/// Ask for all of them in one run of the program: the answer for PostgreSQL changes when the server is started again.
+/// Ask for all of them in one run of the program and before anything is made: the answer for PostgreSQL changes when
+/// the server is started again, and that for SQLite when the file appears.
 ///
 /// # Errors
 /// What Diesel says of the queries.
@@ -126,8 +127,11 @@ pub(crate) fn canonical(path: &Path) -> PathBuf {
     }
 }
 
-/// The file of an SQLite database; nothing for one in memory.
+/// The file of an SQLite database; nothing for one in memory or on a server.
 pub(crate) fn sqlite_file(url: &DatabaseUrl) -> Option<PathBuf> {
+    if url.engine() != Engine::Sqlite {
+        return None;
+    }
     match sqlite_place(url.expose()) {
         SqlitePlace::File(path) => Some(path),
         SqlitePlace::SharedMemory(_) | SqlitePlace::Memory => None,

@@ -32,25 +32,17 @@ impl FileLock {
             path: path.clone(),
             cause: error.to_string(),
         };
-        let mut held = None;
-        let outcome = poll(wait, || {
-            held = try_acquire(&path).map_err(failed)?;
-            Ok(held.is_some())
+        let mut locked = None;
+        poll(wait, || {
+            locked = try_acquire(&path).map_err(failed)?;
+            Ok(locked.is_some())
         })?;
-        match (outcome, held) {
-            (Ok(()), Some(mut file)) => {
-                let written = file
-                    .set_len(0)
-                    .and_then(|()| writeln!(file, "{marker} since {}", now()))
-                    .and_then(|()| file.flush());
-                written.map_err(failed)?;
-                Ok(Self { file, path })
-            }
-            (outcome, _) => {
-                let waited = outcome.err().unwrap_or(wait);
-                Err(LockError::Held { alias: alias.clone(), holder: holder(&path).map(Box::new), waited })
-            }
-        }
+        let Some(mut file) = locked else {
+            let holder = holder(&path).map(Box::new);
+            return Err(LockError::Held { alias: alias.clone(), holder, waited: wait });
+        };
+        file.set_len(0).and_then(|()| writeln!(file, "{marker} since {}", now())).map_err(failed)?;
+        Ok(Self { file, path })
     }
 
     pub(super) fn is_held(&self) -> bool {
@@ -78,12 +70,16 @@ fn path_for(database: &Path) -> PathBuf {
 
 /// Opens the file and locks it, if nobody else has.
 fn try_acquire(path: &Path) -> io::Result<Option<File>> {
-    let file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
-    // By the trait's name: newer versions of Rust have a method of that name themselves.
-    match FileExt::try_lock(&file) {
-        Ok(()) => Ok(is_at(&file, path)?.then_some(file)),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(error)) => Err(error),
+    loop {
+        let file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
+        // By the trait's name: newer versions of Rust have a method of that name themselves.
+        match FileExt::try_lock(&file) {
+            Ok(()) if is_at(&file, path)? => return Ok(Some(file)),
+            // Removed between the two by its last holder: the next one is another file.
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
     }
 }
 

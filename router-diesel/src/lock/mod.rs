@@ -191,14 +191,19 @@ impl fmt::Display for LockError {
                 }
             }
             Self::Unreachable { alias, cause } => {
-                write!(f, "database `{alias}` cannot be reached to lock it: {}", cause.trim_end())
+                write!(f, "database `{alias}` cannot be reached to lock it: {}", cause.trim_end())?;
+                if says_absent(cause) {
+                    write!(f, "; `dbrouter create --database {alias}` makes it")?;
+                }
+                Ok(())
             }
             Self::Refused { alias, cause } => {
                 write!(f, "database `{alias}` cannot be locked: {}", cause.trim_end())
             }
             Self::File { alias, path, cause } => write!(
                 f,
-                "database `{alias}` cannot be locked by `{}`: {cause}; its folder must be there and writable",
+                "database `{alias}` cannot be locked by `{}`: {cause}; its folder must be writable, and \
+                 `dbrouter create --database {alias}` makes it",
                 path.display()
             ),
             Self::Lost { alias } => write!(
@@ -211,6 +216,13 @@ impl fmt::Display for LockError {
 }
 
 impl std::error::Error for LockError {}
+
+/// Whether a server refused a connection since it has no database of that name.
+///
+/// PostgreSQL says `database "x" does not exist`, and the same of roles; MySQL's error 1049 is "Unknown database".
+pub(crate) fn says_absent(cause: &str) -> bool {
+    cause.contains("database \"") && cause.contains("\" does not exist") || cause.contains("Unknown database")
+}
 
 /// How a holder names itself: `dbrouter migrate on web1 pid 4711`.
 fn marker(task: &str) -> String {
@@ -234,23 +246,20 @@ fn now() -> String {
     Utc::from(SystemTime::now()).to_string()
 }
 
-/// Asks again and again until it is granted or `wait` is over; at least once.
-fn poll(
-    wait: Duration,
-    mut ask: impl FnMut() -> Result<bool, LockError>,
-) -> Result<Result<(), Duration>, LockError> {
+/// Asks again and again until it is granted or `wait` is over, at least once, and says whether it was granted.
+fn poll(wait: Duration, mut ask: impl FnMut() -> Result<bool, LockError>) -> Result<bool, LockError> {
     const LONGEST: Duration = Duration::from_millis(100);
     let start = Instant::now();
     let mut pause = Duration::from_millis(5);
     while !ask()? {
         let left = wait.saturating_sub(start.elapsed());
         if left.is_zero() {
-            return Ok(Err(wait));
+            return Ok(false);
         }
         std::thread::sleep(pause.min(left));
         pause = (pause * 2).min(LONGEST);
     }
-    Ok(Ok(()))
+    Ok(true)
 }
 
 #[cfg(test)]
@@ -264,12 +273,12 @@ mod tests {
             asked += 1;
             Ok(false)
         };
-        assert_eq!(poll(Duration::ZERO, refuse).unwrap(), Err(Duration::ZERO));
+        assert!(!poll(Duration::ZERO, refuse).unwrap());
         assert_eq!(asked, 1);
 
         let start = Instant::now();
         let wait = Duration::from_millis(60);
-        assert_eq!(poll(wait, || Ok(false)).unwrap(), Err(wait));
+        assert!(!poll(wait, || Ok(false)).unwrap());
         assert!(start.elapsed() >= wait);
 
         let mut left = 3;
@@ -277,7 +286,7 @@ mod tests {
             left -= 1;
             Ok(left == 0)
         };
-        assert_eq!(poll(Duration::MAX, third).unwrap(), Ok(()));
+        assert!(poll(Duration::MAX, third).unwrap());
     }
 
     #[test]

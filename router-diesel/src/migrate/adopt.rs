@@ -1,4 +1,5 @@
-//! Takes over what Diesel's own harness recorded, in `__diesel_schema_migrations`.
+//! Takes over what Diesel's own harness recorded, in `__diesel_schema_migrations`, and what the database itself did
+//! under another alias.
 
 use diesel::QueryResult;
 use diesel::backend::Backend;
@@ -6,7 +7,7 @@ use router_core::{Alias, AppLabel};
 
 use super::catalogue::Tables;
 use super::error::{Failure, MigrateError};
-use super::record::{SEPARATOR, joined};
+use super::record::{SEPARATOR, Stray, joined};
 use super::report::Report;
 use super::run::Work;
 use super::selection::Job;
@@ -36,6 +37,8 @@ pub struct AdoptPlan<'a, C: RoutedConnection> {
 pub struct DatabaseAdoption {
     /// The database.
     pub database: Alias,
+    /// The name by which this database recorded them; nothing where Diesel's own harness did.
+    pub from: Option<Alias>,
     /// What would be recorded, in version order.
     pub adopted: Vec<Adopted>,
     /// What is recorded already.
@@ -46,13 +49,13 @@ pub struct DatabaseAdoption {
     pub ambiguous: Vec<(Version, Vec<AppLabel>)>,
 }
 
-/// A migration that Diesel's harness applied.
+/// A migration that was applied before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Adopted {
     /// The migration.
     pub migration: MigrationId,
-    /// When Diesel recorded it.
+    /// When that was recorded.
     pub run_on: String,
 }
 
@@ -117,11 +120,15 @@ fn database<C: RoutedConnection>(job: &Job<'_, C::Backend>) -> Result<Option<Dat
     let Some(mut conn) = open_existing::<C>(job.database)? else { return Ok(None) };
     let unreadable =
         |error| Failure::unreadable(&job.database.alias, &format!("cannot read the table `{TABLE}`"), &error);
+    let known = look_only::<C>(job.database, job.history)?;
+    let strays = job.strays(&known);
+    if let Some(first) = strays.first() {
+        return Ok(Some(DatabaseAdoption::renamed(job, &first.database, &strays)));
+    }
     if !Tables::read(&mut conn).map_err(unreadable)?.finds(TABLE) {
         return Ok(None);
     }
     let rows = read(&mut conn).map_err(unreadable)?;
-    let known = look_only::<C>(job.database, job.history)?;
     let is_recorded = |id: &MigrationId| {
         known.records.iter().any(|record| {
             record.id.app == id.app
@@ -132,6 +139,23 @@ fn database<C: RoutedConnection>(job: &Job<'_, C::Backend>) -> Result<Option<Dat
     Ok(Some(match_up(job, rows, is_recorded)))
 }
 
+impl DatabaseAdoption {
+    /// The records of the same database by another name.
+    fn renamed<DB: Backend>(job: &Job<'_, DB>, from: &Alias, strays: &[&Stray]) -> Self {
+        let adopted = strays.iter().filter(|stray| stray.database == *from);
+        Self {
+            database: job.database.alias.clone(),
+            from: Some(from.clone()),
+            adopted: adopted
+                .map(|stray| Adopted { migration: stray.id.clone(), run_on: stray.applied_at.clone() })
+                .collect(),
+            known: Vec::new(),
+            unknown: Vec::new(),
+            ambiguous: Vec::new(),
+        }
+    }
+}
+
 /// Finds the migration of each row.
 fn match_up<DB: Backend>(
     job: &Job<'_, DB>,
@@ -140,6 +164,7 @@ fn match_up<DB: Backend>(
 ) -> DatabaseAdoption {
     let mut adoption = DatabaseAdoption {
         database: job.database.alias.clone(),
+        from: None,
         adopted: Vec::new(),
         known: Vec::new(),
         unknown: Vec::new(),

@@ -93,7 +93,7 @@ pub struct Failure {
     /// The database.
     pub database: Option<Alias>,
     /// The migration.
-    pub migration: Option<MigrationId>,
+    pub migration: Option<Box<MigrationId>>,
     /// Its file.
     pub file: Option<PathBuf>,
     /// What happened. It names the database, the app and the migration itself.
@@ -134,7 +134,7 @@ impl Failure {
     }
 
     pub(crate) fn of(mut self, migration: &MigrationId) -> Self {
-        self.migration = Some(migration.clone());
+        self.migration = Some(Box::new(migration.clone()));
         self
     }
 

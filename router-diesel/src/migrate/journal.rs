@@ -6,11 +6,12 @@
 //! the record right. To revert is the same with `reverting`.
 
 use diesel::QueryResult;
-use router_core::AppLabel;
+use router_core::{Alias, AppLabel};
 
-use super::record::{SEPARATOR, joined, quoted};
+use super::record::{SEPARATOR, database_column, joined, quoted, table_options};
 use super::{MigrationId, Version};
 use crate::backend::RoutedConnection;
+use crate::config::Engine;
 
 /// The table of markers, on the database that is migrated.
 pub(crate) const TABLE: &str = "__dbrouter_journal";
@@ -41,48 +42,67 @@ pub(crate) struct Marker {
     pub(crate) direction: Direction,
 }
 
-/// Makes the table. It runs under the lock of the database, so nobody else does.
-pub(crate) fn create<C: RoutedConnection>(conn: &mut C) -> QueryResult<()> {
-    conn.batch_execute(&format!(
-        "CREATE TABLE IF NOT EXISTS {TABLE} (app VARCHAR(190) NOT NULL, version VARCHAR(190) NOT NULL, \
-         direction VARCHAR(8) NOT NULL, PRIMARY KEY (app, version, direction))"
-    ))
+/// The markers of one alias: two names of one database, each with apps of its own, do not clear each other's.
+#[derive(Debug, Clone)]
+pub(crate) struct Journal {
+    pub(crate) database: Alias,
+    pub(crate) engine: Engine,
 }
 
-/// Reads all markers.
-pub(crate) fn read<C: RoutedConnection>(conn: &mut C) -> QueryResult<Vec<Marker>> {
-    let columns = joined(conn.engine(), &["app", "version", "direction"]);
-    let rows = conn.texts(&format!("SELECT {columns} AS value FROM {TABLE}"))?;
-    Ok(rows
-        .into_iter()
-        .flatten()
-        .filter_map(|row| {
-            let mut fields = row.split(SEPARATOR);
-            Some(Marker {
-                app: AppLabel::new(fields.next()?),
-                version: Version::new(fields.next()?),
-                direction: if fields.next()? == "up" { Direction::Up } else { Direction::Down },
+impl Journal {
+    /// Makes the table. It runs under the lock of the database, so nobody else does.
+    pub(crate) fn create<C: RoutedConnection>(&self, conn: &mut C) -> QueryResult<()> {
+        let database = database_column(self.engine);
+        let options = table_options(self.engine);
+        conn.batch_execute(&format!(
+            "CREATE TABLE IF NOT EXISTS {TABLE} ({database} VARCHAR(190) NOT NULL, app VARCHAR(190) NOT NULL, \
+             version VARCHAR(190) NOT NULL, direction VARCHAR(8) NOT NULL, \
+             PRIMARY KEY ({database}, app, version, direction)){options}"
+        ))
+    }
+
+    /// Reads the markers.
+    pub(crate) fn read<C: RoutedConnection>(&self, conn: &mut C) -> QueryResult<Vec<Marker>> {
+        let columns = joined(self.engine, &["app", "version", "direction"]);
+        let rows = conn.texts(&format!("SELECT {columns} AS value FROM {TABLE} {}", self.own()))?;
+        Ok(rows
+            .into_iter()
+            .flatten()
+            .filter_map(|row| {
+                let mut fields = row.split(SEPARATOR);
+                Some(Marker {
+                    app: AppLabel::new(fields.next()?),
+                    version: Version::new(fields.next()?),
+                    direction: if fields.next()? == "up" { Direction::Up } else { Direction::Down },
+                })
             })
-        })
-        .collect())
-}
+            .collect())
+    }
 
-/// Leaves a marker, inside of the migration's transaction. Another process that does the same waits for this one.
-pub(crate) fn mark<C: RoutedConnection>(
-    conn: &mut C,
-    id: &MigrationId,
-    direction: Direction,
-) -> QueryResult<()> {
-    let engine = conn.engine();
-    conn.batch_execute(&format!(
-        "INSERT INTO {TABLE} (app, version, direction) VALUES ({}, {}, '{}')",
-        quoted(engine, id.app.as_str()),
-        quoted(engine, id.version.as_str()),
-        direction.as_str(),
-    ))
-}
+    /// Leaves a marker, inside of the migration's transaction. Another process that does the same waits for this
+    /// one.
+    pub(crate) fn mark<C: RoutedConnection>(
+        &self,
+        conn: &mut C,
+        id: &MigrationId,
+        direction: Direction,
+    ) -> QueryResult<()> {
+        conn.batch_execute(&format!(
+            "INSERT INTO {TABLE} ({}, app, version, direction) VALUES ({}, {}, {}, '{}')",
+            database_column(self.engine),
+            quoted(self.engine, self.database.as_str()),
+            quoted(self.engine, id.app.as_str()),
+            quoted(self.engine, id.version.as_str()),
+            direction.as_str(),
+        ))
+    }
 
-/// Takes all markers away, once every record is right.
-pub(crate) fn clear<C: RoutedConnection>(conn: &mut C) -> QueryResult<()> {
-    conn.batch_execute(&format!("DELETE FROM {TABLE}"))
+    /// Takes the markers away, once every record is right.
+    pub(crate) fn clear<C: RoutedConnection>(&self, conn: &mut C) -> QueryResult<()> {
+        conn.batch_execute(&format!("DELETE FROM {TABLE} {}", self.own()))
+    }
+
+    fn own(&self) -> String {
+        format!("WHERE {} = {}", database_column(self.engine), quoted(self.engine, self.database.as_str()))
+    }
 }

@@ -320,10 +320,10 @@ databases:
             let migration = AppMigration::<diesel::sqlite::Sqlite> {
                 id: MigrationId::new(app.into(), "1".into(), "1_x"),
                 in_transaction: true,
-                body: Body::Files(Files {
+                body: Body::Files(Box::new(Files {
                     up: Sides { any: Some(file), special: Vec::new() },
                     ..Files::default()
-                }),
+                })),
             };
             let mut linter = Linter::new(&routing);
             linter.migration(routing.config().database(alias).unwrap(), &migration);

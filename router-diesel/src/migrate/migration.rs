@@ -28,7 +28,7 @@ pub(crate) struct AppMigration<DB: Backend> {
 /// Where the statements of a migration are.
 pub(crate) enum Body<DB: Backend> {
     /// In files that we read.
-    Files(Files),
+    Files(Box<Files>),
     /// In a source that knows how to run them. It is asked anew by each thread, as what it gives cannot be sent.
     Source(AnySource<DB>),
 }

@@ -56,6 +56,14 @@ pub(crate) struct Record {
     pub(crate) duration: Option<Duration>,
 }
 
+/// What was recorded on a database while it went by another name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stray {
+    pub(crate) database: Alias,
+    pub(crate) id: MigrationId,
+    pub(crate) applied_at: String,
+}
+
 /// The records of one database, wherever they are kept.
 #[derive(Debug, Clone)]
 pub(crate) struct Records {
@@ -69,11 +77,11 @@ impl Records {
     /// Makes the table if it is not there. Of several that try at once, one wins and the others see its table.
     pub(crate) fn create<C: RoutedConnection>(&self, conn: &mut C) -> QueryResult<()> {
         let database = self.column();
-        let (time, options) = match self.engine {
-            Engine::Sqlite => ("TIMESTAMP", ""),
-            Engine::Postgres => ("TIMESTAMP(0)", ""),
-            // Names are told apart by case, as everywhere else.
-            Engine::Mysql => ("DATETIME", " CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"),
+        let options = table_options(self.engine);
+        let time = match self.engine {
+            Engine::Sqlite => "TIMESTAMP",
+            Engine::Postgres => "TIMESTAMP(0)",
+            Engine::Mysql => "DATETIME",
         };
         let sql = format!(
             "CREATE TABLE IF NOT EXISTS {TABLE} (\
@@ -127,6 +135,32 @@ impl Records {
         }
         records.sort_by(|a, b| a.id.order().cmp(&b.id.order()));
         Ok(records)
+    }
+
+    /// Reads what is recorded as applied under other names than this database's.
+    pub(crate) fn read_others<C: RoutedConnection>(&self, conn: &mut C) -> QueryResult<Vec<Stray>> {
+        let applied_at = as_text(self.engine, "applied_at");
+        let columns = [self.column(), "app", "version", "name", &applied_at];
+        let sql = format!(
+            "SELECT {} AS value FROM {TABLE} WHERE {} <> {} AND state = 'applied'",
+            joined(self.engine, &columns),
+            self.column(),
+            quoted(self.engine, self.database.as_str()),
+        );
+        let rows = conn.texts(&sql)?;
+        let strays = rows.into_iter().flatten().filter_map(|row| {
+            let mut fields = row.split(SEPARATOR);
+            Some(Stray {
+                database: Alias::new(fields.next()?),
+                id: MigrationId::new(
+                    AppLabel::new(fields.next()?),
+                    Version::new(fields.next()?),
+                    fields.next()?,
+                ),
+                applied_at: fields.next()?.to_owned(),
+            })
+        });
+        Ok(strays.collect())
     }
 
     /// Writes a row that must not be there yet. Another process that writes the same waits for this one.
@@ -209,9 +243,8 @@ impl Records {
         conn.batch_execute(&format!("DELETE FROM {TABLE} {}", self.only(id)))
     }
 
-    /// `database` is a word of MySQL's own, so it is quoted everywhere.
     fn column(&self) -> &'static str {
-        if self.engine == Engine::Mysql { "`database`" } else { "\"database\"" }
+        database_column(self.engine)
     }
 
     fn only(&self, id: &MigrationId) -> String {
@@ -223,6 +256,16 @@ impl Records {
             quoted(self.engine, id.version.as_str()),
         )
     }
+}
+
+/// The column `database`, which is a word of MySQL's own, so it is quoted everywhere.
+pub(crate) fn database_column(engine: Engine) -> &'static str {
+    if engine == Engine::Mysql { "`database`" } else { "\"database\"" }
+}
+
+/// What makes names be told apart by case, as everywhere else.
+pub(crate) fn table_options(engine: Engine) -> &'static str {
+    if engine == Engine::Mysql { " CHARACTER SET utf8mb4 COLLATE utf8mb4_bin" } else { "" }
 }
 
 /// What stands between the columns of a row that is read as one text.

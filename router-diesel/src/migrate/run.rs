@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::error::{Failure, FailureKind};
 use super::event::Event;
-use super::journal::{self, Direction};
+use super::journal::Direction;
 use super::migration::AppMigration;
 use super::plan::{Treatment, choose};
 use super::record::RecordState;
@@ -106,7 +106,7 @@ impl<C: RoutedConnection> Run<'_, C> {
         site.prepare()?;
         let done = self.act(&mut site, &mut lock, work, &known);
         if site.remote.is_some() && site.is_transactional() && done.is_ok() {
-            journal::clear(&mut site.conn).map_err(|error| {
+            site.journal.clear(&mut site.conn).map_err(|error| {
                 Failure::unreadable(&self.job.database.alias, "cannot clear the journal", &error)
             })?;
         }
@@ -132,7 +132,10 @@ impl<C: RoutedConnection> Run<'_, C> {
 
     fn choose(&self, site: &Site<C>, known: &Known) -> super::plan::Choice {
         let statuses = self.statuses(site, known);
-        choose(&self.job.database.alias, &statuses, &self.manner.target, self.manner.treatment)
+        let mut choice =
+            choose(&self.job.database.alias, &statuses, &self.manner.target, self.manner.treatment);
+        choice.refusals.extend(self.job.refusal(known));
+        choice
     }
 
     fn warn(&mut self, warnings: Vec<String>) {
@@ -146,8 +149,8 @@ impl<C: RoutedConnection> Run<'_, C> {
     fn lock(&self) -> Result<Lock, Failure> {
         let (database, wait) = (self.job.database, self.manner.lock_wait);
         let lock = match lock::acquire::<C>(database, Duration::ZERO) {
-            Err(error @ LockError::Held { .. }) if !wait.is_zero() => {
-                let holder = error.to_string();
+            Err(LockError::Held { holder, .. }) if !wait.is_zero() => {
+                let holder = holder.map_or_else(|| "another process".to_owned(), |holder| holder.to_string());
                 self.manner.tell(Event::LockWaiting { database: &database.alias, holder: &holder });
                 lock::acquire::<C>(database, wait)
             }

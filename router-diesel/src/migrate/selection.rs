@@ -1,14 +1,16 @@
 //! Which databases and apps a call is about.
 
 use diesel::backend::Backend;
-use router_core::{AppLabel, Hints, Model};
+use router_core::{Alias, AppLabel, Hints, Model};
 use rustc_hash::FxHashMap;
 
-use super::error::MigrateError;
+use super::error::{Failure, FailureKind, MigrateError};
 use super::lint::{LintProblem, may_migrate};
 use super::migration::{AnySource, AppMigration};
+use super::record::Stray;
 use super::site::history_of;
 use super::source;
+use super::state::Known;
 use crate::config::{Config, Database};
 use crate::routing::Routing;
 
@@ -27,6 +29,7 @@ pub(crate) struct Found<DB: Backend> {
 
 /// A database, and the migrations that belong on it.
 pub(crate) struct Job<'a, DB: Backend> {
+    pub(crate) config: &'a Config,
     pub(crate) database: &'a Database,
     pub(crate) history: &'a Database,
     pub(crate) apps: Vec<&'a AppLabel>,
@@ -37,6 +40,36 @@ pub(crate) struct Job<'a, DB: Backend> {
 impl<DB: Backend> Job<'_, DB> {
     pub(crate) fn has_app(&self, app: &AppLabel) -> bool {
         self.apps.contains(&app)
+    }
+
+    /// What was recorded here for its own apps while it went by another name: the alias was renamed, or
+    /// `migrate_to` was added. To run all of it again would be wrong.
+    pub(crate) fn strays<'k>(&self, known: &'k Known) -> Vec<&'k Stray> {
+        let is_kept_here = |alias: &Alias| {
+            let database = self.config.database(alias.as_str());
+            database.is_some_and(|database| history_of(self.config, database).alias == self.database.alias)
+        };
+        known
+            .others
+            .iter()
+            .filter(|stray| self.has_app(&stray.id.app) && !is_kept_here(&stray.database))
+            .collect()
+    }
+
+    /// Why nothing may run where there are such records.
+    pub(crate) fn refusal(&self, known: &Known) -> Option<Failure> {
+        let strays = self.strays(known);
+        let other = &strays.first()?.database;
+        let alias = &self.database.alias;
+        let message = format!(
+            "nothing is recorded for `{alias}`, but {} migrations of its apps are recorded on it for `{other}`",
+            strays.len()
+        );
+        Some(
+            Failure::new(FailureKind::Refused, message)
+                .on(alias)
+                .help(format!("if `{alias}` is what `{other}` was, take the records over by `adopt`")),
+        )
     }
 }
 
@@ -116,7 +149,7 @@ impl Narrowing {
             let mut migrations: Vec<_> =
                 apps.iter().filter_map(|app| found.apps.get(*app)).flatten().collect();
             migrations.sort_by(|a, b| a.id.order().cmp(&b.id.order()));
-            jobs.push(Job { database, history: history_of(config, database), apps, migrations });
+            jobs.push(Job { config, database, history: history_of(config, database), apps, migrations });
         }
         jobs
     }

@@ -7,7 +7,7 @@ use router_core::Alias;
 use super::MigrationId;
 use super::catalogue::Tables;
 use super::error::Failure;
-use super::journal;
+use super::journal::{self, Journal};
 use super::record::{self, RecordState, Records};
 use super::state::{Known, Mending, mending};
 use crate::backend::{Access, RoutedConnection};
@@ -22,6 +22,7 @@ pub(crate) struct Site<C> {
     /// Where the records are, if not beside the tables.
     pub(crate) remote: Option<C>,
     pub(crate) records: Records,
+    pub(crate) journal: Journal,
     has_records: bool,
     has_journal: bool,
 }
@@ -54,6 +55,7 @@ impl<C: RoutedConnection> Site<C> {
             conn,
             remote,
             records: Records { database: database.alias.clone(), engine: history.url.engine() },
+            journal: Journal { database: database.alias.clone(), engine: database.url.engine() },
             has_records: false,
             has_journal: false,
         })
@@ -76,7 +78,7 @@ impl<C: RoutedConnection> Site<C> {
 
     /// Reads what is recorded and which tables there are. Nothing is written.
     pub(crate) fn look(&mut self) -> Result<Known, Failure> {
-        let known = look(&mut self.conn, self.remote.as_mut(), &self.records)
+        let known = look(&mut self.conn, self.remote.as_mut(), &self.records, &self.journal)
             .map_err(|error| Failure::unreadable(&self.database, "cannot read the state", &error))?;
         self.has_records = known.has_records;
         self.has_journal = known.has_journal;
@@ -98,7 +100,7 @@ impl<C: RoutedConnection> Site<C> {
             self.has_records = true;
         }
         if self.remote.is_some() && self.is_transactional() && !self.has_journal {
-            journal::create(&mut self.conn).map_err(|error| {
+            self.journal.create(&mut self.conn).map_err(|error| {
                 Failure::unreadable(
                     &self.database,
                     &format!("cannot make the table `{}`", journal::TABLE),
@@ -131,7 +133,8 @@ impl<C: RoutedConnection> Site<C> {
             tell(&record.id, mending == Mending::Applied);
         }
         if !known.markers.is_empty() {
-            journal::clear(&mut self.conn)
+            self.journal
+                .clear(&mut self.conn)
                 .map_err(|error| Failure::unreadable(&self.database, "cannot clear the journal", &error))?;
         }
         Ok(())
@@ -145,12 +148,13 @@ pub(crate) fn look_only<C: RoutedConnection>(
     history: &Database,
 ) -> Result<Known, Failure> {
     let records = Records { database: database.alias.clone(), engine: history.url.engine() };
+    let journal = Journal { database: database.alias.clone(), engine: database.url.engine() };
     let mut conn = open_existing::<C>(database)?;
     let mut remote = if history.alias == database.alias { None } else { open_existing::<C>(history)? };
     let unreadable = |error| Failure::unreadable(&database.alias, "cannot read the state", &error);
     match &mut conn {
         Some(conn) if remote.is_some() || history.alias == database.alias => {
-            Ok(look(conn, remote.as_mut(), &records).map_err(unreadable)?.known)
+            Ok(look(conn, remote.as_mut(), &records, &journal).map_err(unreadable)?.known)
         }
         // Nothing is recorded where the records' own database is not there.
         Some(conn) => Ok(Known { tables: Tables::read(conn).map_err(unreadable)?, ..Known::default() }),
@@ -176,9 +180,15 @@ struct Looked {
     has_journal: bool,
 }
 
-fn look<C: RoutedConnection>(conn: &mut C, remote: Option<&mut C>, records: &Records) -> QueryResult<Looked> {
+fn look<C: RoutedConnection>(
+    conn: &mut C,
+    remote: Option<&mut C>,
+    records: &Records,
+    journal: &Journal,
+) -> QueryResult<Looked> {
     let tables = Tables::read(conn)?;
     let has_journal = tables.finds(journal::TABLE);
+    let is_beside = remote.is_none();
     // The journal is read after the records: what it says of a transaction is final once the lock is held.
     let (has_records, recorded) = match remote {
         Some(remote) => {
@@ -190,8 +200,10 @@ fn look<C: RoutedConnection>(conn: &mut C, remote: Option<&mut C>, records: &Rec
             (has_records, if has_records { records.read(conn)? } else { Vec::new() })
         }
     };
-    let markers = if has_journal { journal::read(conn)? } else { Vec::new() };
-    Ok(Looked { known: Known { records: recorded, markers, tables }, has_records, has_journal })
+    let markers = if has_journal { journal.read(conn)? } else { Vec::new() };
+    let others =
+        if is_beside && has_records && recorded.is_empty() { records.read_others(conn)? } else { Vec::new() };
+    Ok(Looked { known: Known { records: recorded, markers, tables, others }, has_records, has_journal })
 }
 
 pub(crate) fn open<C: RoutedConnection>(database: &Database, access: Access) -> Result<C, Failure> {

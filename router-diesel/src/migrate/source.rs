@@ -62,7 +62,7 @@ pub(crate) fn from_folder<DB: Backend>(
         .collect();
     paths.sort();
     for path in paths {
-        if let Some(migration) = read(app, path, problems) {
+        if let Some(migration) = read(app, &path, problems) {
             migrations.push(migration);
         }
     }
@@ -117,17 +117,17 @@ fn version_of(name: &str) -> Option<Version> {
 
 fn read<DB: Backend>(
     app: &AppLabel,
-    folder: PathBuf,
+    folder: &Path,
     problems: &mut Vec<LintProblem>,
 ) -> Option<AppMigration<DB>> {
-    let mut names = match fs::read_dir(&folder) {
+    let mut names = match fs::read_dir(folder) {
         Ok(entries) => entries
             .flatten()
             .map(|entry| entry.file_name().to_string_lossy().into_owned())
             .filter(|name| !name.starts_with('.'))
             .collect::<Vec<_>>(),
         Err(error) => {
-            problems.push(unreadable(app, &folder, &error));
+            problems.push(unreadable(app, folder, &error));
             return None;
         }
     };
@@ -136,7 +136,7 @@ fn read<DB: Backend>(
         return None;
     }
     names.sort();
-    let name = name_of(&folder);
+    let name = name_of(folder);
     let Some(version) = version_of(&name) else {
         problems.push(
             LintProblem::new(
@@ -144,13 +144,13 @@ fn read<DB: Backend>(
                 app,
                 format!("`{name}` in the migrations of app `{app}` is no migration: its name has no version"),
             )
-            .file(&folder)
+            .file(folder)
             .help("call it `<version>_<name>`, such as `20240301120000_create_posts`, or move it elsewhere"),
         );
         return None;
     };
     let before = problems.len();
-    let mut files = Files { folder: folder.clone(), ..Files::default() };
+    let mut files = Files { folder: folder.to_owned(), ..Files::default() };
     let mut in_transaction = true;
     for file in names {
         let path = folder.join(&file);
@@ -210,14 +210,14 @@ fn read<DB: Backend>(
                 format!("`{name}` in the migrations of app `{app}` has no `up.sql`"),
             )
             .version(&version)
-            .file(&folder)
+            .file(folder)
             .help("write one, or move the folder elsewhere"),
         );
     }
     Some(AppMigration {
         id: MigrationId::new(app.clone(), version, name),
         in_transaction,
-        body: Body::Files(files),
+        body: Body::Files(Box::new(files)),
     })
 }
 

@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 use super::catalogue::Tables;
 use super::journal::{Direction, Marker};
 use super::migration::AppMigration;
-use super::record::{Record, RecordState};
+use super::record::{Record, RecordState, Stray};
 use super::{MigrationId, Version};
 use crate::config::Engine;
 use crate::statement::TableName;
@@ -88,6 +88,8 @@ pub(crate) struct Known {
     pub(crate) records: Vec<Record>,
     pub(crate) markers: Vec<Marker>,
     pub(crate) tables: Tables,
+    /// What is recorded on the database itself under other names, where nothing is under its own.
+    pub(crate) others: Vec<Stray>,
 }
 
 /// What a record of an interrupted transaction comes to, by the journal of the database that it ran on.
@@ -265,10 +267,10 @@ mod tests {
         AppMigration {
             id: MigrationId::new(app.into(), version.into(), format!("{version}_x")),
             in_transaction: true,
-            body: Body::Files(Files {
+            body: Body::Files(Box::new(Files {
                 up: Sides { any: Some(SqlFile::new("up.sql".into(), sql.to_owned())), special: Vec::new() },
                 ..Files::default()
-            }),
+            })),
         }
     }
 

@@ -16,7 +16,7 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 use super::MigrationId;
 use super::error::{Failure, FailureKind};
-use super::journal::{self, Direction};
+use super::journal::Direction;
 use super::migration::{AppMigration, Body, SqlFile};
 use super::record::RecordState;
 use super::site::Site;
@@ -169,7 +169,7 @@ fn elsewhere<C: RoutedConnection>(
     let nothing = |cause: DieselError| Broken { cause: cause.into(), left: Left::Nothing };
     let unsure = |cause: DieselError| Broken { cause: cause.into(), left: Left::Unsure };
     // What earlier steps left is told of already.
-    journal::clear(&mut site.conn).map_err(nothing)?;
+    site.journal.clear(&mut site.conn).map_err(nothing)?;
     let (records, conn) = site.books();
     match direction {
         Direction::Up => records.insert(conn, id, migration.checksum(engine), RecordState::Applying),
@@ -179,8 +179,9 @@ fn elsewhere<C: RoutedConnection>(
 
     let mut is_rolled_back = false;
     let mut left = Left::Unsure;
+    let journal = &site.journal;
     let outcome = site.conn.transaction(|conn| -> Result<(), BoxError> {
-        if let Err(error) = journal::mark(conn, id, direction) {
+        if let Err(error) = journal.mark(conn, id, direction) {
             // The record stays as it is, since the marker that is there speaks for it.
             left = if is_taken(&error) { Left::Taken } else { Left::Unsure };
             return Err(error.into());

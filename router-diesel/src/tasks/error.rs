@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use router_core::{Alias, AppLabel};
 
-use crate::config::Restriction;
-use crate::lock::LockError;
+use super::server::ServerUrl;
+use crate::config::{Database, Restriction};
+use crate::lock::{LockError, says_absent};
 
 /// Why a task was not done, with the database it was for and the next step.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +62,13 @@ pub enum TaskError {
         alias: Alias,
         /// What the attempt to connect said, without any password.
         cause: String,
+    },
+    /// There is no such database.
+    Absent {
+        /// The database.
+        alias: Alias,
+        /// Its file, or its name on the server.
+        name: String,
     },
     /// The server refused.
     Refused {
@@ -173,6 +181,7 @@ impl TaskError {
             | Self::InMemory { alias }
             | Self::Nameless { alias }
             | Self::Unreachable { alias, .. }
+            | Self::Absent { alias, .. }
             | Self::Refused { alias, .. }
             | Self::InUse { alias, .. }
             | Self::NotSqlite { alias, .. }
@@ -199,6 +208,15 @@ impl TaskError {
 
     pub(super) fn unreachable(alias: &Alias, error: &diesel::ConnectionError) -> Self {
         Self::Unreachable { alias: alias.clone(), cause: error.to_string() }
+    }
+
+    /// Why a connection could not be opened to the very database.
+    pub(super) fn unopened(database: &Database, error: &diesel::ConnectionError) -> Self {
+        let cause = error.to_string();
+        match ServerUrl::read(&database.url).name.filter(|_| says_absent(&cause)) {
+            Some(name) => Self::Absent { alias: database.alias.clone(), name },
+            None => Self::unreachable(&database.alias, error),
+        }
     }
 
     pub(super) fn refused(
@@ -262,6 +280,10 @@ impl fmt::Display for TaskError {
             Self::Unreachable { alias, cause } => {
                 write!(f, "database `{alias}` cannot be reached: {}", cause.trim_end())
             }
+            Self::Absent { alias, name } => write!(
+                f,
+                "database `{alias}` is not there: there is no `{name}`; `dbrouter create --database {alias}` makes it"
+            ),
             Self::Refused { alias, doing, cause } => {
                 write!(f, "failed to {doing} for database `{alias}`: {}", cause.trim_end())
             }

@@ -44,6 +44,7 @@ use router_core::{Alias, AppLabel};
 
 use crate::backend::{Access, RoutedConnection};
 use crate::config::Database;
+use crate::identity::sqlite_file;
 use crate::routing::Routing;
 
 pub use crate::identity::{PhysicalDatabase, of as physical_database};
@@ -156,9 +157,14 @@ impl<'a, C: RoutedConnection> Tasks<'a, C> {
 }
 
 /// Opens a connection for a task, which takes as long as it takes.
+///
+/// SQLite would make a file that is not there, where a server says that it has no such database.
 fn open<C: RoutedConnection>(database: &Database) -> Result<C, TaskError> {
+    if let Some(path) = sqlite_file(&database.url).filter(|path| !path.exists()) {
+        return Err(TaskError::Absent { alias: database.alias.clone(), name: path.display().to_string() });
+    }
     let mut settings = database.pool.clone();
     settings.statement_timeout = None;
     C::open(&database.url, &settings, Access::ReadWrite)
-        .map_err(|error| TaskError::unreachable(&database.alias, &error))
+        .map_err(|error| TaskError::unopened(database, &error))
 }

@@ -1,10 +1,11 @@
 //! `new`: begins a migration.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use router_core::{Alias, AppLabel};
 use serde::Serialize;
@@ -38,7 +39,7 @@ impl fmt::Display for NewMigration {
 
 /// Makes the folder of a new migration of an app, with `up.sql` and `down.sql` to fill.
 ///
-/// The version is the time `now` in UTC, as Diesel's own command makes it. A name in other words than
+/// The version is the time `now` in UTC, as Diesel's own command makes it, or the next second that is free. A name in other words than
 /// `snake_case` is put into it: `Add posts` becomes `add_posts`.
 ///
 /// # Errors
@@ -58,10 +59,13 @@ pub fn new_migration(
     let name = snake_case(name).ok_or_else(|| TaskError::BadName { name: name.to_owned() })?;
     let route = routing.routes().into_iter().find(|route| route.app == app.label);
     let databases = route.map(|route| route.migrate).unwrap_or_default();
-    let Utc { year, month, day, hour, minute, second } = Utc::from(now);
-    let version = format!("{year:04}-{month:02}-{day:02}-{hour:02}{minute:02}{second:02}");
-    let folder = app.migrations.join(format!("{version}_{name}"));
     fs::create_dir_all(&app.migrations).map_err(TaskError::file(None, "make the folder", &app.migrations))?;
+    let version = free_version(&app.migrations, now).map_err(TaskError::file(
+        None,
+        "read the folder",
+        &app.migrations,
+    ))?;
+    let folder = app.migrations.join(format!("{version}_{name}"));
     // Fails where the folder is there, so that nothing in it is overwritten.
     fs::create_dir(&folder).map_err(|error| {
         let doing = match error.kind() {
@@ -75,6 +79,21 @@ pub fn new_migration(
     write(&down, &format!("{}-- What undoes `up.sql`:\n", head(app, &databases)))?;
     let databases = databases.iter().map(Alias::to_string).collect();
     Ok(NewMigration { folder, up, down, databases })
+}
+
+/// The first second from `now` on of which the app has no migration yet: one version is one migration's.
+fn free_version(folder: &Path, now: SystemTime) -> io::Result<String> {
+    let taken: Vec<OsString> =
+        fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.file_name())).collect::<io::Result<_>>()?;
+    let mut moment = now;
+    loop {
+        let Utc { year, month, day, hour, minute, second } = Utc::from(moment);
+        let version = format!("{year:04}-{month:02}-{day:02}-{hour:02}{minute:02}{second:02}");
+        if !taken.iter().any(|name| name.to_string_lossy().starts_with(&version)) {
+            return Ok(version);
+        }
+        moment += Duration::from_secs(1);
+    }
 }
 
 /// What whoever writes the migration should know.
@@ -120,7 +139,7 @@ fn snake_case(name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, UNIX_EPOCH};
+    use std::time::UNIX_EPOCH;
 
     use super::*;
     use crate::config::Config;
@@ -171,8 +190,11 @@ databases:
             "-- App `blog`, with the tables `posts`, `blog_*`; runs on `blog_admin`.\n-- What this migration does:\n"
         );
         fs::write(&made.up, "CREATE TABLE posts (id INTEGER);").unwrap();
-        let error = new_migration(&routing, "blog", "create_posts", now).unwrap_err();
-        assert!(error.to_string().contains("in the folder of another"), "{error}");
+        let second = new_migration(&routing, "blog", "create_posts", now).unwrap();
+        assert_eq!(
+            second.folder.display().to_string(),
+            format!("{root}/m/blog/2026-11-20-103147_create_posts")
+        );
         assert!(fs::read_to_string(&made.up).unwrap().starts_with("CREATE"));
 
         let made = new_migration(&routing, "legacy", "x", now).unwrap();

@@ -76,3 +76,33 @@ impl<T: Serialize> Serialize for Outcome<T> {
         map.end()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tasks::Created;
+
+    #[test]
+    fn a_report_is_a_line_or_an_object_for_each_database() {
+        let outcome = |alias: &str, result| Outcome { alias: Alias::new(alias), result };
+        let report = Report {
+            outcomes: vec![
+                outcome("default", Ok(Created::Created("shop".to_owned()))),
+                outcome("blog_db", Err(TaskError::Nameless { alias: "blog_db".into() })),
+                outcome("cache", Ok(Created::InMemory)),
+            ],
+        };
+        assert!(!report.is_success());
+        assert_eq!(
+            report.to_string(),
+            "default: created `shop`
+blog_db: failed: the URL of database `blog_db` names no database on its server; add `/name`
+cache: in memory, nothing to create
+"
+        );
+        assert_eq!(
+            serde_json::to_string(&report).unwrap(),
+            r#"[{"database":"default","done":{"created":"shop"}},{"database":"blog_db","error":"the URL of database `blog_db` names no database on its server; add `/name`"},{"database":"cache","done":"in_memory"}]"#
+        );
+    }
+}

@@ -218,7 +218,7 @@ fn a_lock_that_is_held_is_waited_for_and_told_of() {
             .migrate()
             .unwrap_err();
         std::fs::write(&file, "").unwrap();
-        says(&error, FailureKind::Locked, &["database `shop_db` was locked by", "shop_db: failed"]);
+        says(&error, FailureKind::Locked, &["database `shop_db` is locked by", "shop_db: failed"]);
         assert_eq!(holder.join().unwrap(), 2);
     });
     assert_eq!(world.migrator().database("shop_db").migrate().unwrap().done(), 0);

@@ -2,6 +2,8 @@
 //!
 //! `suite.rs` and `bad_input.rs` speak only the public API. They are included once for each kind of connection.
 
+mod crash;
+mod fleet;
 mod world;
 
 use world::World;

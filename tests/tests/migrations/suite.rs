@@ -229,6 +229,28 @@ fn an_existing_diesel_project_is_adopted() {
 }
 
 #[test]
+fn a_renamed_database_is_not_migrated_again() {
+    let Some(world) = world("") else { return };
+    world.project();
+    world.migrator().migrate().unwrap();
+    let renamed = world.with("shop_db:", "store:");
+    let before = world.records("shop_db");
+    let error = renamed.migrator().migrate().unwrap_err();
+    assert_eq!(error.kind(), FailureKind::Refused);
+    let text = error.to_string();
+    assert!(text.contains("2 migrations of its apps are recorded on it for `shop_db`"), "{text}");
+    assert_eq!(renamed.migrator().plan().unwrap().databases[2].failures.len(), 1);
+    assert_eq!(world.records("shop_db"), before);
+
+    let migrator = renamed.migrator();
+    let plan = migrator.adopt().unwrap();
+    assert_eq!(plan.databases[0].from.as_ref().unwrap(), "shop_db");
+    assert_eq!(plan.apply().unwrap().done(), 2);
+    assert_eq!(migrator.migrate().unwrap().done(), 0);
+    assert!(migrator.status().unwrap().is_clean());
+}
+
+#[test]
 fn a_record_elsewhere_is_mended_after_a_crash() {
     let Some(world) = world("") else { return };
     if world.engine == Engine::MariaDb {
@@ -240,7 +262,7 @@ fn a_record_elsewhere_is_mended_after_a_crash() {
 
     // The transaction was committed, and the record does not know.
     world.execute("default", &format!("UPDATE __dbrouter_migrations SET state = 'applying' {comments}"));
-    world.execute("blog_db", "INSERT INTO __dbrouter_journal VALUES ('blog', '20240104000000', 'up')");
+    world.execute("blog_db", "INSERT INTO __dbrouter_journal VALUES ('blog_admin', 'blog', '20240104000000', 'up')");
     assert!(world.migrator().status().unwrap().is_clean());
     let mended = Arc::new(Mutex::new(Vec::new()));
     let listener = Arc::clone(&mended);
@@ -268,7 +290,7 @@ fn a_record_elsewhere_is_mended_after_a_crash() {
     world.execute("default", &format!("UPDATE __dbrouter_migrations SET state = 'reverting' {comments}"));
     assert_eq!(world.migrator().migrate().unwrap().done(), 0);
     world.execute("default", &format!("UPDATE __dbrouter_migrations SET state = 'reverting' {comments}"));
-    world.execute("blog_db", "INSERT INTO __dbrouter_journal VALUES ('blog', '20240104000000', 'down')");
+    world.execute("blog_db", "INSERT INTO __dbrouter_journal VALUES ('blog_admin', 'blog', '20240104000000', 'down')");
     world.execute("blog_db", "DROP TABLE comments");
     assert_eq!(world.migrator().migrate().unwrap().done(), 1);
     assert!(world.tables("blog_db").contains("comments"));
@@ -331,6 +353,28 @@ fn a_canary_goes_first_and_others_go_on_as_they_are_told() {
     assert_eq!(error.failed.len(), 2);
     let error = world.migrator().canary("blog_db").migrate().unwrap_err();
     assert_eq!(error.to_string(), "canary `blog_db` is none of the databases that are migrated: `default`, `blog_admin`, `shop_db`");
+}
+
+#[test]
+fn what_refuses_a_transaction_runs_without_one() {
+    let Some(world) = world("") else { return };
+    if world.engine == Engine::MariaDb {
+        return;
+    }
+    world.project();
+    // Neither may be part of a transaction, nor of several statements that are sent at once.
+    let sql = match world.engine {
+        Engine::Postgres => {
+            "CREATE INDEX CONCURRENTLY products_a ON products (id);\nCREATE INDEX CONCURRENTLY products_b ON products (id);\n"
+        }
+        _ => "VACUUM;\n",
+    };
+    world.write("shop/20240105000000_index/up.sql", sql);
+    let error = world.migrator().migrate().unwrap_err();
+    assert_eq!(error.kind(), FailureKind::Failed);
+    world.write("shop/20240105000000_index/metadata.toml", "run_in_transaction = false\n");
+    assert_eq!(world.migrator().migrate().unwrap().done(), 1);
+    assert!(world.migrator().status().unwrap().is_clean());
 }
 
 #[test]

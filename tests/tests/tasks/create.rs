@@ -1,3 +1,6 @@
+use std::time::Duration;
+
+use router_diesel::AnyConnection;
 use router_diesel::tasks::{Created, Dropped, Force, TaskError};
 
 use crate::world::{Engine, World};
@@ -6,6 +9,7 @@ crate::on_each_engine!(
     created_once_and_dropped_once,
     production_and_replicas_are_safe,
     one_failure_does_not_hide_the_others,
+    what_is_not_there_is_not_made_in_passing,
 );
 
 fn created_once_and_dropped_once(engine: Engine) {
@@ -65,6 +69,22 @@ fn production_and_replicas_are_safe(engine: Engine) {
     let error = world.tasks().databases(["defualt"]).create().unwrap_err();
     assert_eq!(error.to_string(), "unknown database `defualt`; did you mean `default`?");
     assert_eq!(world.count("default", "t"), 0);
+}
+
+fn what_is_not_there_is_not_made_in_passing(engine: Engine) {
+    let Some(beside) = engine.database("blog") else { return };
+    let url = engine.absent(&beside).replace("new/folder/", "new_");
+    let world = World::new(&format!("databases: {{ blog_db: {{ url: '{}' }} }}", url.replace('\'', "''")));
+    let report = world.tasks().dump_schema().unwrap();
+    let error = report.failures().next().unwrap();
+    assert!(matches!(error, TaskError::Absent { .. }), "{error}");
+    assert!(error.to_string().ends_with("; `dbrouter create --database blog_db` makes it"), "{error}");
+    if engine != Engine::Sqlite {
+        let database = world.database("blog_db");
+        let error = router_diesel::tasks::lock::<AnyConnection>(database, Duration::ZERO).unwrap_err();
+        assert!(error.to_string().ends_with("; `dbrouter create --database blog_db` makes it"), "{error}");
+    }
+    assert!(matches!(world.tasks().drop().unwrap().on("blog_db").unwrap(), Dropped::NotThere(_)));
 }
 
 fn one_failure_does_not_hide_the_others(engine: Engine) {

@@ -1,5 +1,7 @@
+use std::time::Duration;
+
 use router_diesel::config::DatabaseUrl;
-use router_diesel::tasks::{PhysicalDatabase, physical_database};
+use router_diesel::tasks::{self, PhysicalDatabase, physical_database};
 use router_diesel::{AnyConnection, RoutedConnection as _};
 use router_tests::mariadb::MariaDb;
 use router_tests::postgres::Postgres;
@@ -35,6 +37,24 @@ fn two_urls_of_one_database_are_one(engine: Engine) {
     assert_eq!(of(&world, "default"), of(&world, "again"));
     assert_ne!(of(&world, "default"), of(&world, "shop_db"));
     assert!(!of(&world, "default").to_string().contains(router_tests::PASSWORD));
+}
+
+/// The owner and the service see one database, whatever the service's user may read.
+#[test]
+fn a_user_without_privileges_sees_the_same_database() {
+    let Some(blog) = Engine::Postgres.database("blog") else { return };
+    let password = router_tests::PASSWORD;
+    let owner = World::new(&format!("databases: {{ default: {{ url: '{}' }} }}", blog.url()));
+    owner.execute("default", &format!("CREATE ROLE reader LOGIN PASSWORD '{password}'"));
+    owner.execute("default", "REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC");
+    let url = blog.url().replace("//router:", "//reader:");
+    let reader = World::new(&format!("databases: {{ default: {{ url: '{url}' }} }}"));
+    assert_eq!(of(&owner, "default"), of(&reader, "default"));
+
+    // And both can have the lock, and see who has it.
+    let _lock = tasks::lock::<AnyConnection>(owner.database("default"), Duration::ZERO).unwrap();
+    let error = tasks::lock::<AnyConnection>(reader.database("default"), Duration::ZERO).unwrap_err();
+    assert!(error.to_string().contains("locked by `dbrouter migrate on "), "{error}");
 }
 
 /// Two servers whose folders were copied from one, as a restored backup and a replica are.

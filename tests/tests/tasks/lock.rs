@@ -3,6 +3,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use diesel::connection::SimpleConnection as _;
 use router_diesel::AnyConnection;
 use router_diesel::config::Database;
 use router_diesel::tasks::{self, Lock, LockError};
@@ -40,6 +41,30 @@ fn one_at_a_time(engine: Engine) {
         }
     });
     assert_eq!(times.into_inner(), 8);
+}
+
+/// An index is built without stopping writers only when all transactions that began before have ended: neither the
+/// holder of the lock nor who waits for it may have one.
+#[test]
+fn an_index_is_built_concurrently_under_the_lock() {
+    let Some(blog) = Engine::Postgres.database("blog") else { return };
+    let world = World::new(&format!("databases: {{ default: {{ url: '{}' }} }}", blog.url()));
+    world.execute("default", "CREATE TABLE posts (id INTEGER)");
+    let mut held = lock(world.database("default"), Duration::ZERO).unwrap();
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| lock(world.database("default"), Duration::from_secs(60)).map(drop));
+        std::thread::sleep(Duration::from_millis(50));
+        for number in 0..5 {
+            let build = format!("CREATE INDEX CONCURRENTLY posts_{number} ON posts (id)");
+            let mut conn = world.on("default");
+            conn.batch_execute("SET statement_timeout = '20s'").unwrap();
+            conn.batch_execute(&build).unwrap();
+            held.check().unwrap();
+        }
+        assert!(!waiting.is_finished());
+        drop(held);
+        waiting.join().unwrap().unwrap();
+    });
 }
 
 /// Another process that holds the lock, killed if it is not ended.

@@ -5,6 +5,7 @@ mod identity;
 mod lock;
 mod schema;
 mod seed;
+mod selection;
 mod world;
 
 /// Makes a test of each function for each engine.

@@ -61,6 +61,7 @@ fn a_dump_that_is_loaded_dumps_the_same(engine: Engine) {
         ))
     };
     let (old, new) = (world(old.url()), world(new.url()));
+    assert!(new.tasks().databases(["blog_db"]).create().unwrap().is_success());
     for sql in tables(engine) {
         old.execute("blog_db", sql);
     }
@@ -108,6 +109,7 @@ fn a_broken_schema_is_told(engine: Engine) {
     let Some(database) = engine.database("blog") else { return };
     let world = World::new(&format!("databases: {{ default: {{ url: '{}' }} }}", database.url()));
     let folder = tempfile::tempdir().unwrap();
+    assert!(world.tasks().create().unwrap().is_success());
     let load = || world.tasks().schema_folder(folder.path()).load_schema().unwrap();
     let error = load().failures().next().unwrap().to_string();
     assert!(error.ends_with("`dbrouter schema dump --database default` writes it"), "{error}");

@@ -1,0 +1,375 @@
+//! What a migrator does.
+
+use router_core::{Alias, AppLabel};
+
+use super::lint::Linter;
+use super::migrator::{Migrator, Resolution};
+use super::plan::{Step, choose};
+use super::run::{self, Work};
+use super::selection::{self, Found, Job, Narrowing};
+use super::site::look_only;
+use super::state::states;
+use super::{
+    AdoptPlan, DatabasePlan, DatabaseStatus, Failure, LintProblem, MigrateError, MigrationId,
+    MigrationStatus, Plan, Report, State, Status, Target, Version, adopt, fleet, physical,
+};
+use crate::backend::RoutedConnection;
+
+/// What it does.
+impl<C: RoutedConnection> Migrator<C> {
+    /// Runs what is pending, after [`lint`](Self::lint).
+    ///
+    /// # Errors
+    /// What was wrong, with a report of all that was done nevertheless. Of several databases, those that did not
+    /// fail are migrated or not begun, as [`on_error`](Self::on_error) says.
+    pub fn migrate(&self) -> Result<Report, MigrateError> {
+        self.with_jobs(|found, jobs| {
+            self.check_target(jobs)?;
+            refuse(self.problems(found, jobs))?;
+            self.run(jobs, |_| Some(Work::Migrate))
+        })
+    }
+
+    /// Says what [`migrate`](Self::migrate) would do. Nothing at all is written, not even an empty file.
+    ///
+    /// A database that cannot be reached is a failure in its place in the plan.
+    ///
+    /// # Errors
+    /// A name that is unknown, or one of a replica.
+    pub fn plan(&self) -> Result<Plan, MigrateError> {
+        self.with_jobs(|found, jobs| {
+            self.check_target(jobs)?;
+            let databases = jobs.iter().map(|job| self.plan_for(job)).collect();
+            Ok(Plan { databases, lint: self.problems(found, jobs) })
+        })
+    }
+
+    /// Says where every migration stands. Nothing is written.
+    ///
+    /// A database that cannot be reached is a failure in its place in the status.
+    ///
+    /// # Errors
+    /// A name that is unknown, or one of a replica.
+    pub fn status(&self) -> Result<Status, MigrateError> {
+        self.with_jobs(|_, jobs| {
+            let databases = jobs
+                .iter()
+                .map(|job| {
+                    let (migrations, failure) = match self.statuses(job) {
+                        Ok(migrations) => (migrations, None),
+                        Err(failure) => (Vec::new(), Some(failure)),
+                    };
+                    DatabaseStatus {
+                        database: job.database.alias.clone(),
+                        history: job.history.alias.clone(),
+                        migrations,
+                        failure,
+                    }
+                })
+                .collect();
+            Ok(Status { databases })
+        })
+    }
+
+    /// Reverts the last migrations of a database by their `down.sql`, latest first.
+    ///
+    /// # Errors
+    /// Several databases and none named; a migration that has no `down.sql` or is not among the migrations any
+    /// more; what a database says. The error's report has what was reverted.
+    pub fn rollback(&self, steps: usize) -> Result<Report, MigrateError> {
+        self.with_jobs(|_, jobs| {
+            self.check_named(jobs, "rollback")?;
+            self.run(jobs, |_| Some(Work::Rollback(steps)))
+        })
+    }
+
+    /// Reverts the last migrations of a database and runs them again.
+    ///
+    /// # Errors
+    /// Those of [`rollback`](Self::rollback) and of [`migrate`](Self::migrate).
+    pub fn redo(&self, steps: usize) -> Result<Report, MigrateError> {
+        self.with_jobs(|found, jobs| {
+            self.check_named(jobs, "redo")?;
+            check_sources(found)?;
+            self.run(jobs, |_| Some(Work::Redo(steps)))
+        })
+    }
+
+    /// Records migrations as applied without running them. Without any version, all that are pending up to the
+    /// [`target`](Self::target).
+    ///
+    /// # Errors
+    /// A version that no migration has, or what a database says.
+    pub fn fake<I>(&self, versions: I) -> Result<Report, MigrateError>
+    where
+        I: IntoIterator,
+        I::Item: Into<Version>,
+    {
+        let versions: Vec<Version> = versions.into_iter().map(Into::into).collect();
+        self.with_jobs(|found, jobs| {
+            check_sources(found)?;
+            self.check_target(jobs)?;
+            for version in &versions {
+                check_version(jobs, version)?;
+            }
+            self.run(jobs, |_| Some(Work::Fake(versions.clone())))
+        })
+    }
+
+    /// Says of a migration that is dirty, changed, missing or in drift what a person found out about it.
+    ///
+    /// Where it is in order, its record is left alone, unless that database was named.
+    ///
+    /// # Errors
+    /// No database has a record of it that is in doubt, or what a database says.
+    pub fn resolve(
+        &self,
+        app: impl AsRef<str>,
+        version: impl Into<Version>,
+        resolution: Resolution,
+    ) -> Result<Report, MigrateError> {
+        let (app, version) = (AppLabel::new(app.as_ref()), version.into());
+        let migrator = Self {
+            narrowing: Narrowing { apps: vec![app.clone()], databases: self.narrowing.databases.clone() },
+            ..self.clone()
+        };
+        migrator.with_jobs(|_, jobs| {
+            let is_named = !self.narrowing.databases.is_empty();
+            let mut doubtful: Vec<(Alias, MigrationId)> = Vec::new();
+            for job in jobs {
+                for status in migrator.statuses(job)? {
+                    let is_doubtful =
+                        !status.state.is_pending() && (is_named || status.state != State::Applied);
+                    if status.migration.version == version && is_doubtful {
+                        doubtful.push((job.database.alias.clone(), status.migration));
+                    }
+                }
+            }
+            if doubtful.is_empty() {
+                return Err(MigrateError::usage(format!(
+                    "no database has a record of version {version} of app `{app}` that is in doubt"
+                )));
+            }
+            migrator.run(jobs, |job| {
+                let (_, id) = doubtful.iter().find(|(alias, _)| *alias == job.database.alias)?;
+                Some(Work::Resolve(id.clone(), resolution))
+            })
+        })
+    }
+
+    /// Says what could be taken over from Diesel's own `__diesel_schema_migrations`, or from the records that the
+    /// database keeps under an alias that it had before; [`AdoptPlan::apply`] does it.
+    ///
+    /// # Errors
+    /// A name that is unknown, or what is wrong with the migrations.
+    pub fn adopt(&self) -> Result<AdoptPlan<'_, C>, MigrateError> {
+        self.with_jobs(|found, jobs| {
+            check_sources(found)?;
+            Ok(adopt::plan(self, jobs))
+        })
+    }
+
+    /// Looks for what would go wrong, all of it at once: folders that are no migrations, statements that need a
+    /// table on another database, tables that belong to another app.
+    ///
+    /// What is recorded as applied on a database is not held against it: a file that was applied cannot be edited.
+    /// Databases are asked which of them are one and the same; of those that cannot be reached, nothing is said.
+    ///
+    /// # Errors
+    /// The problems, in the error's `lint`.
+    pub fn lint(&self) -> Result<(), MigrateError> {
+        self.with_jobs(|found, jobs| refuse(self.problems(found, jobs)))
+    }
+
+    /// Looks for what would go wrong as far as files and rules tell, and connects to nothing.
+    ///
+    /// # Errors
+    /// The problems, in the error's `lint`, also of migrations that were applied long ago.
+    pub fn lint_files(&self) -> Result<(), MigrateError> {
+        self.with_jobs(|found, jobs| {
+            let mut problems = found.problems.clone();
+            problems.extend(self.problems_of_files(jobs));
+            refuse(problems)
+        })
+    }
+
+    /// The databases on which there is something to migrate, as far as the rules go, in file order.
+    ///
+    /// # Errors
+    /// A name that is unknown, or one of a replica.
+    pub fn targets(&self) -> Result<Vec<Alias>, MigrateError> {
+        self.with_jobs(|_, jobs| Ok(jobs.iter().map(|job| job.database.alias.clone()).collect()))
+    }
+}
+
+impl<C: RoutedConnection> Migrator<C> {
+    fn with_jobs<T>(
+        &self,
+        work: impl FnOnce(&Found<C::Backend>, &[Job<'_, C::Backend>]) -> Result<T, MigrateError>,
+    ) -> Result<T, MigrateError> {
+        let config = self.databases.config();
+        self.narrowing.check(config)?;
+        let found = selection::find(config, &self.sources, &self.narrowing)?;
+        let jobs = self.narrowing.jobs(self.databases.routing(), &found);
+        work(&found, &jobs)
+    }
+
+    /// Does what each database is given to do. One that is given nothing is left out of the report.
+    pub(crate) fn run_each(
+        &self,
+        work: impl Fn(&Job<'_, C::Backend>) -> Option<Work> + Sync,
+    ) -> Result<Report, MigrateError> {
+        self.with_jobs(|_, jobs| self.run(jobs, work))
+    }
+
+    fn run(
+        &self,
+        jobs: &[Job<'_, C::Backend>],
+        work: impl Fn(&Job<'_, C::Backend>) -> Option<Work> + Sync,
+    ) -> Result<Report, MigrateError> {
+        let jobs: Vec<_> = jobs.iter().filter_map(|job| Some((job, work(job)?))).collect();
+        let aliases: Vec<&Alias> = jobs.iter().map(|(job, _)| &job.database.alias).collect();
+        let canary = self.canary.as_ref().map(|name| self.find_canary(name, &aliases)).transpose()?;
+        let databases = fleet::each(&aliases, canary, self.jobs, self.on_error, |index| {
+            let (job, work) = &jobs[index];
+            run::run::<C>(&self.manner, job, work)
+        });
+        let failed: Vec<Failure> = databases.iter().flat_map(|database| database.failures.clone()).collect();
+        let report = Report { databases };
+        if failed.is_empty() { Ok(report) } else { Err(MigrateError { report, failed, lint: Vec::new() }) }
+    }
+
+    fn find_canary(&self, name: &str, aliases: &[&Alias]) -> Result<usize, MigrateError> {
+        if let Some(index) = aliases.iter().position(|alias| **alias == *name) {
+            return Ok(index);
+        }
+        let known = aliases.iter().map(|alias| alias.as_str());
+        if self.databases.config().database(name).is_none() {
+            return Err(selection::unknown("canary", name, known));
+        }
+        let known: Vec<_> = known.map(|alias| format!("`{alias}`")).collect();
+        Err(MigrateError::usage(format!(
+            "canary `{name}` is none of the databases that are migrated: {}",
+            known.join(", ")
+        )))
+    }
+
+    fn statuses(&self, job: &Job<'_, C::Backend>) -> Result<Vec<MigrationStatus>, Failure> {
+        let known = look_only::<C>(job.database, job.history)?;
+        let engine = job.database.url.engine();
+        Ok(states(engine, &job.migrations, &known, |app| job.has_app(app)))
+    }
+
+    fn plan_for(&self, job: &Job<'_, C::Backend>) -> DatabasePlan {
+        let mut plan = DatabasePlan {
+            database: job.database.alias.clone(),
+            history: job.history.alias.clone(),
+            steps: Vec::new(),
+            failures: Vec::new(),
+            warnings: Vec::new(),
+        };
+        let engine = job.database.url.engine();
+        match look_only::<C>(job.database, job.history) {
+            Ok(known) => {
+                let statuses = states(engine, &job.migrations, &known, |app| job.has_app(app));
+                let choice =
+                    choose(&job.database.alias, &statuses, &self.manner.target, self.manner.treatment);
+                plan.steps = job
+                    .migrations
+                    .iter()
+                    .filter(|migration| choice.run.contains(&migration.id))
+                    .map(|migration| Step::new(engine, migration))
+                    .collect();
+                plan.failures = choice.refusals;
+                plan.failures.extend(job.refusal(&known));
+                plan.warnings = choice.warnings;
+            }
+            Err(failure) => plan.failures.push(failure),
+        }
+        plan
+    }
+
+    fn problems_of_files(&self, jobs: &[Job<'_, C::Backend>]) -> Vec<LintProblem> {
+        let mut linter = Linter::new(self.databases.routing());
+        for job in jobs {
+            for migration in &job.migrations {
+                linter.migration(job.database, migration);
+            }
+        }
+        linter.finish()
+    }
+
+    /// Every problem, but for what concerns migrations that a database has applied already.
+    fn problems(&self, found: &Found<C::Backend>, jobs: &[Job<'_, C::Backend>]) -> Vec<LintProblem> {
+        let mut problems = self.problems_of_files(jobs);
+        // Databases are asked only where there is something to ask.
+        for job in jobs {
+            let alias = &job.database.alias;
+            if !problems.iter().any(|problem| problem.databases.contains(alias)) {
+                continue;
+            }
+            let Ok(known) = look_only::<C>(job.database, job.history) else { continue };
+            for problem in &mut problems {
+                let is_recorded = known.records.iter().any(|record| {
+                    record.id.app == problem.app && Some(&record.id.version) == problem.version.as_ref()
+                });
+                if is_recorded {
+                    problem.databases.retain(|database| database != alias);
+                }
+            }
+        }
+        problems.retain(|problem| !problem.databases.is_empty());
+        let mut all = found.problems.clone();
+        all.append(&mut problems);
+        // Aliases are compared whichever of them are narrowed to.
+        let narrowing = Narrowing { databases: Vec::new(), apps: self.narrowing.apps.clone() };
+        let everywhere = narrowing.jobs(self.databases.routing(), found);
+        all.extend(physical::problems::<C>(self.databases.routing(), &everywhere));
+        all
+    }
+
+    fn check_target(&self, jobs: &[Job<'_, C::Backend>]) -> Result<(), MigrateError> {
+        match &self.manner.target {
+            Target::Latest => Ok(()),
+            Target::Version(version) => check_version(jobs, version),
+        }
+    }
+
+    fn check_named(&self, jobs: &[Job<'_, C::Backend>], verb: &str) -> Result<(), MigrateError> {
+        if jobs.len() < 2 || !self.narrowing.databases.is_empty() {
+            return Ok(());
+        }
+        let aliases: Vec<_> = jobs.iter().map(|job| format!("`{}`", job.database.alias)).collect();
+        Err(MigrateError::usage(format!(
+            "{verb} needs a database: there are {}; name the ones that are meant",
+            aliases.join(", ")
+        )))
+    }
+}
+
+fn refuse(problems: Vec<LintProblem>) -> Result<(), MigrateError> {
+    if problems.is_empty() { Ok(()) } else { Err(MigrateError::lint(problems)) }
+}
+
+/// Whether the folders are sound.
+fn check_sources<DB: diesel::backend::Backend>(found: &Found<DB>) -> Result<(), MigrateError> {
+    refuse(found.problems.clone())
+}
+
+fn check_version<DB: diesel::backend::Backend>(
+    jobs: &[Job<'_, DB>],
+    version: &Version,
+) -> Result<(), MigrateError> {
+    let mut all = jobs.iter().flat_map(|job| &job.migrations);
+    if all.any(|migration| migration.id.version == *version) {
+        return Ok(());
+    }
+    let mut apps: Vec<&str> = jobs.iter().flat_map(|job| &job.apps).map(|app| app.as_str()).collect();
+    apps.sort_unstable();
+    apps.dedup();
+    let apps: Vec<_> = apps.iter().map(|app| format!("`{app}`")).collect();
+    Err(MigrateError::usage(format!(
+        "no migration of {} has the version {version}; `status` lists those that there are",
+        if apps.is_empty() { "any app".to_owned() } else { apps.join(", ") }
+    )))
+}
