@@ -1,7 +1,8 @@
 //! Migrates the databases of a file, tells of each step, and says by its status how it ended: `migrate_once FILE`.
 //!
-//! With `--wait` it begins when stdin ends, so that many can begin at once. The statuses are those of
-//! `dbrouter migrate`, but for 5: a database is in a state in which nothing may run.
+//! It begins when stdin ends, so that many can begin at once. `migrate_once FILE ALIAS N` reverts the last N
+//! migrations of one database instead. The statuses are those of `dbrouter migrate`, but for 5: a database is in a
+//! state in which nothing may run.
 
 use std::{
     env,
@@ -16,18 +17,22 @@ use router_diesel::{
 };
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
-    let file = env::args().nth(1).ok_or("usage: migrate_once FILE [--wait]")?;
+    let mut arguments = env::args().skip(1);
+    let file = arguments.next().ok_or("usage: migrate_once FILE [ALIAS N]")?;
+    let back = arguments.next().zip(arguments.next());
     let databases = Databases::<AnyConnection>::from_file(file)?;
     say("ready");
-    if env::args().nth(2).as_deref() == Some("--wait") {
-        io::copy(&mut io::stdin(), &mut io::sink())?;
-    }
+    io::copy(&mut io::stdin(), &mut io::sink())?;
     let migrator = databases.migrator().on_event(|event| match event {
         Event::MigrationStarted { migration, .. } => say(&format!("started {migration}")),
         Event::MigrationFinished { migration, .. } => say(&format!("finished {migration}")),
         _ => {}
     });
-    let Err(error) = migrator.migrate() else { return Ok(ExitCode::SUCCESS) };
+    let result = match back {
+        Some((alias, steps)) => migrator.database(alias).rollback(steps.parse()?),
+        None => migrator.migrate(),
+    };
+    let Err(error) = result else { return Ok(ExitCode::SUCCESS) };
     writeln!(io::stderr(), "{error}")?;
     Ok(ExitCode::from(match error.kind() {
         FailureKind::Unreachable | FailureKind::Locked => 3,

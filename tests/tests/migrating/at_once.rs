@@ -32,7 +32,7 @@ fn each_migration_runs_once(engine: Engine, records: Records) {
         .write("blog/6_index/up.postgres.sql", "CREATE INDEX CONCURRENTLY runs_by_version ON runs (version)");
     world.write("blog/6_index/metadata.toml", "run_in_transaction = false");
 
-    let mut processes: Vec<_> = (0..PROCESSES).map(|_| world.process(&["--wait"])).collect();
+    let mut processes: Vec<_> = (0..PROCESSES).map(|_| world.process(&[])).collect();
     processes.iter_mut().for_each(|process| process.go());
     let mut finished = Vec::new();
     for process in processes {

@@ -1,4 +1,4 @@
-//! A process that migrates is killed, fifty times on each engine.
+//! A process that migrates is killed, fifty times on each engine, and one that reverts twenty times.
 //!
 //! The moments are spread over the run: after the so many-th thing that the process told, and a while.
 
@@ -10,9 +10,8 @@ use router_diesel::migrate::Resolution;
 
 use crate::world::{Ended, Engine, Records, World};
 
-crate::on_each_engine!(a_kill_leaves_no_wrong_record);
+crate::on_each_engine!(killed_while_it_migrates, killed_while_it_reverts);
 
-const KILLS: usize = 50;
 const VERSIONS: [&str; 5] = ["1", "2", "3", "4", "5"];
 
 /// How much of a migration is there.
@@ -23,7 +22,24 @@ enum Present {
     Whole,
 }
 
-fn a_kill_leaves_no_wrong_record(engine: Engine) {
+fn killed_while_it_migrates(engine: Engine) {
+    kill_leaves_no_wrong_record(engine, Way::Up, 50);
+}
+
+fn killed_while_it_reverts(engine: Engine) {
+    kill_leaves_no_wrong_record(engine, Way::Back, 20);
+}
+
+/// What the process does that is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// It migrates empty databases.
+    Up,
+    /// It reverts everything.
+    Back,
+}
+
+fn kill_leaves_no_wrong_record(engine: Engine, way: Way, times: usize) {
     let (mut kills, mut halfway, mut dirty) = (0, 0, 0);
     for records in [Records::Beside, Records::OnDefault] {
         let Some(world) = World::start(engine, records) else { return };
@@ -35,12 +51,22 @@ fn a_kill_leaves_no_wrong_record(engine: Engine) {
                 CREATE TABLE last_{version} (id INTEGER);"
             );
             world.write(&format!("blog/{version}_table/up.sql"), &sql);
+            let rows = match version {
+                "1" => "DROP TABLE runs;".to_owned(),
+                _ => format!("DELETE FROM runs WHERE version = '{version}';"),
+            };
+            let sql = format!("DROP TABLE first_{version}; {rows} DROP TABLE last_{version};");
+            world.write(&format!("blog/{version}_table/down.sql"), &sql);
         }
         let whole = time_whole_run(&world);
-        let mut left = KILLS / 2;
+        let mut left = times / 2;
         while left > 0 {
-            world.clear();
-            if !kill_once(&world, whole) {
+            match way {
+                Way::Up => world.clear(),
+                // All of it again, where the last one had ended before it was killed.
+                Way::Back => assert_eq!(world.process(&[]).end().code, Some(0)),
+            }
+            if !kill_once(&world, way, whole) {
                 continue;
             }
             left -= 1;
@@ -53,14 +79,14 @@ fn a_kill_leaves_no_wrong_record(engine: Engine) {
             dirty += usize::from(finish(&world));
         }
     }
-    assert_eq!(kills, KILLS);
-    assert!(halfway > KILLS / 10, "only {halfway} were killed half-way");
+    assert_eq!(kills, times);
+    assert!(halfway > times / 10, "only {halfway} were killed half-way");
     assert!(engine == Engine::MariaDb || dirty == 0, "{dirty} were dirty");
 }
 
 /// How long all of it takes, first thing to last.
 fn time_whole_run(world: &World) -> Duration {
-    let mut process = world.process(&["--wait"]);
+    let mut process = world.process(&[]);
     let start = Instant::now();
     process.go();
     let ended = process.end();
@@ -69,9 +95,12 @@ fn time_whole_run(world: &World) -> Duration {
 }
 
 /// Whether it was killed before it had ended.
-fn kill_once(world: &World, whole: Duration) -> bool {
+fn kill_once(world: &World, way: Way, whole: Duration) -> bool {
     let steps = 2 * VERSIONS.len();
-    let mut process = world.process(&["--wait"]);
+    let mut process = match way {
+        Way::Up => world.process(&[]),
+        Way::Back => world.process(&["blog_db", "5"]),
+    };
     process.go();
     for _ in 0..random(steps) {
         process.line();
@@ -119,8 +148,8 @@ fn check_records(world: &World) -> bool {
             (Some("applied") | None, _) => false,
             // In one transaction with what it is about, a record has no other state.
             _ if rolls_back && world.records == Records::Beside => false,
-            (Some("applying"), present) => rolls_back && *present != Present::Part,
-            (Some("running"), _) => !rolls_back,
+            (Some("applying" | "reverting"), present) => rolls_back && *present != Present::Part,
+            (Some("running" | "undoing"), _) => !rolls_back,
             _ => false,
         };
         assert!(may_be, "{version} is recorded as {record:?}, and {present:?} of it is there");

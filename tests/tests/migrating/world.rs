@@ -87,7 +87,7 @@ databases:
         }
     }
 
-    /// Begins a process that migrates, up to its being ready.
+    /// Begins a process that migrates, or reverts so many on an alias. It is ready, and waits to be let go.
     pub(crate) fn process(&self, arguments: &[&str]) -> Process {
         let mut child = Command::new(env!("CARGO_BIN_EXE_migrate_once"))
             .arg(self.folder.path().join("databases.yml"))
