@@ -111,9 +111,16 @@ impl Server {
 
     fn end(&mut self, signal: &str) -> Result<(), HarnessError> {
         let Some(mut process) = self.process.take() else { return Ok(()) };
+        // PostgreSQL's server processes outlive a killed parent until they notice, and answer once more. After a
+        // power cut nobody answers, so they are killed with it.
+        let children = if signal == "KILL" { children_of(process.id()) } else { Vec::new() };
         program::run(
             Command::new("sh").args(["-c", "kill -s \"$0\" \"$1\"", signal]).arg(process.id().to_string()),
         )?;
+        for child in children {
+            // One that has gone already is no failure.
+            let _ = program::run(Command::new("sh").args(["-c", "kill -s KILL \"$0\""]).arg(child));
+        }
         let name = self.engine.name;
         if wait(&mut process, Duration::from_secs(20)).is_none() {
             process.kill().and_then(|()| process.wait()).map_err(HarnessError::io(format!("stop {name}")))?;
@@ -222,6 +229,22 @@ fn place_of_folders() -> PathBuf {
 }
 
 /// Waits for the end of a process, for so long at most.
+/// The processes that a process has started, by `/proc`; none where there is no such folder.
+fn children_of(parent: u32) -> Vec<String> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let parent = parent.to_string();
+    entries
+        .flatten()
+        .filter_map(|entry| {
+            let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
+            // `pid (name) state parent …`, where a name may hold anything.
+            let after_name = stat.rsplit(')').next()?;
+            let is_child = after_name.split_whitespace().nth(1) == Some(parent.as_str());
+            is_child.then(|| entry.file_name().to_string_lossy().into_owned())
+        })
+        .collect()
+}
+
 fn wait(process: &mut Child, limit: Duration) -> Option<ExitStatus> {
     let deadline = Instant::now() + limit;
     loop {
