@@ -1,8 +1,13 @@
 //! `migrate`, `plan` and `status`.
 #![cfg(feature = "sqlite")]
 
+use std::time::Duration;
+
+use diesel::SqliteConnection;
 use router_cli::Exit;
 use router_core::{Alias, Hints, Model, Router};
+use router_diesel::config::Config;
+use router_diesel::tasks;
 
 use crate::assert_shown;
 use crate::world::World;
@@ -424,6 +429,36 @@ fn the_projects_own_routers_count() {
     blog_owner  blog/2_comments  pending  -
     --- stderr
     4 migrations to run
+    "#);
+}
+
+#[test]
+fn a_lock_that_is_held_is_waited_for_and_names_its_holder() {
+    let world = World::migrated();
+    let none: [(&str, &str); 0] = [];
+    let config = Config::loader().file(world.path("databases.yml")).variables(none).load().unwrap();
+    let database = config.database("shop_db").unwrap();
+    let _lock = tasks::lock::<SqliteConnection>(database, Duration::ZERO).unwrap();
+    assert_shown!(world.show(["migrate", "--lock-wait", "100ms"]), @r#"
+    exit: 3
+    --- stdout
+    database    outcome  done       not done  time
+    default     done     1 applied  - TIME
+    blog_owner  done     2 applied  - TIME
+    shop_db     failed   -          - TIME
+    default: done; applied: users/1_users
+    blog_owner: done; applied: blog/1_posts, blog/2_comments
+    --- stderr
+    default: 1 migration to run
+    default: applying users/1_users
+    default: applied users/1_users in TIME
+    blog_owner: 2 migrations to run
+    blog_owner: applying blog/1_posts
+    blog_owner: applied blog/1_posts in TIME
+    blog_owner: applying blog/2_comments
+    blog_owner: applied blog/2_comments in TIME
+    shop_db: waiting: database `shop_db` is locked by `HOLDER`, since WHENZ
+    error: database `shop_db` is locked by `HOLDER`, since WHENZ; 100ms were not enough to wait: try again when it has ended, or wait for longer
     "#);
 }
 

@@ -147,6 +147,7 @@ macro_rules! assert_shown {
             (r#""line":\d+,"column":\d+"#, r#""line":LINE,"column":COLUMN"#),
             (r" +\d+\.\d m?s\b", " TIME"),
             (r#""ms":\d+\.\d+"#, r#""ms":TIME"#),
+            (r"`[^`]* on [^ `]+ pid \d+`", "`HOLDER`"),
             (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "WHEN"),
             (r"\d{4}-\d\d-\d\d-\d{6}", "NOW"),
             (r"3\.\d+\.\d+", "VERSION"),

@@ -15,7 +15,9 @@ pub(super) fn in_words(event: &Event<'_>) -> Option<String> {
             format!("{database}: {} to run", count(*pending, "migration"))
         }
         Event::LockWaiting { database, holder } => {
-            format!("{database}: another process holds the lock ({holder}), waiting for it")
+            // Who it is comes first, then advice for whoever does not wait.
+            let holder = holder.split("; ").next().unwrap_or(holder);
+            format!("{database}: waiting: {holder}")
         }
         Event::Mended { database, migration, applied } => {
             let state = if *applied { "applied" } else { "not applied" };
