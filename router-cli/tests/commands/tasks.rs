@@ -292,6 +292,7 @@ fn nothing_is_dropped_where_the_migrations_would_be_refused() {
 #[test]
 fn seeds_are_sown_once() {
     let world = seeded();
+    assert_eq!(world.run(["create"]).exit, Exit::Fine);
     assert_shown!(show(&world, ["seed", "--seeds", "HERE"], "seeds"), @r#"
     exit: 4
     --- stdout
@@ -356,7 +357,9 @@ fn schemas_are_dumped_and_loaded() {
     --- stderr
     error: database `shop_db` is not empty: it has `products`; `drop` and `create` it first, or pass `--force` to load over them
     "#);
-    assert_eq!(world.run(["drop", "-d", "shop_db"]).exit, Exit::Fine);
+    for task in ["drop", "create"] {
+        assert_eq!(world.run([task, "-d", "shop_db"]).exit, Exit::Fine);
+    }
     assert_shown!(show(&world, ["schema", "load", "-d", "shop_db", "--folder", "HERE"], "schema"), @r#"
     exit: 0
     --- stdout
