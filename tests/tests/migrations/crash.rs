@@ -82,13 +82,17 @@ fn is_whole<C: RoutedConnection>(world: &World<C>) {
 
 fn killed<C: RoutedConnection>(engine: Engine) {
     let rounds = std::env::var(ROUNDS).ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(4);
-    let Some(first) = World::<C>::start(engine, "") else { return };
-    project(&first);
-    // How long a process takes here when nobody kills it.
-    let start_time = std::time::Instant::now();
-    assert!(start(&first).wait_with_output().unwrap().status.success());
-    let whole = start_time.elapsed();
-    is_whole(&first);
+    // How long a process takes here when nobody kills it: the shortest of some, as the others would have most killed
+    // after their end.
+    let mut whole = std::time::Duration::MAX;
+    for _ in 0..3 {
+        let Some(world) = World::<C>::start(engine, "") else { return };
+        project(&world);
+        let begin = std::time::Instant::now();
+        assert!(start(&world).wait_with_output().unwrap().status.success());
+        whole = whole.min(begin.elapsed());
+        is_whole(&world);
+    }
     let (mut interrupted, mut resolved) = (0, 0);
     for round in 0..rounds {
         let Some(world) = World::<C>::start(engine, "") else { return };
