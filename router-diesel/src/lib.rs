@@ -40,8 +40,8 @@
 //! 2. [`Databases::read`] and [`Databases::write`] are routed check-outs of an ordinary pooled connection.
 //! 3. [`Databases::session`] is a connection that routes each statement by itself.
 //!
-//! The guides are in the repository: `docs/getting-started.md`, `docs/configuration.md`, `docs/sessions.md` and
-//! `docs/routers.md`.
+//! The guides are in the repository: `docs/getting-started.md`, `docs/configuration.md`, `docs/sessions.md`,
+//! `docs/migrations.md` and `docs/routers.md`.
 
 pub mod backend;
 pub mod config;
@@ -82,4 +82,6 @@ mod guides {
     struct Sessions;
     #[doc = include_str!("../../docs/routers.md")]
     struct Routers;
+    #[doc = include_str!("../../docs/migrations.md")]
+    struct Migrations;
 }

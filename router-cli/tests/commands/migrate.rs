@@ -457,7 +457,7 @@ fn a_lock_that_is_held_is_waited_for_and_names_its_holder() {
     blog_owner: applied blog/1_posts in TIME
     blog_owner: applying blog/2_comments
     blog_owner: applied blog/2_comments in TIME
-    shop_db: waiting: database `shop_db` is locked by `HOLDER`, since WHENZ
+    shop_db: waiting for `HOLDER`, since WHENZ
     error: database `shop_db` is locked by `HOLDER`, since WHENZ; 100ms were not enough to wait: try again when it has ended, or wait for longer
     "#);
 }

@@ -2,7 +2,6 @@
 //!
 //! `suite.rs` and `bad_input.rs` speak only the public API. They are included once for each kind of connection.
 
-mod crash;
 mod fleet;
 mod world;
 

@@ -17,7 +17,7 @@ pub(super) fn in_words(event: &Event<'_>) -> Option<String> {
         Event::LockWaiting { database, holder } => {
             // Who it is comes first, then advice for whoever does not wait.
             let holder = holder.split("; ").next().unwrap_or(holder);
-            format!("{database}: waiting: {holder}")
+            format!("{database}: waiting for {holder}")
         }
         Event::Mended { database, migration, applied } => {
             let state = if *applied { "applied" } else { "not applied" };
