@@ -119,7 +119,8 @@ impl<C: RoutedConnection> Migrator<C> {
         self
     }
 
-    /// Narrows to one more database. By default, all on which an app is migrated.
+    /// Narrows to one more database. By default, all on which an app is migrated. One with `migrate_to` stands for
+    /// the database that it is migrated through.
     ///
     /// A replica, a database that may not be migrated and an unknown one are errors of the run.
     pub fn database(mut self, alias: impl Into<String>) -> Self {

@@ -86,7 +86,7 @@ impl Narrowing {
                     "database `{alias}` is a replica, and no task touches one; name its primary `{primary}`"
                 )));
             }
-            if !may_migrate(database) {
+            if !may_migrate(database) && database.migrate_to.is_none() {
                 return Err(MigrateError::usage(format!(
                     "no migration may run on database `{alias}`: its `migrate` is false, or its `operations` lack \
                      `migrate`"
@@ -118,8 +118,13 @@ impl Narrowing {
         self.apps.is_empty() || self.apps.contains(app)
     }
 
-    fn has_database(&self, database: &Database) -> bool {
-        self.databases.is_empty() || self.databases.iter().any(|alias| database.alias == **alias)
+    /// A database that is named stands for the one that it is migrated through, too.
+    fn has_database(&self, config: &Config, database: &Database) -> bool {
+        self.databases.is_empty()
+            || self.databases.iter().any(|alias| {
+                let through = config.database(alias).and_then(|named| named.migrate_to.as_ref());
+                database.alias == **alias || through.is_some_and(|through| *through == database.alias)
+            })
     }
 
     /// The databases and their apps, in file order. A database where no app migrates is left out.
@@ -131,7 +136,7 @@ impl Narrowing {
         let (config, chain) = (routing.config(), routing.chain());
         let mut jobs = Vec::new();
         for database in &config.databases {
-            if !may_migrate(database) || !self.has_database(database) {
+            if !may_migrate(database) || !self.has_database(config, database) {
                 continue;
             }
             let allowed = |app: &AppLabel| {

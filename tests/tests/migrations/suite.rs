@@ -135,6 +135,15 @@ fn rollback_and_redo_go_back_from_the_last() {
 }
 
 #[test]
+fn a_database_stands_for_the_one_that_it_is_migrated_through() {
+    let Some(world) = world("") else { return };
+    world.project();
+    let report = world.migrator().database("blog_db").migrate().unwrap();
+    assert_eq!(report.done(), 2);
+    assert!(report.database("blog_admin").is_some());
+}
+
+#[test]
 fn a_target_is_the_last_to_run() {
     let Some(world) = world("") else { return };
     world.project();
