@@ -80,8 +80,15 @@ impl Script {
     }
 
     /// Whether a failure of it surely changed nothing, also where nothing can be rolled back.
-    pub(crate) fn is_one_statement(&self) -> bool {
-        !self.unreadable && self.statements.len() <= 1
+    ///
+    /// One statement is done or not, but for two kinds: PostgreSQL leaves an invalid index where
+    /// `CREATE INDEX CONCURRENTLY` fails, and MariaDB drops the tables before the one that is not there.
+    pub(crate) fn fails_as_a_whole(&self, text: &str) -> bool {
+        let in_parts = |piece: &Piece| {
+            let sql = text.get(piece.range.clone()).unwrap_or(text);
+            piece.drops.len() > 1 || piece.drops_unnamed || sql.to_ascii_uppercase().contains("CONCURRENTLY")
+        };
+        !self.unreadable && self.statements.len() <= 1 && !self.statements.iter().any(in_parts)
     }
 
     /// Whether there is nothing to run.

@@ -244,8 +244,8 @@ fn without_transaction<C: RoutedConnection>(
         .map_err(|cause| Broken { cause: cause.into(), left: Left::Dirty }),
         Err(cause) => {
             // One statement that the server refused did nothing.
-            let is_clean =
-                file.is_some_and(|file| file.script(engine).is_one_statement()) && is_refusal(&cause);
+            let is_clean = file.is_some_and(|file| file.script(engine).fails_as_a_whole(&file.text))
+                && is_refusal(&cause);
             let told = match (is_clean, direction) {
                 (true, Direction::Up) => records.delete(conn, id),
                 (true, Direction::Down) => records.set_state(conn, id, RecordState::Applied),

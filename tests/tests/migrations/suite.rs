@@ -387,6 +387,26 @@ fn what_refuses_a_transaction_runs_without_one() {
 }
 
 #[test]
+fn a_statement_that_may_fail_in_part_leaves_its_migration_dirty() {
+    let Some(world) = world("") else { return };
+    let sql = match world.engine {
+        // An index that is not valid stays behind.
+        Engine::Postgres => "CREATE UNIQUE INDEX CONCURRENTLY products_a ON products (id)",
+        // The first table is gone when the second is missed.
+        Engine::MariaDb => "DROP TABLE products, nothing",
+        Engine::Sqlite => return,
+    };
+    world.write("shop/1_products/up.sql", "CREATE TABLE products (id INTEGER); INSERT INTO products VALUES (1), (1)");
+    world.write("shop/2_more/up.sql", sql);
+    world.write("shop/2_more/metadata.toml", "run_in_transaction = false");
+    let error = world.migrator().database("shop_db").migrate().unwrap_err();
+    assert_eq!(error.kind(), FailureKind::Failed, "{error}");
+    assert!(error.to_string().contains("it may have run in part"), "{error}");
+    let error = world.migrator().database("shop_db").migrate().unwrap_err();
+    assert_eq!(error.kind(), FailureKind::Refused, "{error}");
+}
+
+#[test]
 fn an_engine_has_files_of_its_own() {
     let Some(world) = world("") else { return };
     let engine = match world.engine {
