@@ -18,7 +18,7 @@ use crate::backend::RoutedConnection;
 use crate::config::Engine;
 
 /// The table of Diesel's harness.
-const TABLE: &str = "__diesel_schema_migrations";
+pub(crate) const TABLE: &str = "__diesel_schema_migrations";
 
 /// What would be taken over. Nothing is written before [`apply`](Self::apply).
 #[must_use = "nothing is taken over before `apply`"]
@@ -184,7 +184,8 @@ fn match_up<DB: Backend>(
     adoption
 }
 
-fn read<C: RoutedConnection>(conn: &mut C) -> QueryResult<Vec<(Version, String)>> {
+/// Reads the versions that Diesel recorded, and when each was run.
+pub(crate) fn read<C: RoutedConnection>(conn: &mut C) -> QueryResult<Vec<(Version, String)>> {
     let engine = conn.engine();
     let run_on = match engine {
         Engine::Mysql => "CAST(run_on AS CHAR)",

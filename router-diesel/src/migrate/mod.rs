@@ -43,6 +43,7 @@
 //! | out of order: pending, though a later one of its app was applied | it runs, with a warning, unless [`Migrator::out_of_order`] refuses it |
 //! | missing: recorded, but not among the migrations | a warning |
 //! | recorded on the database under another alias, as after a rename | nothing runs there before [`Migrator::adopt`] |
+//! | recorded by Diesel's own harness, and nothing of its app by this one | nothing runs there before [`Migrator::adopt`] or [`Migrator::fake`] |
 //! | drift: recorded, but its table is not there | a warning |
 
 mod adopt;

@@ -90,6 +90,11 @@ impl<C: RoutedConnection> Run<'_, C> {
         if !self.is_due(&site, work, &known) {
             return Ok(());
         }
+        // Not even a table is made where it is refused.
+        if let (Work::Migrate, Some(failure)) = (work, self.job.refusal(&known)) {
+            self.report.not_done = self.choose(&site, &known).run;
+            return Err(failure);
+        }
         if self.job.database.read_only {
             let alias = &self.job.database.alias;
             let message = format!("database `{alias}` is `read_only: true`, so no migration may run on it");

@@ -10,7 +10,8 @@ use super::migration::{AnySource, AppMigration};
 use super::record::Stray;
 use super::site::history_of;
 use super::source;
-use super::state::Known;
+use super::state::{Known, Mending, mending};
+use super::version::Version;
 use crate::config::{Config, Database};
 use crate::routing::Routing;
 
@@ -56,8 +57,40 @@ impl<DB: Backend> Job<'_, DB> {
             .collect()
     }
 
-    /// Why nothing may run where there are such records.
+    /// Whether anything of an app is recorded here.
+    fn is_recorded(known: &Known, app: &AppLabel) -> bool {
+        known
+            .records
+            .iter()
+            .any(|record| record.id.app == *app && mending(record, &known.markers) != Mending::NotApplied)
+    }
+
+    /// The versions that Diesel's own harness ran here, of apps of which nothing is recorded. One that is recorded
+    /// for another app was that app's.
+    fn run_by_diesel(&self, known: &Known) -> usize {
+        let is_pending = |version: &Version| {
+            !known.records.iter().any(|record| record.id.version == *version)
+                && self.migrations.iter().any(|migration| {
+                    migration.id.version == *version && !Self::is_recorded(known, &migration.id.app)
+                })
+        };
+        known.diesel.iter().filter(|version| is_pending(version)).count()
+    }
+
+    /// Why nothing may run where it ran before by records that are not this database's own.
     pub(crate) fn refusal(&self, known: &Known) -> Option<Failure> {
+        self.refusal_of_strays(known).or_else(|| {
+            let (alias, count) = (&self.database.alias, self.run_by_diesel(known));
+            let message = format!("Diesel recorded {count} of these migrations on `{alias}`");
+            (count > 0).then(|| {
+                Failure::new(FailureKind::Refused, message)
+                    .on(alias)
+                    .help("`adopt` takes them over, or `fake` records them")
+            })
+        })
+    }
+
+    fn refusal_of_strays(&self, known: &Known) -> Option<Failure> {
         let strays = self.strays(known);
         let other = &strays.first()?.database;
         let alias = &self.database.alias;

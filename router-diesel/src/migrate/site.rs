@@ -4,12 +4,13 @@ use diesel::QueryResult;
 use diesel::connection::CacheSize;
 use router_core::Alias;
 
-use super::MigrationId;
+use super::adopt;
 use super::catalogue::Tables;
 use super::error::Failure;
 use super::journal::{self, Journal};
 use super::record::{self, RecordState, Records};
 use super::state::{Known, Mending, mending};
+use super::{MigrationId, Version};
 use crate::backend::{Access, RoutedConnection};
 use crate::config::{Config, Database, Engine};
 use crate::identity::sqlite_file;
@@ -157,7 +158,15 @@ pub(crate) fn look_only<C: RoutedConnection>(
             Ok(look(conn, remote.as_mut(), &records, &journal).map_err(unreadable)?.known)
         }
         // Nothing is recorded where the records' own database is not there.
-        Some(conn) => Ok(Known { tables: Tables::read(conn).map_err(unreadable)?, ..Known::default() }),
+        Some(conn) => {
+            let tables = Tables::read(conn).map_err(unreadable)?;
+            let diesel = if tables.finds(adopt::TABLE) {
+                diesel_versions(conn).map_err(unreadable)?
+            } else {
+                Vec::new()
+            };
+            Ok(Known { tables, diesel, ..Known::default() })
+        }
         // A new file in the place of a lost one: what is recorded elsewhere counts, and its tables are missing.
         None => match &mut remote {
             Some(remote) => {
@@ -203,7 +212,13 @@ fn look<C: RoutedConnection>(
     let markers = if has_journal { journal.read(conn)? } else { Vec::new() };
     let others =
         if is_beside && has_records && recorded.is_empty() { records.read_others(conn)? } else { Vec::new() };
-    Ok(Looked { known: Known { records: recorded, markers, tables, others }, has_records, has_journal })
+    let diesel = if tables.finds(adopt::TABLE) { diesel_versions(conn)? } else { Vec::new() };
+    let known = Known { records: recorded, markers, tables, others, diesel };
+    Ok(Looked { known, has_records, has_journal })
+}
+
+fn diesel_versions<C: RoutedConnection>(conn: &mut C) -> QueryResult<Vec<Version>> {
+    Ok(adopt::read(conn)?.into_iter().map(|(version, _)| version).collect())
 }
 
 pub(crate) fn open<C: RoutedConnection>(database: &Database, access: Access) -> Result<C, Failure> {

@@ -90,6 +90,8 @@ pub(crate) struct Known {
     pub(crate) tables: Tables,
     /// What is recorded on the database itself under other names, where nothing is under its own.
     pub(crate) others: Vec<Stray>,
+    /// The versions that Diesel's own harness recorded.
+    pub(crate) diesel: Vec<Version>,
 }
 
 /// What a record of an interrupted transaction comes to, by the journal of the database that it ran on.

@@ -8,7 +8,7 @@ use super::plan::{Step, choose};
 use super::run::{self, Work};
 use super::selection::{self, Found, Job, Narrowing};
 use super::site::look_only;
-use super::state::states;
+use super::state::{Known, states};
 use super::{
     AdoptPlan, DatabasePlan, DatabaseStatus, Failure, LintProblem, MigrateError, MigrationId,
     MigrationStatus, Plan, Report, State, Status, Target, Version, adopt, fleet, physical,
@@ -55,8 +55,8 @@ impl<C: RoutedConnection> Migrator<C> {
             let databases = jobs
                 .iter()
                 .map(|job| {
-                    let (migrations, failure) = match self.statuses(job) {
-                        Ok(migrations) => (migrations, None),
+                    let (migrations, failure) = match look_only::<C>(job.database, job.history) {
+                        Ok(known) => (self.statuses_by(job, &known), job.refusal(&known)),
                         Err(failure) => (Vec::new(), Some(failure)),
                     };
                     DatabaseStatus {
@@ -256,8 +256,12 @@ impl<C: RoutedConnection> Migrator<C> {
 
     fn statuses(&self, job: &Job<'_, C::Backend>) -> Result<Vec<MigrationStatus>, Failure> {
         let known = look_only::<C>(job.database, job.history)?;
+        Ok(self.statuses_by(job, &known))
+    }
+
+    fn statuses_by(&self, job: &Job<'_, C::Backend>, known: &Known) -> Vec<MigrationStatus> {
         let engine = job.database.url.engine();
-        Ok(states(engine, &job.migrations, &known, |app| job.has_app(app)))
+        states(engine, &job.migrations, known, |app| job.has_app(app))
     }
 
     fn plan_for(&self, job: &Job<'_, C::Backend>) -> DatabasePlan {

@@ -216,6 +216,17 @@ fn an_existing_diesel_project_is_adopted() {
     }
     world.execute("shop_db", "CREATE TABLE products (id INTEGER PRIMARY KEY)");
 
+    // Nothing that Diesel ran is run again, and nothing is written where it is refused.
+    let error = world.migrator().database("shop_db").migrate().unwrap_err();
+    assert_eq!(error.kind(), FailureKind::Refused);
+    let text = error.to_string();
+    for part in ["Diesel recorded 1 of these migrations on `shop_db`", "`adopt` takes them over, or `fake` records them"] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    assert_eq!(world.migrator().plan().unwrap().databases[2].failures.len(), 1);
+    assert!(told(&world.migrator().status().unwrap())[2].ends_with("Refused"));
+    assert!(world.migrator().database("default").migrate().is_ok());
+
     let migrator = world.migrator();
     let plan = migrator.adopt().unwrap();
     assert_eq!(plan.databases.len(), 1);
