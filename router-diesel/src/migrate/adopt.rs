@@ -37,7 +37,7 @@ pub struct AdoptPlan<'a, C: RoutedConnection> {
 pub struct DatabaseAdoption {
     /// The database.
     pub database: Alias,
-    /// The name by which this database recorded them; nothing where Diesel's own harness did.
+    /// The name under which they were recorded, its own where they are kept in another place now; nothing where Diesel's own harness did.
     pub from: Option<Alias>,
     /// What would be recorded, in version order.
     pub adopted: Vec<Adopted>,
@@ -120,10 +120,9 @@ fn database<C: RoutedConnection>(job: &Job<'_, C::Backend>) -> Result<Option<Dat
     let Some(mut conn) = open_existing::<C>(job.database)? else { return Ok(None) };
     let unreadable =
         |error| Failure::unreadable(&job.database.alias, &format!("cannot read the table `{TABLE}`"), &error);
-    let known = look_only::<C>(job.database, job.history)?;
-    let strays = job.strays(&known);
-    if let Some(first) = strays.first() {
-        return Ok(Some(DatabaseAdoption::renamed(job, &first.database, &strays)));
+    let known = look_only::<C>(job)?;
+    if let Some(first) = known.others.first() {
+        return Ok(Some(DatabaseAdoption::renamed(job, &first.database, &known.others)));
     }
     if !Tables::read(&mut conn).map_err(unreadable)?.finds(TABLE) {
         return Ok(None);
@@ -141,13 +140,16 @@ fn database<C: RoutedConnection>(job: &Job<'_, C::Backend>) -> Result<Option<Dat
 
 impl DatabaseAdoption {
     /// The records of the same database by another name.
-    fn renamed<DB: Backend>(job: &Job<'_, DB>, from: &Alias, strays: &[&Stray]) -> Self {
-        let adopted = strays.iter().filter(|stray| stray.database == *from);
+    fn renamed<DB: Backend>(job: &Job<'_, DB>, from: &Alias, strays: &[Stray]) -> Self {
         Self {
             database: job.database.alias.clone(),
             from: Some(from.clone()),
-            adopted: adopted
-                .map(|stray| Adopted { migration: stray.id.clone(), run_on: stray.applied_at.clone() })
+            adopted: strays
+                .iter()
+                .map(|stray| Adopted {
+                    migration: stray.record.id.clone(),
+                    run_on: stray.record.applied_at.clone(),
+                })
                 .collect(),
             known: Vec::new(),
             unknown: Vec::new(),

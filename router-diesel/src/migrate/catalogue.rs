@@ -65,6 +65,11 @@ impl Tables {
         self.names.insert(name);
     }
 
+    /// Whether there is any table but the router's own.
+    pub(crate) fn has_others(&self) -> bool {
+        self.names.iter().any(|name| !name.starts_with("__dbrouter_"))
+    }
+
     /// Whether a statement that names this table without a schema finds it.
     pub(crate) fn finds(&self, name: &str) -> bool {
         self.visible.contains(&self.fold(name))

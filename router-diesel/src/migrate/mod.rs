@@ -42,7 +42,7 @@
 //! | changed: edited after it was applied | nothing runs there, unless [`Migrator::changed`] allows it |
 //! | out of order: pending, though a later one of its app was applied | it runs, with a warning, unless [`Migrator::out_of_order`] refuses it |
 //! | missing: recorded, but not among the migrations | a warning |
-//! | recorded on the database under another alias, as after a rename | nothing runs there before [`Migrator::adopt`] |
+//! | recorded under another alias, as after a rename, or where `migration_history` does not say | nothing runs there before [`Migrator::adopt`] |
 //! | recorded by Diesel's own harness, and nothing of its app by this one | nothing runs there before [`Migrator::adopt`] or [`Migrator::fake`] |
 //! | drift: recorded, but its table is not there | a warning |
 
@@ -66,6 +66,7 @@ mod source;
 mod sql;
 mod state;
 mod step;
+mod stray;
 mod verbs;
 mod version;
 

@@ -132,3 +132,8 @@ fn ask<C: RoutedConnection>(database: &Database) -> Option<Physical> {
     let mut conn = open_existing::<C>(database).ok()??;
     identity::of(&mut conn, &database.url).ok().map(Physical::Server)
 }
+
+/// Whether two aliases lead to one database; not where one does not answer.
+pub(crate) fn is_one<C: RoutedConnection>(a: &Database, b: &Database) -> bool {
+    a.url.engine() == b.url.engine() && ask::<C>(a).is_some_and(|a| ask::<C>(b) == Some(a))
+}

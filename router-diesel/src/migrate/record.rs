@@ -56,12 +56,14 @@ pub(crate) struct Record {
     pub(crate) duration: Option<Duration>,
 }
 
-/// What was recorded on a database while it went by another name.
+/// What was recorded of a database under another name, or in another place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Stray {
+    /// The database that it was recorded for.
     pub(crate) database: Alias,
-    pub(crate) id: MigrationId,
-    pub(crate) applied_at: String,
+    /// The database that keeps it.
+    pub(crate) place: Alias,
+    pub(crate) record: Record,
 }
 
 /// The records of one database, wherever they are kept.
@@ -137,30 +139,19 @@ impl Records {
         Ok(records)
     }
 
-    /// Reads what is recorded as applied under other names than this database's.
-    pub(crate) fn read_others<C: RoutedConnection>(&self, conn: &mut C) -> QueryResult<Vec<Stray>> {
-        let applied_at = as_text(self.engine, "applied_at");
-        let columns = [self.column(), "app", "version", "name", &applied_at];
+    /// The names for which anything of these apps is recorded.
+    pub(crate) fn names<C: RoutedConnection>(
+        engine: Engine,
+        conn: &mut C,
+        apps: &[&AppLabel],
+    ) -> QueryResult<Vec<Alias>> {
+        let apps: Vec<_> = apps.iter().map(|app| quoted(engine, app.as_str())).collect();
+        let column = database_column(engine);
         let sql = format!(
-            "SELECT {} AS value FROM {TABLE} WHERE {} <> {} AND state = 'applied'",
-            joined(self.engine, &columns),
-            self.column(),
-            quoted(self.engine, self.database.as_str()),
+            "SELECT DISTINCT {column} AS value FROM {TABLE} WHERE app IN ({}) ORDER BY 1",
+            apps.join(", ")
         );
-        let rows = conn.texts(&sql)?;
-        let strays = rows.into_iter().flatten().filter_map(|row| {
-            let mut fields = row.split(SEPARATOR);
-            Some(Stray {
-                database: Alias::new(fields.next()?),
-                id: MigrationId::new(
-                    AppLabel::new(fields.next()?),
-                    Version::new(fields.next()?),
-                    fields.next()?,
-                ),
-                applied_at: fields.next()?.to_owned(),
-            })
-        });
-        Ok(strays.collect())
+        Ok(conn.texts(&sql)?.into_iter().flatten().map(Alias::new).collect())
     }
 
     /// Writes a row that must not be there yet. Another process that writes the same waits for this one.

@@ -86,7 +86,7 @@ impl<C: RoutedConnection> Run<'_, C> {
             return Ok(());
         }
         let mut site = Site::<C>::open(self.job.database, self.job.history)?;
-        let known = site.look()?;
+        let known = site.look_about(self.job)?;
         if !self.is_due(&site, work, &known) {
             return Ok(());
         }
@@ -107,7 +107,7 @@ impl<C: RoutedConnection> Run<'_, C> {
             let database = &self.job.database.alias;
             self.manner.tell(Event::Mended { database, migration, applied });
         })?;
-        let known = site.look()?;
+        let known = site.look_about(self.job)?;
         site.prepare()?;
         let done = self.act(&mut site, &mut lock, work, &known);
         if site.remote.is_some() && site.is_transactional() && done.is_ok() {
@@ -327,18 +327,36 @@ impl<C: RoutedConnection> Run<'_, C> {
         rows: &[(MigrationId, String)],
     ) -> Result<(), Failure> {
         let engine = site.engine();
+        let mut moved = Vec::new();
         for (id, run_on) in rows {
             let is_known =
                 known.records.iter().any(|record| record.id.app == id.app && record.id.version == id.version);
             if is_known {
                 continue;
             }
-            let checksum = self.find(id).and_then(|migration| migration.checksum(engine)).map(str::to_owned);
+            let stray = known
+                .others
+                .iter()
+                .find(|stray| stray.record.id.app == id.app && stray.record.id.version == id.version);
+            let checksum = match stray {
+                Some(stray) => stray.record.checksum.clone(),
+                None => self.find(id).and_then(|it| it.checksum(engine)).map(str::to_owned),
+            };
+            let state = match stray.map(|stray| stray.record.state) {
+                None | Some(RecordState::Applied) => RecordState::Applied,
+                // What became of it is not known by this name.
+                Some(_) => RecordState::Dirty,
+            };
             let (records, conn) = site.books();
             records
-                .insert_at(conn, id, checksum.as_deref(), RecordState::Applied, Some(run_on))
+                .insert_at(conn, id, checksum.as_deref(), state, Some(run_on))
                 .map_err(|error| unrecorded(&self.job.database.alias, id, &error))?;
+            moved.extend(stray);
             self.did(id, Action::Recorded);
+        }
+        // Only once all are where they belong.
+        for stray in moved {
+            site.forget(self.job, stray)?;
         }
         Ok(())
     }

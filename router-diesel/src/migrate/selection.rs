@@ -1,7 +1,7 @@
 //! Which databases and apps a call is about.
 
 use diesel::backend::Backend;
-use router_core::{Alias, AppLabel, Hints, Model};
+use router_core::{AppLabel, Hints, Model};
 use rustc_hash::FxHashMap;
 
 use super::error::{Failure, FailureKind, MigrateError};
@@ -31,6 +31,7 @@ pub(crate) struct Found<DB: Backend> {
 /// A database, and the migrations that belong on it.
 pub(crate) struct Job<'a, DB: Backend> {
     pub(crate) config: &'a Config,
+    pub(crate) routing: &'a Routing,
     pub(crate) database: &'a Database,
     pub(crate) history: &'a Database,
     pub(crate) apps: Vec<&'a AppLabel>,
@@ -43,18 +44,16 @@ impl<DB: Backend> Job<'_, DB> {
         self.apps.contains(&app)
     }
 
-    /// What was recorded here for its own apps while it went by another name: the alias was renamed, or
-    /// `migrate_to` was added. To run all of it again would be wrong.
-    pub(crate) fn strays<'k>(&self, known: &'k Known) -> Vec<&'k Stray> {
-        let is_kept_here = |alias: &Alias| {
-            let database = self.config.database(alias.as_str());
-            database.is_some_and(|database| history_of(self.config, database).alias == self.database.alias)
-        };
-        known
-            .others
-            .iter()
-            .filter(|stray| self.has_app(&stray.id.app) && !is_kept_here(&stray.database))
-            .collect()
+    /// The apps of which nothing is recorded, though there are migrations.
+    pub(crate) fn unrecorded(&self, known: &Known) -> Vec<&AppLabel> {
+        let has_migrations = |app: &AppLabel| self.migrations.iter().any(|it| it.id.app == *app);
+        let apps = self.apps.iter().copied();
+        apps.filter(|app| has_migrations(app) && !Self::is_recorded(known, app)).collect()
+    }
+
+    /// Whether a database migrates an app by its own name.
+    pub(crate) fn migrates(&self, database: &Database, app: &AppLabel) -> bool {
+        may_migrate(database) && is_allowed(self.routing, database, app)
     }
 
     /// Whether anything of an app is recorded here.
@@ -91,18 +90,20 @@ impl<DB: Backend> Job<'_, DB> {
     }
 
     fn refusal_of_strays(&self, known: &Known) -> Option<Failure> {
-        let strays = self.strays(known);
-        let other = &strays.first()?.database;
+        let Stray { database: other, place, .. } = known.others.first()?;
         let alias = &self.database.alias;
+        let place_named = if place == alias { "it".to_owned() } else { format!("`{place}`") };
         let message = format!(
-            "nothing is recorded for `{alias}`, but {} migrations of its apps are recorded on it for `{other}`",
-            strays.len()
+            "nothing is recorded for `{alias}`, but {} migrations of its apps are recorded on {place_named} for \
+             `{other}`",
+            known.others.len()
         );
-        Some(
-            Failure::new(FailureKind::Refused, message)
-                .on(alias)
-                .help(format!("if `{alias}` is what `{other}` was, take the records over by `adopt`")),
-        )
+        let help = if other == alias {
+            format!("its records are kept on `{}` now; move them there by `adopt`", self.history.alias)
+        } else {
+            format!("if `{alias}` is what `{other}` was, take the records over by `adopt`")
+        };
+        Some(Failure::new(FailureKind::Refused, message).on(alias).help(help))
     }
 }
 
@@ -166,15 +167,13 @@ impl Narrowing {
         routing: &'a Routing,
         found: &'a Found<DB>,
     ) -> Vec<Job<'a, DB>> {
-        let (config, chain) = (routing.config(), routing.chain());
+        let config = routing.config();
         let mut jobs = Vec::new();
         for database in &config.databases {
             if !may_migrate(database) || !self.has_database(config, database) {
                 continue;
             }
-            let allowed = |app: &AppLabel| {
-                chain.migration_allowed(&database.alias, &Model::of(app, None), &Hints::default())
-            };
+            let allowed = |app: &AppLabel| is_allowed(routing, database, app);
             let apps: Vec<&AppLabel> = config
                 .apps
                 .iter()
@@ -187,10 +186,22 @@ impl Narrowing {
             let mut migrations: Vec<_> =
                 apps.iter().filter_map(|app| found.apps.get(*app)).flatten().collect();
             migrations.sort_by(|a, b| a.id.order().cmp(&b.id.order()));
-            jobs.push(Job { config, database, history: history_of(config, database), apps, migrations });
+            jobs.push(Job {
+                config,
+                routing,
+                database,
+                history: history_of(config, database),
+                apps,
+                migrations,
+            });
         }
         jobs
     }
+}
+
+/// Whether the routers let an app's migrations run on a database.
+fn is_allowed(routing: &Routing, database: &Database, app: &AppLabel) -> bool {
+    routing.chain().migration_allowed(&database.alias, &Model::of(app, None), &Hints::default())
 }
 
 /// Reads every managed app's migrations, and every problem with them.

@@ -4,13 +4,14 @@ use diesel::QueryResult;
 use diesel::connection::CacheSize;
 use router_core::Alias;
 
-use super::adopt;
 use super::catalogue::Tables;
 use super::error::Failure;
 use super::journal::{self, Journal};
-use super::record::{self, RecordState, Records};
+use super::record::{self, RecordState, Records, Stray};
+use super::selection::Job;
 use super::state::{Known, Mending, mending};
 use super::{MigrationId, Version};
+use super::{adopt, stray};
 use crate::backend::{Access, RoutedConnection};
 use crate::config::{Config, Database, Engine};
 use crate::identity::sqlite_file;
@@ -86,6 +87,29 @@ impl<C: RoutedConnection> Site<C> {
         Ok(known.known)
     }
 
+    /// The same, with what is recorded where it does not belong.
+    pub(crate) fn look_about(&mut self, job: &Job<'_, C::Backend>) -> Result<Known, Failure> {
+        let mut known = self.look()?;
+        known.others = stray::find(job, &known, &mut self.conn, self.remote.as_mut())
+            .map_err(|error| Failure::unreadable(&self.database, "cannot read the state", &error))?;
+        Ok(known)
+    }
+
+    /// Takes away what was recorded where it did not belong.
+    pub(crate) fn forget(&mut self, job: &Job<'_, C::Backend>, stray: &Stray) -> Result<(), Failure> {
+        let Some(place) = job.config.database(stray.place.as_str()) else { return Ok(()) };
+        let records = Records { database: stray.database.clone(), engine: place.url.engine() };
+        let deleted = if stray.place == self.database {
+            records.delete(&mut self.conn, &stray.record.id)
+        } else if stray.place == self.history {
+            let (_, conn) = self.books();
+            records.delete(conn, &stray.record.id)
+        } else {
+            records.delete(&mut open::<C>(place, Access::ReadWrite)?, &stray.record.id)
+        };
+        deleted.map_err(|error| Failure::unreadable(&stray.place, "cannot take a record away", &error))
+    }
+
     /// Makes the tables that records need. It runs under the lock.
     pub(crate) fn prepare(&mut self) -> Result<(), Failure> {
         if !self.has_records {
@@ -144,16 +168,14 @@ impl<C: RoutedConnection> Site<C> {
 
 /// Reads what is recorded of a database and which tables it has, and writes nothing: a file of SQLite that is not
 /// there is not made.
-pub(crate) fn look_only<C: RoutedConnection>(
-    database: &Database,
-    history: &Database,
-) -> Result<Known, Failure> {
+pub(crate) fn look_only<C: RoutedConnection>(job: &Job<'_, C::Backend>) -> Result<Known, Failure> {
+    let (database, history) = (job.database, job.history);
     let records = Records { database: database.alias.clone(), engine: history.url.engine() };
     let journal = Journal { database: database.alias.clone(), engine: database.url.engine() };
     let mut conn = open_existing::<C>(database)?;
     let mut remote = if history.alias == database.alias { None } else { open_existing::<C>(history)? };
     let unreadable = |error| Failure::unreadable(&database.alias, "cannot read the state", &error);
-    match &mut conn {
+    let mut known = match &mut conn {
         Some(conn) if remote.is_some() || history.alias == database.alias => {
             Ok(look(conn, remote.as_mut(), &records, &journal).map_err(unreadable)?.known)
         }
@@ -180,7 +202,11 @@ pub(crate) fn look_only<C: RoutedConnection>(
             }
             None => Ok(Known::default()),
         },
+    }?;
+    if let Some(conn) = &mut conn {
+        known.others = stray::find(job, &known, conn, remote.as_mut()).map_err(unreadable)?;
     }
+    Ok(known)
 }
 
 struct Looked {
@@ -197,7 +223,6 @@ fn look<C: RoutedConnection>(
 ) -> QueryResult<Looked> {
     let tables = Tables::read(conn)?;
     let has_journal = tables.finds(journal::TABLE);
-    let is_beside = remote.is_none();
     // The journal is read after the records: what it says of a transaction is final once the lock is held.
     let (has_records, recorded) = match remote {
         Some(remote) => {
@@ -210,10 +235,8 @@ fn look<C: RoutedConnection>(
         }
     };
     let markers = if has_journal { journal.read(conn)? } else { Vec::new() };
-    let others =
-        if is_beside && has_records && recorded.is_empty() { records.read_others(conn)? } else { Vec::new() };
     let diesel = if tables.finds(adopt::TABLE) { diesel_versions(conn)? } else { Vec::new() };
-    let known = Known { records: recorded, markers, tables, others, diesel };
+    let known = Known { records: recorded, markers, tables, others: Vec::new(), diesel };
     Ok(Looked { known, has_records, has_journal })
 }
 

@@ -88,7 +88,7 @@ pub(crate) struct Known {
     pub(crate) records: Vec<Record>,
     pub(crate) markers: Vec<Marker>,
     pub(crate) tables: Tables,
-    /// What is recorded on the database itself under other names, where nothing is under its own.
+    /// What is recorded under other names or in other places of apps of which nothing is recorded where it belongs.
     pub(crate) others: Vec<Stray>,
     /// The versions that Diesel's own harness recorded.
     pub(crate) diesel: Vec<Version>,

@@ -55,7 +55,7 @@ impl<C: RoutedConnection> Migrator<C> {
             let databases = jobs
                 .iter()
                 .map(|job| {
-                    let (migrations, failure) = match look_only::<C>(job.database, job.history) {
+                    let (migrations, failure) = match look_only::<C>(job) {
                         Ok(known) => (self.statuses_by(job, &known), job.refusal(&known)),
                         Err(failure) => (Vec::new(), Some(failure)),
                     };
@@ -255,7 +255,7 @@ impl<C: RoutedConnection> Migrator<C> {
     }
 
     fn statuses(&self, job: &Job<'_, C::Backend>) -> Result<Vec<MigrationStatus>, Failure> {
-        let known = look_only::<C>(job.database, job.history)?;
+        let known = look_only::<C>(job)?;
         Ok(self.statuses_by(job, &known))
     }
 
@@ -273,7 +273,7 @@ impl<C: RoutedConnection> Migrator<C> {
             warnings: Vec::new(),
         };
         let engine = job.database.url.engine();
-        match look_only::<C>(job.database, job.history) {
+        match look_only::<C>(job) {
             Ok(known) => {
                 let statuses = states(engine, &job.migrations, &known, |app| job.has_app(app));
                 let choice =
@@ -312,7 +312,7 @@ impl<C: RoutedConnection> Migrator<C> {
             if !problems.iter().any(|problem| problem.databases.contains(alias)) {
                 continue;
             }
-            let Ok(known) = look_only::<C>(job.database, job.history) else { continue };
+            let Ok(known) = look_only::<C>(job) else { continue };
             for problem in &mut problems {
                 let is_recorded = known.records.iter().any(|record| {
                     record.id.app == problem.app && Some(&record.id.version) == problem.version.as_ref()

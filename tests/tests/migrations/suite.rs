@@ -271,6 +271,76 @@ fn a_renamed_database_is_not_migrated_again() {
 }
 
 #[test]
+fn records_that_are_elsewhere_by_now_are_found_and_moved() {
+    const APART: &str = ", migrate_to: blog_admin, migration_history: default";
+    const KEPT: &str = ", migration_history: default";
+    const SENT: &str = ", migrate_to: blog_admin";
+    for (before, after, from, place) in [
+        // The history is shared before and after.
+        (("blog_db:", KEPT), ("posts_db:", KEPT), "blog_db", "`default`"),
+        (("blog_db:", KEPT), ("blog_db:", APART), "blog_db", "`default`"),
+        (("blog_db:", APART), ("blog_db:", KEPT), "blog_admin", "`default`"),
+        // Out of the database itself, and back into it.
+        (("blog_db:", ""), ("blog_db:", KEPT), "blog_db", "it"),
+        (("blog_db:", ""), ("blog_db:", APART), "blog_db", "it"),
+        (("blog_db:", KEPT), ("blog_db:", ""), "blog_db", "`default`"),
+        (("blog_db:", APART), ("blog_db:", SENT), "blog_admin", "`default`"),
+        (("blog_db:", APART), ("blog_db:", ""), "blog_admin", "`default`"),
+    ] {
+        let Some(mut world) = world("") else { return };
+        let case = format!("{before:?} to {after:?} on {:?}", world.engine);
+        world.project();
+        let yaml = world.yaml.clone();
+        let file = |(name, keys): (&str, &str)| yaml.replace("blog_db:", name).replace(APART, keys);
+        world.yaml = file(before);
+        world.rebuilt(|builder| builder).migrator().migrate().unwrap();
+        world.yaml = file(after);
+        let changed = world.rebuilt(|builder| builder);
+        let migrator = changed.migrator();
+
+        let error = migrator.migrate().expect_err(&case);
+        assert_eq!(error.kind(), FailureKind::Refused, "{case}: {error}");
+        let part = format!("2 migrations of its apps are recorded on {place} for `{from}`");
+        assert!(error.to_string().contains(&part), "{case}: {error}");
+        let plan = migrator.plan().unwrap();
+        assert_eq!(plan.databases.iter().map(|it| it.failures.len()).sum::<usize>(), 1, "{case}");
+        assert_eq!(
+            told(&migrator.status().unwrap()).iter().filter(|told| told.ends_with("Refused")).count(),
+            1,
+            "{case}"
+        );
+
+        let plan = migrator.adopt().unwrap();
+        assert_eq!(plan.databases[0].from.as_ref().unwrap(), from, "{case}");
+        assert_eq!(plan.apply().unwrap().done(), 2, "{case}");
+        assert_eq!(migrator.migrate().unwrap().done(), 0, "{case}");
+        assert!(migrator.status().unwrap().is_clean(), "{case}");
+        assert!(migrator.adopt().unwrap().is_empty(), "{case}");
+        // They were moved, not copied.
+        let mut blog = 0;
+        for alias in ["default", "blog_db"] {
+            if world.tables(alias).contains("__dbrouter_migrations") {
+                blog += world.records(alias).iter().filter(|record| record.contains(" blog ")).count();
+            }
+        }
+        assert_eq!(blog, 2, "{case}");
+    }
+}
+
+#[test]
+fn an_app_that_moves_to_another_database_runs_there_in_spite_of_a_shared_history() {
+    let Some(mut world) = world("") else { return };
+    world.project();
+    world.yaml = world.yaml.replace("apps: [shop, legacy] }", "apps: [shop, legacy], migration_history: default }");
+    world.rebuilt(|builder| builder).migrator().migrate().unwrap();
+    world.yaml = world.yaml.replace(", apps: [blog], migrate_to: blog_admin, migration_history: default", "").replace("[shop, legacy]", "[shop, legacy, blog]");
+    let report = world.rebuilt(|builder| builder).migrator().migrate().unwrap();
+    assert_eq!(report.done(), 2);
+    let shop = world.tables("shop_db");
+    assert!(shop.contains("comments posts"), "{shop}");
+}
+
+#[test]
 fn a_record_elsewhere_is_mended_after_a_crash() {
     let Some(world) = world("") else { return };
     if world.engine == Engine::MariaDb {

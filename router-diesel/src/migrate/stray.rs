@@ -1,0 +1,112 @@
+//! Records that are not where they belong: the alias was renamed, or `migrate_to` or `migration_history` changed.
+
+use diesel::QueryResult;
+use router_core::{Alias, AppLabel};
+
+use super::catalogue::Tables;
+use super::journal;
+use super::physical::is_one;
+use super::record::{self, Records, Stray};
+use super::selection::Job;
+use super::site::open_existing;
+use super::state::Known;
+use crate::backend::RoutedConnection;
+use crate::config::{Database, Engine};
+
+/// Where records are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Where the records belong.
+    Right,
+    /// On the database that is migrated, though its records belong elsewhere.
+    Own,
+    /// On a database that the file does not name as theirs any more.
+    Former,
+}
+
+/// Looks for records of the apps of which nothing is recorded where it belongs: to run all of it again would be
+/// wrong. All that are found are of one name and place.
+pub(crate) fn find<C: RoutedConnection>(
+    job: &Job<'_, C::Backend>,
+    known: &Known,
+    conn: &mut C,
+    remote: Option<&mut C>,
+) -> QueryResult<Vec<Stray>> {
+    let apps = job.unrecorded(known);
+    if apps.is_empty() {
+        return Ok(Vec::new());
+    }
+    let has_tables = known.tables.has_others();
+    let right = if remote.is_some() { Place::Own } else { Place::Right };
+    if let Some(remote) = remote {
+        let strays = look_in(job, &apps, remote, job.history, Place::Right, has_tables)?;
+        if !strays.is_empty() {
+            return Ok(strays);
+        }
+    }
+    let strays = look_in(job, &apps, conn, job.database, right, has_tables)?;
+    if !strays.is_empty() {
+        return Ok(strays);
+    }
+    // The file does not say where its records were: the journal tells that they were elsewhere.
+    let was_elsewhere = job.database.url.engine() == Engine::Mysql || known.tables.finds(journal::TABLE);
+    if !has_tables || !known.records.is_empty() || !was_elsewhere {
+        return Ok(Vec::new());
+    }
+    for place in &job.config.databases {
+        let is_looked_at = place.alias == job.database.alias || place.alias == job.history.alias;
+        if is_looked_at || place.replica_of.is_some() {
+            continue;
+        }
+        // One that is not reached tells nothing.
+        let Ok(Some(mut conn)) = open_existing::<C>(place) else { continue };
+        let strays = look_in(job, &apps, &mut conn, place, Place::Former, has_tables)?;
+        if !strays.is_empty() {
+            return Ok(strays);
+        }
+    }
+    Ok(Vec::new())
+}
+
+fn look_in<C: RoutedConnection>(
+    job: &Job<'_, C::Backend>,
+    apps: &[&AppLabel],
+    conn: &mut C,
+    database: &Database,
+    place: Place,
+    has_tables: bool,
+) -> QueryResult<Vec<Stray>> {
+    if !Tables::read(conn)?.finds(record::TABLE) {
+        return Ok(Vec::new());
+    }
+    let engine = database.url.engine();
+    let is_shared = database.alias != job.database.alias;
+    for name in Records::names(engine, conn, apps)? {
+        let apps: Vec<&AppLabel> = apps
+            .iter()
+            .copied()
+            .filter(|app| match job.config.database(name.as_str()) {
+                Some(other) if other.alias == job.database.alias => place != Place::Right,
+                Some(other) => !job.migrates(other, app) && is_same::<C>(job, other),
+                // Of a database that is gone, perhaps: a new one has no tables yet.
+                None => place != Place::Former && (!is_shared || has_tables),
+            })
+            .collect();
+        let records = Records { database: Alias::new(name.as_str()), engine };
+        let strays: Vec<Stray> = records
+            .read(conn)?
+            .into_iter()
+            .filter(|record| apps.contains(&&record.id.app))
+            .map(|record| Stray { database: name.clone(), place: database.alias.clone(), record })
+            .collect();
+        if !strays.is_empty() {
+            return Ok(strays);
+        }
+    }
+    Ok(Vec::new())
+}
+
+fn is_same<C: RoutedConnection>(job: &Job<'_, C::Backend>, other: &Database) -> bool {
+    let is_sent = |from: &Database, to: &Database| from.migrate_to.as_ref() == Some(&to.alias);
+    is_sent(other, job.database) || is_sent(job.database, other) || is_one::<C>(job.database, other)
+}
