@@ -327,35 +327,39 @@ impl<C: RoutedConnection> Run<'_, C> {
         rows: &[(MigrationId, String)],
     ) -> Result<(), Failure> {
         let engine = site.engine();
-        let mut moved = Vec::new();
-        for (id, run_on) in rows {
-            let is_known =
-                known.records.iter().any(|record| record.id.app == id.app && record.id.version == id.version);
-            if is_known {
-                continue;
+        let is_of = |of: &MigrationId, id: &MigrationId| of.app == id.app && of.version == id.version;
+        let rows: Vec<_> = rows
+            .iter()
+            .filter(|(id, _)| !known.records.iter().any(|record| is_of(&record.id, id)))
+            .map(|(id, run_on)| (id, run_on, known.others.iter().find(|stray| is_of(&stray.record.id, id))))
+            .collect();
+        // All or none: an app of which some are recorded here is not looked for elsewhere any more.
+        let mut last = None;
+        let (records, conn) = site.books();
+        let recorded = conn.transaction(|conn| {
+            for (id, run_on, stray) in &rows {
+                last = Some(*id);
+                let checksum = match stray {
+                    Some(stray) => stray.record.checksum.as_deref(),
+                    None => self.find(id).and_then(|migration| migration.checksum(engine)),
+                };
+                let state = match stray.map(|stray| stray.record.state) {
+                    None | Some(RecordState::Applied) => RecordState::Applied,
+                    // What became of it is not known by this name.
+                    Some(_) => RecordState::Dirty,
+                };
+                records.insert_at(conn, id, checksum, state, Some(run_on))?;
             }
-            let stray = known
-                .others
-                .iter()
-                .find(|stray| stray.record.id.app == id.app && stray.record.id.version == id.version);
-            let checksum = match stray {
-                Some(stray) => stray.record.checksum.clone(),
-                None => self.find(id).and_then(|it| it.checksum(engine)).map(str::to_owned),
-            };
-            let state = match stray.map(|stray| stray.record.state) {
-                None | Some(RecordState::Applied) => RecordState::Applied,
-                // What became of it is not known by this name.
-                Some(_) => RecordState::Dirty,
-            };
-            let (records, conn) = site.books();
-            records
-                .insert_at(conn, id, checksum.as_deref(), state, Some(run_on))
-                .map_err(|error| unrecorded(&self.job.database.alias, id, &error))?;
-            moved.extend(stray);
+            Ok(())
+        });
+        if let (Err(error), Some(id)) = (recorded, last) {
+            return Err(unrecorded(&self.job.database.alias, id, &error));
+        }
+        for (id, ..) in &rows {
             self.did(id, Action::Recorded);
         }
         // Only once all are where they belong.
-        for stray in moved {
+        for stray in rows.iter().filter_map(|(.., stray)| *stray) {
             site.forget(self.job, stray)?;
         }
         Ok(())

@@ -328,6 +328,26 @@ fn records_that_are_elsewhere_by_now_are_found_and_moved() {
 }
 
 #[test]
+fn what_is_in_doubt_stays_in_doubt_when_it_is_moved() {
+    let Some(world) = world("") else { return };
+    world.project();
+    world.migrator().migrate().unwrap();
+    world.execute("shop_db", "UPDATE __dbrouter_migrations SET state = 'running' WHERE version = '20240103000000'");
+    let renamed = world.with("shop_db:", "store:");
+    let migrator = renamed.migrator();
+
+    let plan = migrator.adopt().unwrap();
+    assert_eq!(plan.apply().unwrap().done(), 2);
+    assert_eq!(
+        world.records("shop_db"),
+        ["store shop 20240102000000 applied", "store shop 20240103000000 dirty"]
+    );
+    assert_eq!(migrator.migrate().unwrap_err().kind(), FailureKind::Refused);
+    migrator.resolve("shop", "20240103000000", Resolution::Applied).unwrap();
+    assert!(migrator.status().unwrap().is_clean());
+}
+
+#[test]
 fn an_app_that_moves_to_another_database_runs_there_in_spite_of_a_shared_history() {
     let Some(mut world) = world("") else { return };
     world.project();
