@@ -323,12 +323,30 @@ fn seeds_are_sown_once() {
     blog_db: nothing to sow, 1 sown before; changed since and not sown again: `blog/02_comments.sql` (put what is new into a new file)
     --- stderr
     "#);
-    assert_shown!(show(&world, ["seed", "--seeds", "HERE"], "none"), @r#"
+    std::fs::create_dir(world.path("empty")).unwrap();
+    assert_shown!(show(&world, ["seed", "--seeds", "HERE"], "empty"), @r#"
     exit: 0
     --- stdout
     --- stderr
     there is nothing to do
     "#);
+}
+
+#[test]
+fn a_folder_of_seeds_that_is_not_there_is_told_before_anything_is_done() {
+    let world = World::migrated();
+    assert_shown!(show(&world, ["seed", "--seeds", "HERE"], "none"), @r#"
+    exit: 2
+    --- stdout
+    --- stderr
+    error: `--seeds FOLDER/none` names no folder that is there; correct it, or leave it out for `seeds`
+    "#);
+    for command in ["setup", "reset"] {
+        let said = show(&world, [command, "--seeds", "HERE"], "none");
+        assert!(said.contains("names no folder"), "{said}");
+        assert!(!world.path("default.sqlite3").exists(), "{said}");
+    }
+    assert_eq!(world.run(["seed"]).exit, Exit::Fine);
 }
 
 #[test]
