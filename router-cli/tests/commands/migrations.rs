@@ -300,6 +300,23 @@ fn diesels_own_records_are_shown_and_then_taken_over() {
 }
 
 #[test]
+fn a_changed_migration_keeps_others_from_running_and_can_be_rolled_back() {
+    let world = World::migrated();
+    assert_eq!(world.run(["migrate", "-d", "blog_db"]).exit, Exit::Fine);
+    world.migration("blog/2_comments", "CREATE TABLE comments (id BIGINT);", "DROP TABLE comments;");
+    world.migration("blog/3_more", "CREATE TABLE posts_more (id INTEGER);", "DROP TABLE posts_more;");
+    assert_eq!(world.run(["status", "-d", "blog_db"]).exit, Exit::Fine);
+    assert_eq!(world.run(["status", "-d", "blog_db", "--check"]).exit, Exit::Found);
+    assert_eq!(world.run(["migrate", "-d", "blog_db"]).exit, Exit::Failed);
+    assert_eq!(world.run(["redo", "-d", "blog_db"]).exit, Exit::Fine);
+    world.migration("blog/2_comments", "CREATE TABLE comments (id TEXT);", "DROP TABLE comments;");
+    assert_eq!(world.run(["migrate", "-d", "blog_db"]).exit, Exit::Failed);
+    assert_eq!(world.run(["rollback", "-d", "blog_db"]).exit, Exit::Fine);
+    assert_eq!(world.run(["migrate", "-d", "blog_db"]).exit, Exit::Fine);
+    assert_eq!(world.run(["status", "-d", "blog_db", "--check"]).exit, Exit::Fine);
+}
+
+#[test]
 fn a_migration_that_nobody_has_written_does_not_run() {
     let world = World::migrated();
     assert_eq!(world.run(["new", "shop", "orders"]).exit, Exit::Fine);
