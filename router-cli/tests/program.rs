@@ -32,6 +32,44 @@ fn the_file_is_where_most_projects_have_it() {
 }
 
 #[test]
+fn folders_of_migrations_that_are_no_apps_are_told() {
+    let folder = folder();
+    let make = |name: &str| {
+        let place = folder.path().join("migrations").join(name);
+        std::fs::create_dir_all(&place).unwrap();
+        std::fs::write(place.join("up.sql"), "SELECT 1;").unwrap();
+    };
+    let check = || {
+        let output = dbrouter(&folder).args(["check"]).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    make("blog/1_posts");
+    make(".git/1_x");
+    assert_eq!(check(), "config/databases.yml is sound: 2 databases, 1 app\n");
+    make("blgo/2_tags");
+    make("2024-03-01-120000_create_users");
+    make("warehouse/1_items");
+    assert_eq!(
+        check(),
+        "note[StrayFolder]: `migrations/2024-03-01-120000_create_users` is the folder of no app: no migration in it is run
+help: move it to `migrations/<app>/2024-03-01-120000_create_users`
+
+note[StrayFolder]: `migrations/blgo` is the folder of no app: no migration in it is run
+help: did you mean `blog`?
+
+note[StrayFolder]: `migrations/warehouse` is the folder of no app: no migration in it is run
+help: declare `warehouse` under `apps`, or move the folder elsewhere
+
+config/databases.yml is sound: 2 databases, 1 app
+"
+    );
+    let config = CONFIG.replace("tables: [posts]", "tables: [posts], migrations: db/blog");
+    std::fs::write(folder.path().join("config/databases.yml"), config).unwrap();
+    assert_eq!(check(), "config/databases.yml is sound: 2 databases, 1 app\n");
+}
+
+#[test]
 fn a_statement_comes_from_stdin() {
     let folder = folder();
     let mut child = dbrouter(&folder)

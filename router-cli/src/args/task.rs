@@ -81,9 +81,9 @@ pub(crate) struct SeedArguments {
 /// Where seeds are.
 #[derive(Debug, Args)]
 pub(crate) struct Seeds {
-    /// The folder with a folder of seeds for each database and app
-    #[arg(long, value_name = "FOLDER", default_value = "seeds")]
-    pub(crate) seeds: PathBuf,
+    /// The folder with a folder of seeds for each database and app [default: seeds]
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) seeds: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

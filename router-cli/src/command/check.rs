@@ -1,16 +1,17 @@
 //! `check`: whether the configuration is sound, what the project's routers make of it, and on request whether
 //! every database can be reached.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use router_core::{Hints, Model, Operation, Place};
 use router_diesel::Routing;
-use router_diesel::config::{Problem, Severity};
+use router_diesel::config::{Config, Problem, Severity};
 use serde::Serialize;
 
 use crate::args::CheckArguments;
 use crate::exit::Exit;
-use crate::failure::{Failure, choose_databases};
+use crate::failure::{Failure, choose_databases, nearest};
 use crate::output::{Output, count};
 use crate::probe::{Probe, probe, supports};
 use crate::program::Project;
@@ -116,6 +117,7 @@ pub(super) fn run(
         }
     };
     report.problems.extend(unknown_databases(&routing));
+    report.problems.extend(strays(routing.config(), Path::new("")));
     let exit = if report.problems.iter().any(Finding::is_grave) { Exit::Found } else { Exit::Fine };
     if !output.is_json() {
         write_text(&report, &routing, output)?;
@@ -180,6 +182,42 @@ fn write_text(report: &Report, routing: &Routing, output: &mut Output<'_>) -> Re
         count(config.apps.len(), "app"),
     ))?;
     Ok(())
+}
+
+/// The folders below `migrations` that are no app's, and so are never read. `base` is the current directory.
+///
+/// Where no app has its migrations there, the folder is somebody else's.
+fn strays(config: &Config, base: &Path) -> Vec<Finding> {
+    let root = Path::new("migrations");
+    let labels = || config.apps.iter().map(|app| app.label.as_str());
+    if !config.apps.iter().any(|app| app.migrations == root.join(app.label.as_str())) {
+        return Vec::new();
+    }
+    let entries = fs::read_dir(base.join(root)).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| !name.starts_with('.'))
+        .collect();
+    names.sort();
+    // An app may say that its migrations are further down.
+    names.retain(|name| !config.apps.iter().any(|app| app.migrations.starts_with(root.join(name))));
+    names
+        .iter()
+        .map(|name| {
+            let folder = root.join(name).display().to_string();
+            let is_migration = base.join(&folder).join("up.sql").is_file();
+            let help = match nearest(name, labels()) {
+                _ if is_migration => format!("move it to `migrations/<app>/{name}`"),
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("declare `{name}` under `apps`, or move the folder elsewhere"),
+            };
+            let message = format!("`{folder}` is the folder of no app: no migration in it is run");
+            let text = format!("note[StrayFolder]: {message}\nhelp: {help}");
+            let finding = Finding::new("StrayFolder", Severity::Note, message, None, text);
+            Finding { file: Some(folder), help: Some(help), ..finding }
+        })
+        .collect()
 }
 
 /// What the project's routers answer with although no database has that name.

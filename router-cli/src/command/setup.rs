@@ -38,6 +38,7 @@ pub(super) fn setup(
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
     // A name that is wrong is told before anything is made.
+    task::seed_folder(&arguments.seeds)?;
     let selection = &arguments.selection;
     if let Err(error) = migrator(arguments, selection, databases).targets() {
         return report::finish(Err(error), databases.config(), output);
@@ -54,6 +55,7 @@ pub(super) fn reset(
 ) -> Result<Exit, Failure> {
     let ResetArguments { setup: arguments, force } = arguments;
     let config = databases.config();
+    task::seed_folder(&arguments.seeds)?;
     if let Err(error) = migrator(arguments, &arguments.selection, databases).targets() {
         return report::finish(Err(error), config, output);
     }
@@ -98,7 +100,7 @@ impl Steps {
     ) -> Result<Exit, Failure> {
         let config = databases.config();
         let tasks = tasks(databases, selection)
-            .seed_folder(&arguments.seeds.seeds)
+            .seed_folder(task::seed_folder(&arguments.seeds)?)
             .lock_timeout(arguments.lock_wait.lock_wait);
         let created = self.created.insert(begun(tasks.create())?);
         tell(created, config, output)?;

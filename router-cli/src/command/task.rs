@@ -1,6 +1,7 @@
 //! The commands that make, remove or fill whole databases.
 
 use std::fmt::Display;
+use std::path::Path;
 
 use router_diesel::config::Config;
 use router_diesel::tasks::{Force, LockError, Report, TaskError, Tasks};
@@ -9,7 +10,7 @@ use serde::Serialize;
 
 use super::{history, setup};
 use crate::args::migrate::Selection;
-use crate::args::task::{SchemaCommand, TaskCommand};
+use crate::args::task::{SchemaCommand, Seeds, TaskCommand};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -57,7 +58,7 @@ pub(super) fn run(
         TaskCommand::Reset(arguments) => setup::reset(arguments, &databases, output),
         TaskCommand::Seed(arguments) => {
             let tasks = tasks(&databases, &arguments.selection)
-                .seed_folder(&arguments.seeds.seeds)
+                .seed_folder(seed_folder(&arguments.seeds)?)
                 .lock_timeout(arguments.lock_wait.lock_wait);
             finish(tasks.seed(), config, output)
         }
@@ -81,6 +82,18 @@ pub(super) fn tasks<'a>(
     selection: &Selection,
 ) -> Tasks<'a, AnyConnection> {
     Tasks::new(databases.routing()).databases(&selection.databases).apps(&selection.apps)
+}
+
+/// The folder of seeds, which must be there where it was named: many projects have no seeds, and so no usual one.
+pub(super) fn seed_folder(seeds: &Seeds) -> Result<&Path, Failure> {
+    match &seeds.seeds {
+        None => Ok(Path::new("seeds")),
+        Some(folder) if folder.is_dir() => Ok(folder),
+        Some(folder) => Err(Failure::Usage(format!(
+            "`--seeds {}` names no folder that is there; correct it, or leave it out for `seeds`",
+            folder.display()
+        ))),
+    }
 }
 
 pub(super) fn force(force: bool) -> Force {

@@ -300,6 +300,44 @@ fn diesels_own_records_are_shown_and_then_taken_over() {
 }
 
 #[test]
+fn a_changed_migration_keeps_others_from_running_and_can_be_rolled_back() {
+    let world = World::migrated();
+    assert_eq!(world.run(["migrate", "-d", "blog_db"]).exit, Exit::Fine);
+    world.migration("blog/2_comments", "CREATE TABLE comments (id BIGINT);", "DROP TABLE comments;");
+    world.migration("blog/3_more", "CREATE TABLE posts_more (id INTEGER);", "DROP TABLE posts_more;");
+    assert_eq!(world.run(["status", "-d", "blog_db"]).exit, Exit::Fine);
+    assert_eq!(world.run(["status", "-d", "blog_db", "--check"]).exit, Exit::Found);
+    assert_eq!(world.run(["migrate", "-d", "blog_db"]).exit, Exit::Failed);
+    assert_eq!(world.run(["redo", "-d", "blog_db"]).exit, Exit::Fine);
+    world.migration("blog/2_comments", "CREATE TABLE comments (id TEXT);", "DROP TABLE comments;");
+    assert_eq!(world.run(["migrate", "-d", "blog_db"]).exit, Exit::Failed);
+    assert_eq!(world.run(["rollback", "-d", "blog_db"]).exit, Exit::Fine);
+    assert_eq!(world.run(["migrate", "-d", "blog_db"]).exit, Exit::Fine);
+    assert_eq!(world.run(["status", "-d", "blog_db", "--check"]).exit, Exit::Fine);
+}
+
+#[test]
+fn a_migration_that_nobody_has_written_does_not_run() {
+    let world = World::migrated();
+    assert_eq!(world.run(["new", "shop", "orders"]).exit, Exit::Fine);
+    assert_shown!(world.show(["migrate", "-d", "shop_db"]), @r#"
+    exit: 2
+    --- stdout
+    --- stderr
+    error[Empty]: FOLDER/migrations/shop/NOW_orders/up.sql: migration `NOW_orders` of app `shop` is as `dbrouter new` wrote it: nothing would run, and it would count as applied
+      help: write its SQL, remove the folder, or say why in a comment that nothing is to be done
+    nothing was run
+    "#);
+    let made = std::fs::read_dir(world.path("migrations/shop")).unwrap();
+    let folder = made.map(|entry| entry.unwrap().path()).find(|path| !path.ends_with("1_products")).unwrap();
+    std::fs::write(folder.join("up.sql"), "-- nothing to be done\n").unwrap();
+    assert_eq!(world.run(["migrate", "-d", "shop_db"]).exit, Exit::Fine);
+    let ended = world.run(["rollback", "-d", "shop_db"]);
+    assert_eq!(ended.exit, Exit::Failed);
+    assert!(ended.stderr.contains("its `down.sql` is empty; nothing of it was changed"), "{}", ended.stderr);
+}
+
+#[test]
 fn a_migration_is_begun_in_the_place_of_its_app() {
     let world = World::migrated();
     assert_shown!(world.show(["new", "blog", "Add tags"]), @r#"

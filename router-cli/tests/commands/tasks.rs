@@ -323,12 +323,30 @@ fn seeds_are_sown_once() {
     blog_db: nothing to sow, 1 sown before; changed since and not sown again: `blog/02_comments.sql` (put what is new into a new file)
     --- stderr
     "#);
-    assert_shown!(show(&world, ["seed", "--seeds", "HERE"], "none"), @r#"
+    std::fs::create_dir(world.path("empty")).unwrap();
+    assert_shown!(show(&world, ["seed", "--seeds", "HERE"], "empty"), @r#"
     exit: 0
     --- stdout
     --- stderr
     there is nothing to do
     "#);
+}
+
+#[test]
+fn a_folder_of_seeds_that_is_not_there_is_told_before_anything_is_done() {
+    let world = World::migrated();
+    assert_shown!(show(&world, ["seed", "--seeds", "HERE"], "none"), @r#"
+    exit: 2
+    --- stdout
+    --- stderr
+    error: `--seeds FOLDER/none` names no folder that is there; correct it, or leave it out for `seeds`
+    "#);
+    for command in ["setup", "reset"] {
+        let said = show(&world, [command, "--seeds", "HERE"], "none");
+        assert!(said.contains("names no folder"), "{said}");
+        assert!(!world.path("default.sqlite3").exists(), "{said}");
+    }
+    assert_eq!(world.run(["seed"]).exit, Exit::Fine);
 }
 
 #[test]
@@ -363,15 +381,44 @@ fn schemas_are_dumped_and_loaded() {
     assert_shown!(show(&world, ["schema", "load", "-d", "shop_db", "--folder", "HERE"], "schema"), @r#"
     exit: 0
     --- stdout
-    shop_db: loaded `FOLDER/schema/shop_db.sql`, and has 1 tables and views now
+    shop_db: loaded `FOLDER/schema/shop_db.sql`, and has 1 table or view now
     --- stderr
     "#);
     assert_shown!(show(&world, ["schema", "load", "-d", "shop_db", "--format", "json", "--folder", "HERE"], "none"), @r#"
     exit: 2
     --- stdout
-    {"databases":[{"database":"shop_db","done":null,"error":"database `shop_db` has no schema to load: there is no `FOLDER/none/shop_db.sql`; `dbrouter schema dump --database shop_db` writes it"}]}
+    {"databases":[{"database":"shop_db","done":null,"error":"nothing was loaded, as database `shop_db` has no schema to load: there is no `FOLDER/none/shop_db.sql`; `dbrouter schema dump --database shop_db` writes it"}]}
     --- stderr
-    error: database `shop_db` has no schema to load: there is no `FOLDER/none/shop_db.sql`; `dbrouter schema dump --database shop_db` writes it
+    error: nothing was loaded, as database `shop_db` has no schema to load: there is no `FOLDER/none/shop_db.sql`; `dbrouter schema dump --database shop_db` writes it
+    "#);
+}
+
+#[test]
+fn what_was_dumped_under_one_alias_is_loaded_under_another() {
+    let world = World::migrated();
+    assert_eq!(world.run(["migrate"]).exit, Exit::Fine);
+    show(&world, ["schema", "dump", "--folder", "HERE"], "schema");
+    for task in ["drop", "create"] {
+        assert_eq!(world.run([task]).exit, Exit::Fine);
+    }
+    let shop = world.path("schema/shop_db.sql");
+    let aside = world.path("shop_db.sql");
+    std::fs::rename(&shop, &aside).unwrap();
+    assert_shown!(show(&world, ["schema", "load", "--folder", "HERE"], "schema"), @r#"
+    exit: 2
+    --- stdout
+    shop_db: failed
+    --- stderr
+    error: nothing was loaded, as database `shop_db` has no schema to load: there is no `FOLDER/schema/shop_db.sql`; `dbrouter schema dump --database shop_db` writes it
+    "#);
+    std::fs::rename(&aside, &shop).unwrap();
+    assert_shown!(show(&world, ["schema", "load", "--folder", "HERE"], "schema"), @r#"
+    exit: 0
+    --- stdout
+    default: loaded `FOLDER/schema/default.sql`, and has 1 table or view now
+    blog_owner: loaded `FOLDER/schema/blog_db.sql`, and has 2 tables and views now
+    shop_db: loaded `FOLDER/schema/shop_db.sql`, and has 1 table or view now
+    --- stderr
     "#);
 }
 

@@ -13,6 +13,7 @@ use super::lint::{LintCode, LintProblem};
 use super::migration::{AnySource, AppMigration, Body, Files, Sides, SqlFile};
 use super::{MigrationId, Version};
 use crate::config::Engine;
+use crate::tasks::is_skeleton;
 
 /// What was found for one app, in version order.
 pub(crate) fn from_source<DB: Backend>(
@@ -187,12 +188,16 @@ fn read<DB: Backend>(
                 continue;
             }
         };
-        if text.trim().is_empty() && side == "up" {
+        // What undoes a migration may be written later: until then it counts as empty, and is refused when it runs.
+        let is_unwritten = is_skeleton(&text);
+        let text = if is_unwritten && side == "down" { String::new() } else { text };
+        if side == "up" && (is_unwritten || text.trim().is_empty()) {
+            let how = if is_unwritten { "as `dbrouter new` wrote it" } else { "empty" };
             problems.push(
                 LintProblem::new(
                     LintCode::Empty,
                     app,
-                    format!("migration `{name}` of app `{app}` is empty: nothing would run, and it would count as applied"),
+                    format!("migration `{name}` of app `{app}` is {how}: nothing would run, and it would count as applied"),
                 )
                 .version(&version)
                 .file(&path)

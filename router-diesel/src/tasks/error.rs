@@ -307,8 +307,8 @@ impl fmt::Display for TaskError {
             }
             Self::NoSchema { alias, path } => write!(
                 f,
-                "database `{alias}` has no schema to load: there is no `{}`; `dbrouter schema dump --database \
-                 {alias}` writes it",
+                "nothing was loaded, as database `{alias}` has no schema to load: there is no `{}`; `dbrouter schema \
+                 dump --database {alias}` writes it",
                 path.display()
             ),
             Self::Seed { alias, path, cause, sown } => {

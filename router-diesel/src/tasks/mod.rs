@@ -52,6 +52,7 @@ pub use crate::lock::{Lock, LockError, LockHolder, acquire as lock};
 pub use create::Created;
 pub use drop::Dropped;
 pub use error::TaskError;
+pub(crate) use new::is_skeleton;
 pub use new::{NewMigration, new_migration};
 pub use report::{Outcome, Report};
 pub use schema::{Dumped, Loaded};

@@ -16,6 +16,13 @@ use super::utc::Utc;
 use crate::config::App;
 use crate::routing::Routing;
 
+/// What the first line of a new file begins with.
+const HEAD: &str = "-- App `";
+/// The last line of a new `up.sql`.
+const UP: &str = "-- What this migration does:";
+/// The last line of a new `down.sql`.
+const DOWN: &str = "-- What undoes `up.sql`:";
+
 /// The files of a new migration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
@@ -75,10 +82,28 @@ pub fn new_migration(
         TaskError::file(None, doing, &folder)(error)
     })?;
     let (up, down) = (folder.join("up.sql"), folder.join("down.sql"));
-    write(&up, &format!("{}-- What this migration does:\n", head(app, &databases)))?;
-    write(&down, &format!("{}-- What undoes `up.sql`:\n", head(app, &databases)))?;
+    write(&up, &format!("{}{UP}\n", head(app, &databases)))?;
+    write(&down, &format!("{}{DOWN}\n", head(app, &databases)))?;
     let databases = databases.iter().map(Alias::to_string).collect();
     Ok(NewMigration { folder, up, down, databases })
+}
+
+/// Whether a file is as `new` wrote it, and nobody has written what the migration does. A comment of one's own is
+/// enough to say that it does nothing.
+pub(crate) fn is_skeleton(text: &str) -> bool {
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let is_head = |line: &str| {
+        line.starts_with(HEAD)
+            && line.ends_with('.')
+            && line.contains("`, with the tables ")
+            && line.contains("; runs ")
+    };
+    let mut has_mark = false;
+    lines.all(|line| {
+        let is_mark = line == UP || line == DOWN;
+        has_mark |= is_mark;
+        is_mark || is_head(line)
+    }) && has_mark
 }
 
 /// The first second from `now` on of which the app has no migration yet: one version is one migration's.
@@ -107,7 +132,7 @@ fn head(app: &App, databases: &[Alias]) -> String {
             format!("runs on {}", list(databases.iter().map(|alias| format!("`{alias}`")).collect()))
         }
     };
-    format!("-- App `{}`, with the tables {tables}; {place}.\n", app.label)
+    format!("{HEAD}{}`, with the tables {tables}; {place}.\n", app.label)
 }
 
 fn write(path: &Path, text: &str) -> Result<(), TaskError> {
@@ -164,6 +189,23 @@ mod tests {
     }
 
     #[test]
+    fn skeletons_as_data() {
+        let head = "-- App `blog`, with the tables `posts`; runs on `blog_db`.";
+        for (text, expected) in [
+            (format!("{head}\n{UP}\n"), true),
+            (format!("{head}\r\n{DOWN}\r\n\r\n"), true),
+            (format!("{UP}\n"), true),
+            (format!("{head}\n{UP}\n-- nothing: this was done by hand\n"), false),
+            (format!("{head}\n{UP}\nDROP TABLE posts;\n"), false),
+            ("-- nothing to be done\n".to_owned(), false),
+            (head.to_owned(), false),
+            (String::new(), false),
+        ] {
+            assert_eq!(is_skeleton(&text), expected, "{text}");
+        }
+    }
+
+    #[test]
     fn a_migration_says_where_it_runs_and_overwrites_nothing() {
         let root = tempfile::tempdir().unwrap();
         let root = root.path().display();
@@ -189,6 +231,8 @@ databases:
             fs::read_to_string(&made.up).unwrap(),
             "-- App `blog`, with the tables `posts`, `blog_*`; runs on `blog_admin`.\n-- What this migration does:\n"
         );
+        assert!(is_skeleton(&fs::read_to_string(&made.up).unwrap()));
+        assert!(is_skeleton(&fs::read_to_string(&made.down).unwrap()));
         fs::write(&made.up, "CREATE TABLE posts (id INTEGER);").unwrap();
         let second = new_migration(&routing, "blog", "create_posts", now).unwrap();
         assert_eq!(

@@ -19,7 +19,7 @@ use serde::Serialize;
 
 use super::program::{Client, Maker};
 use super::target::Purpose;
-use super::{Force, Report, TaskError, Tasks, open};
+use super::{Force, Outcome, Report, TaskError, Tasks, open};
 use crate::backend::RoutedConnection;
 use crate::config::{Database, Engine};
 use crate::identity::{self, PhysicalDatabase, sqlite_file};
@@ -63,7 +63,8 @@ pub struct Loaded {
 
 impl fmt::Display for Loaded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "loaded `{}`, and has {} tables and views now", self.path.display(), self.tables)
+        let noun = if self.tables == 1 { "table or view" } else { "tables and views" };
+        write!(f, "loaded `{}`, and has {} {noun} now", self.path.display(), self.tables)
     }
 }
 
@@ -101,6 +102,9 @@ impl<C: RoutedConnection> Tasks<'_, C> {
 
     /// Loads `<schema folder>/<alias>.sql` into each database, which must be empty.
     ///
+    /// Where there is no such file, that of another alias of the database is taken: of one whose `migrate_to` names
+    /// it, or of its own `migrate_to`. Nothing is loaded anywhere unless there is a file for each.
+    ///
     /// All of a file or nothing is loaded on PostgreSQL and SQLite. MySQL and MariaDB, whose own client is needed for
     /// it, keep what came before an error. Where it is [forced](Force::Yes), tables that are there stay, and the
     /// file's own come beside them; drop and create the database to begin anew.
@@ -111,25 +115,53 @@ impl<C: RoutedConnection> Tasks<'_, C> {
     pub fn load_schema(&self) -> Result<Report<Loaded>, TaskError> {
         let targets = self.targets(Purpose::Change)?;
         self.refuse_in_production("schema load")?;
-        Ok(Self::each(targets, |database| {
-            let alias = &database.alias;
+        let read = Self::each(targets.clone(), |database| {
             must_have_place(database)?;
-            let path = self.schema_file(database);
-            let schema = fs::read_to_string(&path).map_err(|error| match error.kind() {
-                ErrorKind::NotFound => TaskError::NoSchema { alias: alias.clone(), path: path.clone() },
-                _ => TaskError::file(Some(alias), "read", &path)(error),
-            })?;
-            let _lock = lock::acquire_for::<C>(database, self.lock_timeout, "schema load")?;
-            let mut conn: C = open(database)?;
-            let reading = || TaskError::refused(alias, "list the tables");
-            let tables = tables(&mut conn, database.url.engine()).map_err(reading())?;
-            if !tables.is_empty() && self.force == Force::No {
-                return Err(TaskError::NotEmpty { alias: alias.clone(), tables });
+            self.read_schema(database)
+        });
+        let is_unread =
+            read.failures().any(|error| matches!(error, TaskError::NoSchema { .. } | TaskError::File { .. }));
+        let mut outcomes = Vec::new();
+        for (database, Outcome { alias, result }) in targets.into_iter().zip(read.outcomes) {
+            match result {
+                Ok(_) if is_unread => {}
+                Ok((path, schema)) => {
+                    outcomes.push(Outcome { alias, result: self.load_one(database, path, &schema) });
+                }
+                Err(error) => outcomes.push(Outcome { alias, result: Err(error) }),
             }
-            load(&mut conn, database, &path, &schema)?;
-            let tables = self::tables(&mut conn, database.url.engine()).map_err(reading())?.len();
-            Ok(Loaded { path, tables })
-        }))
+        }
+        Ok(Report { outcomes })
+    }
+
+    fn load_one(&self, database: &Database, path: PathBuf, schema: &str) -> Result<Loaded, TaskError> {
+        let alias = &database.alias;
+        let _lock = lock::acquire_for::<C>(database, self.lock_timeout, "schema load")?;
+        let mut conn: C = open(database)?;
+        let reading = || TaskError::refused(alias, "list the tables");
+        let tables = tables(&mut conn, database.url.engine()).map_err(reading())?;
+        if !tables.is_empty() && self.force == Force::No {
+            return Err(TaskError::NotEmpty { alias: alias.clone(), tables });
+        }
+        load(&mut conn, database, &path, schema)?;
+        let tables = self::tables(&mut conn, database.url.engine()).map_err(reading())?.len();
+        Ok(Loaded { path, tables })
+    }
+
+    /// The first file that is there of those that the database's aliases would have.
+    fn read_schema(&self, database: &Database) -> Result<(PathBuf, String), TaskError> {
+        let all = &self.routing.config().databases;
+        let senders = all.iter().filter(|other| other.migrate_to.as_ref() == Some(&database.alias));
+        let owner = all.iter().filter(|other| database.migrate_to.as_ref() == Some(&other.alias));
+        let alias = &database.alias;
+        for path in std::iter::once(database).chain(senders).chain(owner).map(|it| self.schema_file(it)) {
+            match fs::read_to_string(&path) {
+                Ok(schema) => return Ok((path, schema)),
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(TaskError::file(Some(alias), "read", &path)(error)),
+            }
+        }
+        Err(TaskError::NoSchema { alias: alias.clone(), path: self.schema_file(database) })
     }
 
     fn schema_file(&self, database: &Database) -> PathBuf {
