@@ -264,13 +264,15 @@ fn diesels_own_records_are_shown_and_then_taken_over() {
     1 record to take over; `adopt --apply` does it
     "#);
     assert_shown!(world.show(["status", "-d", "blog_db"]), @r#"
-    exit: 0
+    exit: 4
     --- stdout
     database    migration        state    applied at
     blog_owner  blog/1_posts     pending  -
     blog_owner  blog/2_comments  pending  -
     --- stderr
     2 migrations to run
+    error: Diesel recorded 1 of these migrations on `blog_owner`
+      help: `adopt` takes them over, or `fake` records them
     "#);
     assert_shown!(world.show(["adopt", "--apply"]), @r#"
     exit: 0
