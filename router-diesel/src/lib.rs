@@ -50,6 +50,7 @@ mod error;
 mod identity;
 mod lock;
 pub mod migrate;
+mod near;
 pub mod pool;
 mod routing;
 mod session;

@@ -13,6 +13,7 @@ use super::source;
 use super::state::{Known, Mending, mending};
 use super::version::Version;
 use crate::config::{Config, Database};
+use crate::near::nearest;
 use crate::routing::Routing;
 
 /// What a caller narrowed a call to. Empty is everything.
@@ -233,13 +234,8 @@ pub(crate) fn unknown<'a>(
     name: &str,
     known: impl Iterator<Item = &'a str> + Clone,
 ) -> MigrateError {
-    let nearest = known
-        .clone()
-        .map(|known| (strsim::damerau_levenshtein(name, known), known))
-        .filter(|(distance, _)| *distance <= name.len().div_ceil(3))
-        .min();
-    MigrateError::usage(match nearest {
-        Some((_, nearest)) => format!("unknown {kind} `{name}`; did you mean `{nearest}`?"),
+    MigrateError::usage(match nearest(name, known.clone()) {
+        Some(nearest) => format!("unknown {kind} `{name}`; did you mean `{nearest}`?"),
         None => {
             let known: Vec<_> = known.map(|known| format!("`{known}`")).collect();
             format!("unknown {kind} `{name}`; there are {}", known.join(", "))

@@ -18,6 +18,7 @@ pub use explanation::{Explanation, TableRoute};
 
 use crate::config::{Config, Engine, TableMap};
 use crate::error::Error;
+use crate::near::nearest;
 use crate::statement::{Classifier, Dialect};
 
 /// The rules of one file and the routers of a project: all that is needed to say where a statement goes.
@@ -177,13 +178,7 @@ impl Routing {
     }
 
     fn nearest(&self, alias: &str) -> Option<Alias> {
-        self.config
-            .databases
-            .iter()
-            .map(|database| (strsim::damerau_levenshtein(alias, database.alias.as_str()), &database.alias))
-            .filter(|(distance, _)| *distance <= alias.len().div_ceil(3))
-            .min_by_key(|(distance, _)| *distance)
-            .map(|(_, alias)| alias.clone())
+        nearest(alias, self.config.databases.iter().map(|database| database.alias.as_str())).map(Alias::from)
     }
 }
 

@@ -11,9 +11,9 @@ use router_core::{Alias, AppLabel};
 use serde::Serialize;
 
 use super::TaskError;
-use super::target::nearest;
 use super::utc::Utc;
 use crate::config::App;
+use crate::near::nearest;
 use crate::routing::Routing;
 
 /// What the first line of a new file begins with.
@@ -60,7 +60,8 @@ pub fn new_migration(
 ) -> Result<NewMigration, TaskError> {
     let config = routing.config();
     let Some(app) = config.app(app) else {
-        let suggestion = nearest(app, config.apps.iter().map(|app| app.label.as_str()));
+        let labels = config.apps.iter().map(|app| app.label.as_str());
+        let suggestion = nearest(app, labels).map(str::to_owned);
         return Err(TaskError::UnknownApp { app: AppLabel::new(app), suggestion });
     };
     let name = snake_case(name).ok_or_else(|| TaskError::BadName { name: name.to_owned() })?;

@@ -5,6 +5,7 @@ use router_core::{AppLabel, Operation};
 use super::{Force, TaskError, Tasks};
 use crate::backend::RoutedConnection;
 use crate::config::Database;
+use crate::near::nearest;
 
 /// What a task does to a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +54,7 @@ impl<C: RoutedConnection> Tasks<'_, C> {
         let Some(mut database) = config.database(alias) else {
             return Err(TaskError::UnknownDatabase {
                 alias: alias.into(),
-                suggestion: nearest(alias, aliases()),
+                suggestion: nearest(alias, aliases()).map(str::to_owned),
             });
         };
         if let Some(primary) = &database.replica_of {
@@ -75,7 +76,8 @@ impl<C: RoutedConnection> Tasks<'_, C> {
         match config.app(app.as_str()) {
             Some(_) => Ok(()),
             None => {
-                let suggestion = nearest(app.as_str(), config.apps.iter().map(|app| app.label.as_str()));
+                let labels = config.apps.iter().map(|app| app.label.as_str());
+                let suggestion = nearest(app.as_str(), labels).map(str::to_owned);
                 Err(TaskError::UnknownApp { app: app.clone(), suggestion })
             }
         }
@@ -107,14 +109,4 @@ fn is_usual(database: &Database, purpose: Purpose) -> bool {
         Purpose::Write => true,
     };
     may && is_own && !database.is_replica()
-}
-
-/// The name that was probably meant: at most a third of its letters away.
-pub(super) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
-    let wanted = name.to_lowercase();
-    names
-        .map(|other| (strsim::damerau_levenshtein(&wanted, &other.to_lowercase()), other))
-        .filter(|(distance, _)| *distance <= wanted.chars().count().div_ceil(3))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, other)| other.to_owned())
 }
