@@ -157,8 +157,8 @@ impl<C: RoutedConnection> Migrator<C> {
         })
     }
 
-    /// Says what could be taken over from Diesel's own `__diesel_schema_migrations`, or from the records that the
-    /// database keeps under an alias that it had before; [`AdoptPlan::apply`] does it.
+    /// Says what could be taken over: from Diesel's own `__diesel_schema_migrations`, from records under an alias that
+    /// the database had before, or from where its records were kept before; [`AdoptPlan::apply`] does it.
     ///
     /// # Errors
     /// A name that is unknown, or what is wrong with the migrations.
