@@ -1,0 +1,1 @@
+//! Which nodes of a cluster may serve, as a state machine: events and the time in, standings out.

@@ -1,0 +1,1 @@
+//! How far a server is in the history of its cluster.

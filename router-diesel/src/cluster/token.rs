@@ -1,0 +1,1 @@
+//! What a session has written and read, as a short text.
