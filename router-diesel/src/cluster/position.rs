@@ -1,1 +1,0 @@
-//! How far a server is in the history of its cluster.

@@ -1,0 +1,332 @@
+//! How far a server is in the history of its cluster.
+//!
+//! A position compares only with one of the same history. PostgreSQL begins a new timeline at each promotion, and
+//! what the old timeline wrote after the fork is lost; so no timeline says anything of another, older or newer.
+//! MariaDB's numbers do not tell histories apart, so a position names the server that wrote it, and whoever reads
+//! compares that with the primary of the moment: see [`Position::same_history`]. MySQL's identifiers are unique in
+//! the world, so a set that contains them is enough.
+#![allow(dead_code, reason = "wired to sessions next")]
+
+mod lsn;
+mod mariadb;
+mod mysql;
+
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+pub(crate) use lsn::Lsn;
+pub(crate) use mariadb::MariaDbGtids;
+pub(crate) use mysql::MysqlGtids;
+
+/// How far clocks of two machines may be apart before one is said to be wrong.
+const CLOCK_SKEW: Duration = Duration::from_secs(5);
+
+/// How far a server is, or must be.
+///
+/// The order of the variants and of their fields is that of [`Token`](super::Token)'s text: add at the end alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Position {
+    /// PostgreSQL's place in the log.
+    Postgres {
+        /// The system identifier: one per `initdb`, shared by a primary and its replicas.
+        system: u64,
+        /// One more at each promotion.
+        timeline: u32,
+        /// The place itself.
+        lsn: Lsn,
+    },
+    /// MariaDB's last transaction of each domain.
+    MariaDb {
+        /// A hash of what tells the primary from all other servers; a replica's own position has none.
+        server: Option<u64>,
+        /// The transactions.
+        gtids: MariaDbGtids,
+    },
+    /// All transactions that MySQL has run.
+    Mysql {
+        /// The transactions.
+        gtids: MysqlGtids,
+    },
+    /// When the write was made, where the engine has no positions: a window decides.
+    Time {
+        /// Milliseconds since 1970 by this machine's clock.
+        at: u64,
+    },
+    /// Somewhere that nobody could ask for: only the primary will do.
+    Unknown,
+}
+
+impl Position {
+    /// A write of this moment, on an engine without positions.
+    pub(crate) fn at(now: SystemTime) -> Self {
+        Self::Time { at: milliseconds(now) }
+    }
+
+    /// Whether a server at `self` has all that `needed` has.
+    ///
+    /// The answer for a [`Time`](Self::Time) depends on the moment: ask [`after_window`](Self::after_window).
+    pub(crate) fn covers(&self, needed: &Self) -> Coverage {
+        if let Err(why) = needed.comparable(self) {
+            return Coverage::Incomparable(why);
+        }
+        match (self, needed) {
+            (Self::Postgres { lsn, .. }, Self::Postgres { lsn: needed, .. }) => {
+                match needed.0.checked_sub(lsn.0) {
+                    None | Some(0) => Coverage::Covered,
+                    Some(bytes) => Coverage::Behind(Distance::Bytes(bytes)),
+                }
+            }
+            (Self::MariaDb { gtids, .. }, Self::MariaDb { gtids: needed, .. }) => gtids.cover(needed),
+            (Self::Mysql { gtids }, Self::Mysql { gtids: needed }) => match gtids.missing(needed) {
+                0 => Coverage::Covered,
+                missing => Coverage::Behind(Distance::Transactions(missing)),
+            },
+            _ => Coverage::Incomparable(Why::OnlyTime),
+        }
+    }
+
+    /// Whether what was needed at `self`, a [`Time`](Self::Time), is everywhere by now: the window is over.
+    ///
+    /// A clock that jumps must not make a write look old. A moment that is yet to come counts as now within
+    /// 5 seconds, as clocks of two machines differ, and beyond them compares with nothing. A clock that runs ahead
+    /// of the writer's shortens the window by as much, which nobody can see: the window must allow for it.
+    pub(crate) fn after_window(&self, window: Duration, now: SystemTime) -> Coverage {
+        let Self::Time { at } = self else {
+            return Coverage::Incomparable(Why::OtherEngine);
+        };
+        let now = milliseconds(now);
+        let ahead = Duration::from_millis(at.saturating_sub(now));
+        if ahead > CLOCK_SKEW {
+            return Coverage::Incomparable(Why::FromTheFuture(ahead));
+        }
+        match window.checked_sub(Duration::from_millis(now.saturating_sub(*at))) {
+            None | Some(Duration::ZERO) => Coverage::Covered,
+            Some(left) => Coverage::Behind(Distance::Time(left)),
+        }
+    }
+
+    /// Whether `self`, which is needed, is of the history that the `primary` is in now.
+    ///
+    /// Ask this of what a token needs before any replica is asked, with where the primary is, as
+    /// [`written`](super::observe::written) and [`replayed`](super::observe::replayed) say: a replica of MariaDB
+    /// cannot tell who wrote what it replays, and one of PostgreSQL may name an older timeline than it follows.
+    pub(crate) fn same_history(&self, primary: &Self) -> Result<(), Why> {
+        self.comparable(primary)?;
+        match (self, primary) {
+            (Self::MariaDb { server, .. }, Self::MariaDb { server: other, .. })
+                if server.is_none() || server != other =>
+            {
+                Err(Why::OtherServer)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The position of a replica as one of the `primary` that it follows, for a need that
+    /// [`same_history`](Self::same_history) can judge later.
+    #[must_use]
+    pub(crate) fn as_of(mut self, primary: &Self) -> Self {
+        if let (Self::MariaDb { server: server @ None, .. }, Self::MariaDb { server: known, .. }) =
+            (&mut self, primary)
+        {
+            *server = *known;
+        }
+        self
+    }
+
+    /// Whether the two can be compared, as far as they themselves tell.
+    fn comparable(&self, server: &Self) -> Result<(), Why> {
+        match (self, server) {
+            (Self::Unknown, _) | (_, Self::Unknown) => Err(Why::Unknown),
+            (
+                Self::Postgres { system, timeline, .. },
+                Self::Postgres { system: other, timeline: server_timeline, .. },
+            ) => {
+                if system != other {
+                    Err(Why::OtherSystem)
+                } else if timeline != server_timeline {
+                    Err(Why::OtherTimeline { server: *server_timeline, needed: *timeline })
+                } else {
+                    Ok(())
+                }
+            }
+            (Self::MariaDb { server: Some(server), .. }, Self::MariaDb { server: Some(other), .. })
+                if server != other =>
+            {
+                Err(Why::OtherServer)
+            }
+            (Self::MariaDb { .. }, Self::MariaDb { .. })
+            | (Self::Mysql { .. }, Self::Mysql { .. })
+            | (Self::Time { .. }, Self::Time { .. }) => Ok(()),
+            (Self::Time { .. }, _) | (_, Self::Time { .. }) => Err(Why::OnlyTime),
+            _ => Err(Why::OtherEngine),
+        }
+    }
+
+    /// Joins two needs into the one that covers both; [`Unknown`](Self::Unknown) where there is none.
+    ///
+    /// A later position of the primary needs no joining with what came before: it takes its place, also after a
+    /// failover, as what it lacks is lost.
+    #[must_use]
+    pub(crate) fn join(self, other: Self) -> Self {
+        if self.comparable(&other).is_err() {
+            return Self::Unknown;
+        }
+        match (self, other) {
+            (Self::Postgres { system, timeline, lsn }, Self::Postgres { lsn: other, .. }) => {
+                Self::Postgres { system, timeline, lsn: lsn.max(other) }
+            }
+            (Self::MariaDb { server, gtids }, Self::MariaDb { server: other_server, gtids: other }) => {
+                match gtids.join(&other) {
+                    Some(gtids) => Self::MariaDb { server: server.or(other_server), gtids },
+                    None => Self::Unknown,
+                }
+            }
+            (Self::Mysql { gtids }, Self::Mysql { gtids: other }) => {
+                Self::Mysql { gtids: gtids.join(&other) }
+            }
+            (Self::Time { at }, Self::Time { at: other }) => Self::Time { at: at.max(other) },
+            _ => Self::Unknown,
+        }
+    }
+
+    /// Whether it is one that this program would write, as opposed to one that somebody made up.
+    pub(crate) fn is_sound(&self) -> bool {
+        match self {
+            Self::Postgres { timeline, .. } => *timeline > 0,
+            Self::Mysql { gtids } => gtids.is_sound(),
+            Self::MariaDb { .. } | Self::Time { .. } | Self::Unknown => true,
+        }
+    }
+}
+
+/// `timeline 2 at 0/3000AF0`, `0-1-42`, …
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Postgres { timeline, lsn, .. } => write!(f, "timeline {timeline} at {lsn}"),
+            Self::MariaDb { gtids, .. } => write!(f, "{gtids}"),
+            Self::Mysql { gtids } => write!(f, "{gtids}"),
+            Self::Time { at } => write!(f, "{}.{:03} s after 1970", at / 1000, at % 1000),
+            Self::Unknown => f.write_str("unknown"),
+        }
+    }
+}
+
+fn milliseconds(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What one position says of another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Coverage {
+    /// All of it is there.
+    Covered,
+    /// That much is missing; it may come.
+    Behind(Distance),
+    /// Waiting may not help: take the primary.
+    Incomparable(Why),
+}
+
+/// How far a server is behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Distance {
+    /// Bytes of the log.
+    Bytes(u64),
+    /// Transactions.
+    Transactions(u64),
+    /// What is left of the window.
+    Time(Duration),
+    /// Nobody can tell.
+    Unknown,
+}
+
+/// `48 kB`, `3 transactions`, `800 ms`, `unknown`. A kB is 1,024 bytes and rounded up, as in PostgreSQL.
+impl fmt::Display for Distance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
+        match self {
+            Self::Bytes(1) => f.write_str("1 byte"),
+            Self::Bytes(bytes @ ..10_000) => write!(f, "{bytes} bytes"),
+            Self::Bytes(bytes) => {
+                let mut size = bytes.div_ceil(1024);
+                let mut units = UNITS.into_iter();
+                let mut unit = units.next().unwrap_or_default();
+                for larger in units {
+                    if size < 10_000 {
+                        break;
+                    }
+                    size = size.div_ceil(1024);
+                    unit = larger;
+                }
+                write!(f, "{size} {unit}")
+            }
+            Self::Transactions(1) => f.write_str("1 transaction"),
+            Self::Transactions(count) => write!(f, "{count} transactions"),
+            Self::Time(left) if *left < Duration::from_secs(10) => {
+                write!(f, "{} ms", left.as_millis().max(1))
+            }
+            Self::Time(left) => write!(f, "{} s", left.as_secs()),
+            Self::Unknown => f.write_str("unknown"),
+        }
+    }
+}
+
+/// Why two positions do not compare. The text says it of the server: "it is on timeline 3, …".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// One of the two positions is unknown.
+    Unknown,
+    /// The positions are of two engines.
+    OtherEngine,
+    /// The write has a moment and no position.
+    OnlyTime,
+    /// Two clusters of PostgreSQL.
+    OtherSystem,
+    /// Two timelines of one cluster.
+    OtherTimeline {
+        /// That of the server.
+        server: u32,
+        /// That of the position which it must have.
+        needed: u32,
+    },
+    /// Two servers of MariaDB have written.
+    OtherServer,
+    /// Two servers of MariaDB gave one number to two transactions.
+    Diverged {
+        /// The domain of the number.
+        domain: u32,
+        /// The number.
+        sequence: u64,
+    },
+    /// The write was made that much after now.
+    FromTheFuture(Duration),
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown => f.write_str("nobody knows how far it is, or must be"),
+            Self::OtherEngine => f.write_str("it is of another engine than the token"),
+            Self::OnlyTime => f.write_str("the server that was written to has no positions to compare with"),
+            Self::OtherSystem => f.write_str("it is of another cluster than the token"),
+            Self::OtherTimeline { server, needed } => {
+                write!(f, "it is on timeline {server}, the token on {needed}")
+            }
+            Self::OtherServer => f.write_str("the token is of another primary than now"),
+            Self::Diverged { domain, sequence } => {
+                write!(f, "it has another transaction {sequence} of domain {domain} than the token")
+            }
+            Self::FromTheFuture(ahead) => {
+                write!(
+                    f,
+                    "the token is of a moment that is {} s ahead of this machine's clock",
+                    ahead.as_secs()
+                )
+            }
+        }
+    }
+}
