@@ -44,7 +44,7 @@
 //! `docs/migrations.md` and `docs/routers.md`.
 
 pub mod backend;
-mod cluster;
+pub mod cluster;
 pub mod config;
 mod databases;
 mod error;

@@ -1,3 +1,5 @@
+//! Clusters: a primary and its replicas.
+//!
 //! The fourth step: from a database to the node that serves a statement, its primary or a replica.
 //!
 //! - `position`: how far a server is, so that "has it replayed my write" has an exact answer.
@@ -9,3 +11,6 @@ mod balance;
 mod health;
 mod position;
 mod token;
+
+pub use balance::{Balance, Candidate, LeastConnections, Random, RoundRobin, Weighted};
+pub use health::Standing;
