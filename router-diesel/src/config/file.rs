@@ -106,8 +106,8 @@ pub(crate) struct DatabaseSection {
     pub(crate) migrate: Setting<bool>,
     /// The primary of which this is a replica.
     pub(crate) replica_of: Setting<String>,
-    /// The share of reads under the policy `weighted`. By default 1.
-    #[schemars(range(min = 1))]
+    /// The share of reads under the policies `weighted` and `least_connections`. By default 1.
+    #[schemars(range(min = 1, max = 100))]
     pub(crate) weight: Setting<u32>,
     /// How a read chooses among the replicas of this database. By default `round_robin`.
     #[schemars(extend("enum" = ["round_robin", "random", "weighted", "least_connections"]))]
@@ -119,6 +119,11 @@ pub(crate) struct DatabaseSection {
     pub(crate) max_lag: Setting<Length>,
     /// How long a read waits for a replica to catch up with the session's own writes.
     pub(crate) wait_for_replica: Setting<Length>,
+    /// How long after a write reads stay on the primary where the engine has no positions to compare, as SQLite. By
+    /// default 2s.
+    pub(crate) primary_window: Setting<Length>,
+    /// How the nodes of the cluster are watched.
+    pub(crate) health: Setting<HealthSection>,
     /// Whether writes are refused, for operators. By default they are not.
     pub(crate) read_only: Setting<bool>,
     /// What of the cluster is not to be used for now, for operators.
@@ -128,6 +133,18 @@ pub(crate) struct DatabaseSection {
     pub(crate) seeds: Setting<String>,
     /// The numbers of the connection pool.
     pub(crate) pool: Setting<PoolSection>,
+}
+
+/// How the nodes of a cluster are watched.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, expecting = "the settings of the health checks")]
+pub(crate) struct HealthSection {
+    /// How often each node is asked how it is. By default 1s.
+    pub(crate) interval: Setting<Length>,
+    /// How long a node may take to answer. By default 500ms.
+    pub(crate) timeout: Setting<Length>,
+    /// How long a node that failed is left alone at least. By default 1s.
+    pub(crate) ban: Setting<Length>,
 }
 
 /// The numbers of a connection pool.

@@ -49,7 +49,8 @@ mod values;
 pub use code::Code;
 pub use loader::Loader;
 pub use model::{
-    App, Config, Database, Engine, Offline, Policy, PoolSettings, PrimaryReads, Restriction, Unrouted,
+    App, Config, Database, Engine, HealthSettings, Offline, Policy, PoolSettings, PrimaryReads, Restriction,
+    Unrouted,
 };
 pub use problem::{ConfigError, Problem, Severity};
 pub use tables::{TableMap, TablePattern};

@@ -128,7 +128,7 @@ pub struct Database {
     pub migrate: bool,
     /// The primary of which this database is a replica.
     pub replica_of: Option<Alias>,
-    /// The share of reads under the policy `weighted`; 1 by default.
+    /// The share of reads under the policies `weighted` and `least_connections`, from 1 to 100; 1 by default.
     pub weight: u32,
     /// How a read chooses among the replicas of this primary.
     pub policy: Policy,
@@ -139,6 +139,11 @@ pub struct Database {
     /// How long a read waits for a replica to catch up with the session's own writes before it goes
     /// to the primary; not at all by default.
     pub wait_for_replica: Option<Duration>,
+    /// How long after a write the session's reads stay on this primary where the engine has no positions to
+    /// compare, as SQLite. 2 s: what Rails waits.
+    pub primary_window: Duration,
+    /// How the nodes of this primary's cluster are watched.
+    pub health: HealthSettings,
     /// Whether writes are refused, for operators; false by default.
     pub read_only: bool,
     /// What of the cluster is not to be used for now, for operators.
@@ -225,6 +230,29 @@ pub enum Offline {
     Primary,
     /// The replicas: reads go to the primary.
     Replicas,
+}
+
+/// How the nodes of a cluster are watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HealthSettings {
+    /// How often each node is asked how it is. 1 s: a restarted node is missed no longer, and the question costs the
+    /// server next to nothing.
+    pub interval: Duration,
+    /// How long a node may take to answer. 500 ms: a node that needs longer for so little is of no use to a request.
+    pub timeout: Duration,
+    /// How long a node that failed is left alone at least. 1 s: as often as it is asked.
+    pub ban: Duration,
+}
+
+impl Default for HealthSettings {
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_secs(1),
+            timeout: Duration::from_millis(500),
+            ban: Duration::from_secs(1),
+        }
+    }
 }
 
 /// The numbers of a connection pool, checked.

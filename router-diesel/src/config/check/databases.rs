@@ -1,5 +1,7 @@
 //! Checks one database at a time.
 
+use std::time::Duration;
+
 use router_core::{Alias, AppLabel, Operation, Operations};
 use rustc_hash::FxHashMap;
 
@@ -9,10 +11,19 @@ use crate::config::code::Code;
 use crate::config::draft::Draft;
 use crate::config::env::Variables;
 use crate::config::file::DatabaseSection;
-use crate::config::model::{Database, Offline, Policy, PoolSettings, PrimaryReads};
+use crate::config::model::{Database, HealthSettings, Offline, Policy, PoolSettings, PrimaryReads};
 use crate::config::node::{Entry, Node};
 use crate::config::read::list;
 use crate::config::values::{OneOrMany, Setting};
+
+/// A schedule of weighted turns has as many as the weights add up to, so they are no larger than per cents.
+const LARGEST_WEIGHT: u32 = 100;
+
+/// Lag is measured four times within its limit, and no node is asked more often than every 50 ms.
+const SHORTEST_LAG: Duration = Duration::from_millis(200);
+
+/// How long Rails keeps a user's reads on the primary after a write.
+const PRIMARY_WINDOW: Duration = Duration::from_secs(2);
 
 const POLICIES: [(&str, Policy); 4] = [
     ("round_robin", Policy::RoundRobin),
@@ -20,6 +31,10 @@ const POLICIES: [(&str, Policy); 4] = [
     ("weighted", Policy::Weighted),
     ("least_connections", Policy::LeastConnections),
 ];
+
+/// What is said of a cluster as a whole, on its primary.
+pub(super) const CLUSTER_KEYS: [&str; 6] =
+    ["policy", "primary_reads", "wait_for_replica", "primary_window", "health", "offline"];
 
 const PRIMARY_READS: [(&str, PrimaryReads); 3] =
     [("never", PrimaryReads::Never), ("fallback", PrimaryReads::Fallback), ("always", PrimaryReads::Always)];
@@ -65,8 +80,13 @@ impl Checker<'_> {
             Some(pool) => self.pool(node.entry("pool"), pool),
             None => PoolSettings::default(),
         };
-        let weight = self.at_least_one(node, "weight", &section.weight).unwrap_or(1);
-        let max_lag = self.length(node, "max_lag", &section.max_lag, Least::Positive);
+        let weight = self.weight(node, &section.weight);
+        let max_lag = self.length(node, "max_lag", &section.max_lag, Least::Of(SHORTEST_LAG));
+        let primary_window = self.length(node, "primary_window", &section.primary_window, Least::Zero);
+        let health = match section.health.get() {
+            Some(health) => self.health(node.entry("health"), health),
+            None => HealthSettings::default(),
+        };
         let wait_for_replica = self.length(node, "wait_for_replica", &section.wait_for_replica, Least::Zero);
         Some(Database {
             alias: Alias::from(entry.key.as_str()),
@@ -82,6 +102,8 @@ impl Checker<'_> {
             primary_reads,
             max_lag,
             wait_for_replica,
+            primary_window: primary_window.unwrap_or(PRIMARY_WINDOW),
+            health,
             read_only: section.read_only.take().unwrap_or(false),
             offline,
             seeds: section.seeds.take().map(Into::into),
@@ -183,11 +205,23 @@ impl Checker<'_> {
                     .help(help),
             );
         }
-        for key in ["policy", "primary_reads", "wait_for_replica", "offline"] {
+        for key in CLUSTER_KEYS {
             if node.entry(key).is_some() {
                 self.misplaced(node, key, "this is for the whole cluster", "put it on the primary");
             }
         }
+    }
+
+    fn weight(&mut self, node: &Node, weight: &Setting<u32>) -> u32 {
+        let weight = self.at_least_one(node, "weight", weight).unwrap_or(1);
+        if weight > LARGEST_WEIGHT {
+            self.tell(
+                Draft::new(Code::BadNumber, "`weight` is too large")
+                    .at(mark_of(node, "weight"), format!("at most {LARGEST_WEIGHT}"))
+                    .help("weights are shares: 3 and 1 say the same as 3000 and 1000"),
+            );
+        }
+        weight
     }
 
     fn misplaced(&mut self, node: &Node, key: &str, label: &str, help: &str) {

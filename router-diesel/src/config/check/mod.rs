@@ -3,6 +3,7 @@
 mod apps;
 mod claims;
 mod databases;
+mod health;
 mod links;
 mod pool;
 mod unclaimed;

@@ -66,8 +66,9 @@ impl Checker<'_> {
     ) -> Option<Duration> {
         let Length(length) = *length.get()?;
         let wrong = match least {
-            _ if length > LONGEST => Some("longer than a year"),
-            Least::Positive if length.is_zero() => Some("no time at all"),
+            _ if length > LONGEST => Some("longer than a year".to_owned()),
+            Least::Positive | Least::Of(_) if length.is_zero() => Some("no time at all".to_owned()),
+            Least::Of(least) if length < least => Some(format!("at least {} ms", least.as_millis())),
             _ => None,
         };
         if let Some(wrong) = wrong {
@@ -85,4 +86,5 @@ impl Checker<'_> {
 pub(super) enum Least {
     Zero,
     Positive,
+    Of(Duration),
 }

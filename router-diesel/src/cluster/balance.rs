@@ -1,1 +1,0 @@
-//! Which of several replicas serves next.
