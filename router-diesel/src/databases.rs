@@ -10,10 +10,14 @@ use once_cell::sync::OnceCell;
 use router_core::{Alias, Operation, Router, RouterChain, RouterName};
 
 use crate::backend::RoutedConnection;
-use crate::config::Config;
+use crate::cluster::health::Event;
+use crate::cluster::{
+    Balance, ClusterError, ClusterStatus, Clusters, Monitor, Policies, Position, Token, TokenKeys,
+};
+use crate::config::{Config, Offline};
 use crate::error::Error;
 use crate::migrate::Migrator;
-use crate::pool::{self, Checkout, Isolation, Manager, Pool};
+use crate::pool::{self, Checkout, Isolation, Manager, Pool, Vitals};
 use crate::routing::{Circumstances, Explanation, Prepared, Routing};
 use crate::session::Session;
 use crate::statement::cache::StatementCache;
@@ -41,10 +45,14 @@ pub struct Databases<C: RoutedConnection> {
 struct Inner<C: RoutedConnection> {
     routing: Routing,
     pools: Vec<OnceCell<(Pool<C>, Manager<C>)>>,
+    vitals: Vec<Arc<Vitals>>,
+    clusters: Clusters,
+    monitor: OnceCell<Monitor>,
     statements: StatementCache<Prepared>,
     classifiers: Vec<Classifier>,
     isolation: Isolation,
     only: Option<Vec<usize>>,
+    token_keys: Option<TokenKeys>,
 }
 
 impl<C: RoutedConnection> Clone for Databases<C> {
@@ -78,6 +86,8 @@ impl<C: RoutedConnection> Databases<C> {
             config,
             isolation: Isolation::None,
             only: None,
+            policies: Policies::default(),
+            token_keys: None,
             connection: std::marker::PhantomData,
         }
     }
@@ -88,6 +98,62 @@ impl<C: RoutedConnection> Databases<C> {
     #[must_use]
     pub fn session(&self) -> Session<C> {
         Session::new(self.clone())
+    }
+
+    /// Opens a session that shows no less than the session did whose [`token`](Session::token) this is.
+    ///
+    /// Until a replica has all of it, reads wait for up to `wait_for_replica`, then go to the primary. So they do
+    /// where the token is of another timeline or server than the cluster is now.
+    ///
+    /// # Errors
+    /// The text is no token of these databases: cut off, made up, or signed with another key. Where a fresh answer
+    /// matters more than that, read in a [`Scope::writing`](crate::Scope::writing): it reads from the primaries.
+    pub fn session_after(&self, token: impl AsRef<str>) -> Result<Session<C>, Error> {
+        let token =
+            Token::decode(token.as_ref(), self.inner.token_keys.as_ref()).map_err(ClusterError::from)?;
+        Ok(Session::after(self.clone(), &token))
+    }
+
+    pub(crate) fn encode(&self, token: &Token) -> String {
+        token.encode(self.inner.token_keys.as_ref())
+    }
+
+    /// How a primary and its replicas stand, and how often reads fell back. Nothing is asked: it is what is known.
+    ///
+    /// # Errors
+    /// No database has that name, or it has no replica.
+    pub fn cluster(&self, primary: impl AsRef<str>) -> Result<ClusterStatus, Error> {
+        let database = self.inner.routing.find(primary.as_ref())?;
+        match self.clusters().member(database) {
+            Some(member) => Ok(self.clusters().get(member.cluster).status()),
+            None => Err(ClusterError::NoCluster { alias: Alias::new(primary.as_ref()) }.into()),
+        }
+    }
+
+    /// Takes a node of a cluster out of use: reads that it served go to another, at their next statement outside of
+    /// a transaction. Writes go to a primary all the same.
+    ///
+    /// # Errors
+    /// No database has that name, or it is in no cluster.
+    pub fn drain(&self, alias: impl AsRef<str>) -> Result<(), Error> {
+        self.tell(alias.as_ref(), Event::Drain)
+    }
+
+    /// Gives a node back that was drained.
+    ///
+    /// # Errors
+    /// No database has that name, or it is in no cluster.
+    pub fn undrain(&self, alias: impl AsRef<str>) -> Result<(), Error> {
+        self.tell(alias.as_ref(), Event::Undrain)
+    }
+
+    fn tell(&self, alias: &str, event: Event<Position>) -> Result<(), Error> {
+        let database = self.inner.routing.find(alias)?;
+        let Some(member) = self.clusters().member(database) else {
+            return Err(ClusterError::NoCluster { alias: Alias::new(alias) }.into());
+        };
+        self.clusters().get(member.cluster).tell(member.node, event);
+        Ok(())
     }
 
     /// The pool of one database, configured from the file: `diesel::r2d2::Pool` itself.
@@ -242,14 +308,30 @@ impl<C: RoutedConnection> Databases<C> {
         self.inner.only.as_deref()
     }
 
+    pub(crate) fn clusters(&self) -> &Clusters {
+        &self.inner.clusters
+    }
+
+    /// Starts to look after the nodes of the clusters, if nobody does yet.
+    pub(crate) fn watch_clusters(&self) {
+        self.inner.monitor.get_or_init(|| Monitor::start::<C>(&self.inner.clusters, self.config()));
+    }
+
     pub(crate) fn check_out(&self, database: usize) -> Result<Checkout<C>, Error> {
+        let declared = &self.config().databases[database];
+        if declared.offline == Some(Offline::Primary) {
+            return Err(ClusterError::Offline { alias: declared.alias.clone() }.into());
+        }
         let (pool, manager) = self.pool_at(database)?;
         Ok(pool::check_out(pool, manager)?)
     }
 
     fn pool_at(&self, database: usize) -> Result<&(Pool<C>, Manager<C>), Error> {
         self.inner.pools[database]
-            .get_or_try_init(|| pool::build(&self.config().databases[database], self.inner.isolation))
+            .get_or_try_init(|| {
+                let vitals = Arc::clone(&self.inner.vitals[database]);
+                pool::build(&self.config().databases[database], self.inner.isolation, vitals)
+            })
             .map_err(Error::from)
     }
 }
@@ -261,6 +343,8 @@ pub struct DatabasesBuilder<C> {
     routers: RouterChain,
     isolation: Isolation,
     only: Option<Vec<String>>,
+    policies: Policies,
+    token_keys: Option<TokenKeys>,
     connection: std::marker::PhantomData<fn() -> C>,
 }
 
@@ -308,6 +392,22 @@ impl<C: RoutedConnection> DatabasesBuilder<C> {
         self
     }
 
+    /// Has reads choose among the replicas of a primary by a policy of your own, instead of the file's `policy`.
+    ///
+    /// # Errors
+    /// [`build`](Self::build) says so if no database has that name, or it has no replica.
+    pub fn balance(mut self, primary: impl Into<Alias>, policy: impl Balance + 'static) -> Self {
+        self.policies.insert(primary.into(), Arc::new(policy));
+        self
+    }
+
+    /// Signs the tokens of sessions, and takes only those that were signed: for tokens that pass through the hands
+    /// of users.
+    pub fn token_keys(mut self, keys: TokenKeys) -> Self {
+        self.token_keys = Some(keys);
+        self
+    }
+
     /// Builds the databases. No connection is opened.
     ///
     /// # Errors
@@ -320,6 +420,12 @@ impl<C: RoutedConnection> DatabasesBuilder<C> {
             }
             None => None,
         };
+        for primary in self.policies.keys() {
+            routing.find(primary.as_str())?;
+            if routing.config().replicas_of(primary.as_str()).next().is_none() {
+                return Err(ClusterError::NoCluster { alias: primary.clone() }.into());
+            }
+        }
         let mut dialects = vec![C::dialect()];
         for engine in routing.engines() {
             let dialect = Dialect::from(engine);
@@ -328,15 +434,22 @@ impl<C: RoutedConnection> DatabasesBuilder<C> {
             }
         }
         let classifiers = dialects.into_iter().map(|dialect| routing.classifier(dialect)).collect();
-        let pools = routing.config().databases.iter().map(|_| OnceCell::new()).collect();
+        let databases = &routing.config().databases;
+        let pools = databases.iter().map(|_| OnceCell::new()).collect();
+        let vitals: Vec<Arc<Vitals>> = databases.iter().map(|_| Arc::default()).collect();
+        let clusters = Clusters::new(routing.config(), &vitals, &self.policies);
         Ok(Databases {
             inner: Arc::new(Inner {
                 routing,
                 pools,
+                vitals,
+                clusters,
+                monitor: OnceCell::new(),
                 statements: StatementCache::new(),
                 classifiers,
                 isolation: self.isolation,
                 only,
+                token_keys: self.token_keys,
             }),
         })
     }

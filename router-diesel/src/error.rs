@@ -4,6 +4,7 @@ use std::fmt;
 
 use router_core::{Alias, RuleError};
 
+use crate::cluster::ClusterError;
 use crate::config::ConfigError;
 use crate::pool::PoolError;
 use crate::routing::RouteError;
@@ -35,6 +36,7 @@ enum Source {
     Rules(Vec<RuleError>),
     Route(RouteError),
     Pool(PoolError),
+    Cluster(ClusterError),
     Diesel(diesel::result::Error),
 }
 
@@ -44,7 +46,7 @@ enum Source {
 pub enum ErrorKind {
     /// The file, its variables or the rules in it are wrong.
     Config,
-    /// No database has the name that a router or a caller gave.
+    /// No database has the name that a router or a caller gave, or no cluster has it.
     UnknownDatabase,
     /// One statement names tables of two databases.
     CrossDatabaseQuery,
@@ -66,6 +68,10 @@ pub enum ErrorKind {
     Unreachable,
     /// All of the database's connections are in use.
     Exhausted,
+    /// No replica can serve the read, and the primary may not; or the primary is offline by configuration.
+    NoNode,
+    /// A token cannot be read, or was asked for in a transaction.
+    Token,
     /// The connections have no support for the database's engine.
     UnsupportedEngine,
     /// Diesel's own error, as it came.
@@ -83,6 +89,11 @@ impl Error {
                 PoolError::UnsupportedEngine { .. } => ErrorKind::UnsupportedEngine,
                 PoolError::Unreachable { .. } => ErrorKind::Unreachable,
                 PoolError::Exhausted { .. } => ErrorKind::Exhausted,
+            },
+            Source::Cluster(error) => match error {
+                ClusterError::NoNode { .. } | ClusterError::Offline { .. } => ErrorKind::NoNode,
+                ClusterError::NoCluster { .. } => ErrorKind::UnknownDatabase,
+                ClusterError::OpenTransaction { .. } | ClusterError::Token(_) => ErrorKind::Token,
             },
             Source::Route(error) => match error {
                 RouteError::UnknownDatabase { .. } => ErrorKind::UnknownDatabase,
@@ -104,10 +115,10 @@ impl Error {
         self.kind() == ErrorKind::Config
     }
 
-    /// Whether the same call could succeed later: the database was unreachable or busy.
+    /// Whether the same call could succeed later: the database was unreachable, busy, or had no node for it.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self.kind(), ErrorKind::Unreachable | ErrorKind::Exhausted)
+        matches!(self.kind(), ErrorKind::Unreachable | ErrorKind::Exhausted | ErrorKind::NoNode)
     }
 
     /// The database that could not be used, where the error is about one.
@@ -115,6 +126,11 @@ impl Error {
     pub fn alias(&self) -> Option<&Alias> {
         match &*self.0 {
             Source::Pool(error) => Some(error.alias()),
+            Source::Cluster(
+                ClusterError::NoNode { alias, .. }
+                | ClusterError::Offline { alias }
+                | ClusterError::NoCluster { alias },
+            ) => Some(alias),
             Source::Route(
                 RouteError::OperationNotAllowed { alias, .. }
                 | RouteError::UnknownDatabase { alias, .. }
@@ -142,6 +158,15 @@ impl Error {
         }
     }
 
+    /// Why a cluster has no node for it, or what is wrong with a token, where that is the matter.
+    #[must_use]
+    pub fn as_cluster(&self) -> Option<&ClusterError> {
+        match &*self.0 {
+            Source::Cluster(error) => Some(error),
+            _ => None,
+        }
+    }
+
     /// Finds the router's error inside of one that a session returned.
     #[must_use]
     pub fn from_diesel(error: &diesel::result::Error) -> Option<&Self> {
@@ -165,6 +190,7 @@ impl fmt::Display for Error {
             }
             Source::Route(error) => error.fmt(f),
             Source::Pool(error) => error.fmt(f),
+            Source::Cluster(error) => error.fmt(f),
             Source::Diesel(error) => error.fmt(f),
         }
     }
@@ -178,6 +204,7 @@ impl std::error::Error for Error {
             Source::Rules(_) => None,
             Source::Route(error) => error.source(),
             Source::Pool(error) => error.source(),
+            Source::Cluster(error) => error.source(),
             Source::Diesel(error) => error.source(),
         }
     }
@@ -204,6 +231,12 @@ impl From<RouteError> for Error {
 impl From<PoolError> for Error {
     fn from(error: PoolError) -> Self {
         Self(Box::new(Source::Pool(error)))
+    }
+}
+
+impl From<ClusterError> for Error {
+    fn from(error: ClusterError) -> Self {
+        Self(Box::new(Source::Cluster(error)))
     }
 }
 

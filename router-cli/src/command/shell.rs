@@ -66,6 +66,7 @@ fn read_only(database: &Database) -> Option<&'static str> {
     Some(match database.restriction(Operation::Migrate)? {
         Restriction::Replica => "it is a replica",
         Restriction::ReadOnly => "it is `read_only: true`",
+        Restriction::Offline => "it is `offline: primary`",
         _ => "its `operations` have neither `write` nor `migrate`",
     })
 }

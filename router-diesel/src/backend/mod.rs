@@ -131,6 +131,20 @@ pub(crate) fn verdict(error: &DieselError) -> Verdict {
     }
 }
 
+/// Whether a read failed because of the node that it ran on, and may succeed on another.
+///
+/// A standby of PostgreSQL also cancels a read that stands in the way of what it replays (SQLSTATE 40001,
+/// "conflict with recovery").
+pub(crate) fn read_failed_for_its_node(error: &DieselError) -> bool {
+    let conflicts_with_replay = || match error {
+        DieselError::DatabaseError(_, information) => {
+            information.message().contains("conflict with recovery")
+        }
+        _ => false,
+    };
+    verdict(error) == Verdict::Lost || conflicts_with_replay()
+}
+
 /// A duration in whole milliseconds, at least one.
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 fn milliseconds(duration: Duration) -> u128 {

@@ -1,11 +1,361 @@
-//! The fourth step: from a database to the node that serves a statement, its primary or a replica.
+//! The fourth step: from a database to the node that serves a read, its primary or a replica.
+//!
+//! - `position`: how far a server is, so that "has it replayed my write" has an exact answer.
+//! - `observe`: the one query that asks a server for it.
+//! - `token`: positions as a short text, for a cookie or a job.
+//! - `balance`: which of several replicas is next.
+//! - `health`: which of them may serve at all; a state machine that reads no clock and opens no connection.
+//! - `monitor`: the thread that probes the nodes and tells the state machine.
+//!
+//! A [`Cluster`] holds what all sessions share. What one session needs is in `session::replica`.
 
 mod balance;
-mod health;
-mod observe;
+mod error;
+pub(crate) mod health;
+mod monitor;
+pub(crate) mod observe;
 mod position;
+mod status;
 mod token;
+mod view;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use arc_swap::{ArcSwap, Guard};
+use once_cell::sync::OnceCell;
+use router_core::Alias;
+use rustc_hash::FxHashMap;
 
 pub use balance::{Balance, Candidate, LeastConnections, Random, RoundRobin, Weighted};
+pub use error::ClusterError;
 pub use health::Standing;
+use health::{Actions, Event, Health, NodeSettings, Pace, Progress};
+pub(crate) use monitor::Monitor;
+use monitor::Waker;
+use observe::{Observation, Role};
+pub(crate) use position::{Coverage, Position, Why};
+pub(crate) use status::Fallback;
+use status::Fallbacks;
+pub use status::{ClusterStatus, NodeStatus};
 pub use token::{Token, TokenError, TokenKey, TokenKeys};
+pub(crate) use view::{Skipped, View};
+
+use crate::config::{Config, Database, Engine, PrimaryReads};
+use crate::pool::Vitals;
+
+/// A cluster's own number for its primary; its replicas follow in file order.
+pub(crate) const PRIMARY: usize = 0;
+
+/// The clusters of one configuration: each primary that has replicas.
+#[derive(Debug)]
+pub(crate) struct Clusters {
+    list: Vec<Arc<Cluster>>,
+    members: Vec<Option<Member>>,
+}
+
+/// A database's place in its cluster.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Member {
+    pub(crate) cluster: usize,
+    pub(crate) node: usize,
+}
+
+impl Clusters {
+    /// `vitals` are those of the databases, in the same order.
+    pub(crate) fn new(config: &Config, vitals: &[Arc<Vitals>], policies: &Policies) -> Self {
+        let mut members = vec![None; config.databases.len()];
+        let mut list = Vec::new();
+        for (primary, database) in config.databases.iter().enumerate() {
+            let replicas =
+                config.databases.iter().enumerate().filter(|(_, it)| {
+                    it.replica_of.as_ref().is_some_and(|primary| *primary == database.alias)
+                });
+            let nodes: Vec<usize> =
+                std::iter::once(primary).chain(replicas.map(|(index, _)| index)).collect();
+            if nodes.len() == 1 {
+                continue;
+            }
+            for (node, index) in nodes.iter().enumerate() {
+                members[*index] = Some(Member { cluster: list.len(), node });
+            }
+            list.push(Arc::new(Cluster::new(config, nodes, vitals, policies)));
+        }
+        Self { list, members }
+    }
+
+    pub(crate) fn member(&self, database: usize) -> Option<Member> {
+        self.members[database]
+    }
+
+    pub(crate) fn get(&self, cluster: usize) -> &Arc<Cluster> {
+        &self.list[cluster]
+    }
+
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &Arc<Cluster>> {
+        self.list.iter()
+    }
+}
+
+/// The policies that a program brought, by the primary's alias.
+pub(crate) type Policies = FxHashMap<Alias, Arc<dyn Balance>>;
+
+/// A primary and its replicas: what all sessions know of them.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    nodes: Vec<Node>,
+    balance: Arc<dyn Balance>,
+    primary_reads: PrimaryReads,
+    has_positions: bool,
+    wait_for_replica: Duration,
+    primary_window: Duration,
+    started: Instant,
+    health: Mutex<Health<Position>>,
+    view: ArcSwap<View>,
+    fallbacks: Fallbacks,
+    waker: OnceCell<Waker>,
+}
+
+/// One server of a cluster.
+#[derive(Debug)]
+struct Node {
+    /// The index of its database.
+    database: usize,
+    alias: Alias,
+    candidate: Candidate,
+    vitals: Arc<Vitals>,
+    replayed: Mutex<Option<Replayed>>,
+}
+
+/// How far a node was when it was last asked.
+#[derive(Debug, Clone)]
+pub(crate) struct Replayed {
+    pub(crate) position: Position,
+    /// When it was asked, before it answered.
+    pub(crate) asked: Instant,
+}
+
+impl Cluster {
+    fn new(config: &Config, databases: Vec<usize>, vitals: &[Arc<Vitals>], policies: &Policies) -> Self {
+        let declared = |index: &usize| -> &Database { &config.databases[*index] };
+        let primary = declared(&databases[PRIMARY]);
+        let settings = databases.iter().map(|index| NodeSettings {
+            alias: declared(index).alias.clone(),
+            max_lag: declared(index).max_lag,
+        });
+        let health =
+            Health::new(primary.health.clone(), settings.collect(), primary.primary_reads, primary.offline);
+        let nodes: Vec<Node> = databases
+            .iter()
+            .map(|index| Node {
+                database: *index,
+                alias: declared(index).alias.clone(),
+                candidate: Candidate::new(declared(index).alias.clone(), declared(index).weight)
+                    .counted_by(Arc::clone(vitals[*index].in_use())),
+                vitals: Arc::clone(&vitals[*index]),
+                replayed: Mutex::new(None),
+            })
+            .collect();
+        let own = policies.get(&primary.alias).cloned();
+        let cluster = Self {
+            nodes,
+            balance: own.unwrap_or_else(|| balance::named(primary.policy)),
+            primary_reads: primary.primary_reads,
+            has_positions: primary.url.engine() != Engine::Sqlite,
+            wait_for_replica: primary.wait_for_replica.unwrap_or_default(),
+            primary_window: primary.primary_window,
+            started: Instant::now(),
+            health: Mutex::new(health),
+            view: ArcSwap::default(),
+            fallbacks: Fallbacks::default(),
+            waker: OnceCell::new(),
+        };
+        cluster.publish(&lock(&cluster.health), Duration::ZERO);
+        cluster
+    }
+
+    /// The primary's alias, which is the cluster's name.
+    pub(crate) fn alias(&self) -> &Alias {
+        self.alias_of(PRIMARY)
+    }
+
+    pub(crate) fn alias_of(&self, node: usize) -> &Alias {
+        &self.nodes[node].alias
+    }
+
+    /// The index of a node's database.
+    pub(crate) fn database(&self, node: usize) -> usize {
+        self.nodes[node].database
+    }
+
+    /// The node that is a database, which must be one of this cluster's.
+    pub(crate) fn node_of(&self, database: usize) -> usize {
+        self.nodes.iter().position(|node| node.database == database).unwrap_or(PRIMARY)
+    }
+
+    /// Whether the engine says how far its servers are. Where not, a clock decides.
+    pub(crate) fn has_positions(&self) -> bool {
+        self.has_positions
+    }
+
+    pub(crate) fn wait_for_replica(&self) -> Duration {
+        self.wait_for_replica
+    }
+
+    /// Who may serve now.
+    pub(crate) fn view(&self) -> Guard<Arc<View>> {
+        self.view.load()
+    }
+
+    /// The node that the policy chooses among those that may serve.
+    pub(crate) fn pick(&self, view: &View, skipped: &Skipped) -> Option<usize> {
+        view.pick(&*self.balance, skipped)
+    }
+
+    /// Whether a replica may show what was written, where the clock decides; nothing where positions do.
+    pub(crate) fn window_coverage(&self, need: &Position) -> Option<Coverage> {
+        let is_time = matches!(need, Position::Time { .. });
+        is_time.then(|| need.after_window(self.primary_window, SystemTime::now()))
+    }
+
+    /// How far a node was, if it was asked at or after a moment.
+    pub(crate) fn replayed(&self, node: usize, since: Instant) -> Option<Replayed> {
+        let known = lock(&self.nodes[node].replayed);
+        known.as_ref().filter(|known| known.asked >= since).cloned()
+    }
+
+    /// Takes in what a node said of itself, and gives its position where it may be relied on.
+    ///
+    /// The answer to the later question counts, so that what is known of one server only ever goes forward.
+    pub(crate) fn note_replayed(
+        &self,
+        node: usize,
+        asked: Instant,
+        observation: &Observation,
+    ) -> Option<Position> {
+        let is_right = node == PRIMARY || observation.role != Role::Primary;
+        let position = observation.position.clone().filter(|_| is_right);
+        let mut known = lock(&self.nodes[node].replayed);
+        if known.as_ref().is_none_or(|known| known.asked <= asked) {
+            *known = position.clone().map(|position| Replayed { position, asked });
+        }
+        position
+    }
+
+    /// How far a node was when it was last asked, whenever that was.
+    pub(crate) fn known_position(&self, node: usize) -> Option<Position> {
+        lock(&self.nodes[node].replayed).as_ref().map(|known| known.position.clone())
+    }
+
+    /// Takes in the answer to a probe.
+    pub(crate) fn probed(&self, node: usize, asked: Instant, observation: &Observation) {
+        let position = self.note_replayed(node, asked, observation);
+        let role = match observation.role {
+            Role::Primary => health::Role::Primary,
+            Role::Replica => health::Role::Replica,
+            Role::Unknown => health::Role::Unknown,
+        };
+        let sent_at = asked.saturating_duration_since(self.started);
+        self.tell(node, Event::Probed(health::Observation { role, position, sent_at }));
+    }
+
+    /// Tells the state machine what happened to a node, and does what it says.
+    pub(crate) fn tell(&self, node: usize, event: Event<Position>) {
+        let mut health = lock(&self.health);
+        let now = self.started.elapsed();
+        let actions = health.handle(now, node, event);
+        self.publish(&health, now);
+        drop(health);
+        self.act(&actions);
+        if let (Some(soon), Some(waker)) = (actions.probe_in, self.waker.get()) {
+            waker.probe_in(node, soon);
+        }
+    }
+
+    /// Takes in what has changed by time alone, and says when the next such change is due.
+    fn settle(&self) -> Option<Instant> {
+        let mut health = lock(&self.health);
+        let now = self.started.elapsed();
+        let actions = health.settle(now);
+        if !actions.changes.is_empty() {
+            self.publish(&health, now);
+        }
+        let next = health.next_change(now).map(|at| self.started + at);
+        drop(health);
+        self.act(&actions);
+        next
+    }
+
+    fn publish(&self, health: &Health<Position>, now: Duration) {
+        let lags = (0..self.nodes.len()).map(|node| health.lag(now, node)).collect();
+        let always = self.primary_reads == PrimaryReads::Always;
+        self.view.store(Arc::new(View::new(health.view(now), lags, always, |node| {
+            self.nodes[node].candidate.clone()
+        })));
+    }
+
+    fn act(&self, actions: &Actions) {
+        for node in &actions.drop_connections {
+            let Node { vitals, replayed, .. } = &self.nodes[*node];
+            vitals.expire_connections();
+            *lock(replayed) = None;
+        }
+        for change in &actions.changes {
+            tracing::info!(
+                alias = %self.alias_of(change.node),
+                from = %change.from,
+                to = %change.to,
+                "a node's standing changed"
+            );
+        }
+    }
+
+    fn set_waker(&self, waker: Waker) {
+        // The databases of one configuration have one monitor.
+        let _ = self.waker.set(waker);
+    }
+
+    fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// How often to probe the nodes, and how long to wait for each answer.
+    fn pace(&self) -> Pace {
+        lock(&self.health).pace()
+    }
+
+    pub(crate) fn count(&self, fallback: Fallback) {
+        self.fallbacks.count(fallback);
+    }
+
+    /// Whether the primary may serve a read that no replica can.
+    pub(crate) fn primary_may_serve(&self) -> bool {
+        self.view().primary_may_serve()
+    }
+
+    /// Why each replica does not serve a read, those first that were tried.
+    pub(crate) fn why_not(&self, skipped: &Skipped) -> Vec<(Alias, String)> {
+        let view = self.view();
+        let replicas = self.nodes.iter().enumerate().skip(1);
+        replicas
+            .map(|(node, it)| {
+                let tried = skipped.reason(node).filter(|reason| !reason.is_empty()).map(ToOwned::to_owned);
+                (it.alias.clone(), tried.unwrap_or_else(|| view.standing(node).to_string()))
+            })
+            .collect()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Progress for Position {
+    fn covers(&self, other: &Self) -> Option<bool> {
+        match Self::covers(self, other) {
+            Coverage::Covered => Some(true),
+            Coverage::Behind(_) => Some(false),
+            Coverage::Incomparable(_) => None,
+        }
+    }
+}

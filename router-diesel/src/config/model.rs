@@ -174,6 +174,8 @@ impl Database {
             Some(Restriction::Replica)
         } else if operation != Operation::Read && self.read_only {
             Some(Restriction::ReadOnly)
+        } else if operation != Operation::Read && self.offline == Some(Offline::Primary) {
+            Some(Restriction::Offline)
         } else if has(operation) || operation == Operation::Migrate && has(Operation::Write) {
             None
         } else {
@@ -192,6 +194,8 @@ pub enum Restriction {
     ReadOnly,
     /// It is a replica.
     Replica,
+    /// It is `offline: primary`.
+    Offline,
 }
 
 /// How a read chooses among several replicas.

@@ -9,8 +9,7 @@ use diesel::connection::CacheSize;
 use diesel::r2d2::{Error as ManagerError, ManageConnection};
 use router_core::Alias;
 
-use super::node::Losses;
-use super::{Isolation, NodeConnection};
+use super::{Isolation, NodeConnection, Vitals};
 use crate::backend::{Access, RoutedConnection};
 use crate::config::{Database, DatabaseUrl, PoolSettings};
 
@@ -25,7 +24,7 @@ pub struct Manager<C> {
     access: Access,
     isolation: Isolation,
     failures: Failures,
-    losses: Losses,
+    vitals: Arc<Vitals>,
     // `fn() -> C`: a manager makes connections and holds none, so it is `Sync` whatever they are.
     connection: PhantomData<fn() -> C>,
 }
@@ -39,14 +38,19 @@ impl<C> Clone for Manager<C> {
             access: self.access,
             isolation: self.isolation,
             failures: self.failures.clone(),
-            losses: self.losses.clone(),
+            vitals: Arc::clone(&self.vitals),
             connection: PhantomData,
         }
     }
 }
 
 impl<C> Manager<C> {
-    pub(crate) fn new(database: &Database, access: Access, isolation: Isolation) -> Self {
+    pub(crate) fn new(
+        database: &Database,
+        access: Access,
+        isolation: Isolation,
+        vitals: Arc<Vitals>,
+    ) -> Self {
         Self {
             alias: database.alias.clone(),
             url: database.url.clone(),
@@ -54,7 +58,7 @@ impl<C> Manager<C> {
             access,
             isolation,
             failures: Failures::default(),
-            losses: Losses::default(),
+            vitals,
             connection: PhantomData,
         }
     }
@@ -94,6 +98,7 @@ impl<C: RoutedConnection> ManageConnection for Manager<C> {
     }
 
     fn is_valid(&self, conn: &mut Self::Connection) -> Result<(), Self::Error> {
+        conn.goes_out();
         // A test transaction lives and dies with its connection, so it is never asked.
         if self.isolation == Isolation::TestTransaction || conn.is_trusted(self.settings.validate_after) {
             return Ok(());
@@ -119,7 +124,7 @@ impl<C: RoutedConnection> Manager<C> {
         if !self.settings.prepared_statements {
             conn.set_prepared_statement_cache_size(CacheSize::Disabled);
         }
-        let mut node = NodeConnection::new(conn, self.alias.clone(), self.losses.clone());
+        let mut node = NodeConnection::new(conn, self.alias.clone(), Arc::clone(&self.vitals));
         if self.isolation == Isolation::TestTransaction {
             diesel::Connection::begin_test_transaction(&mut node)?;
         }

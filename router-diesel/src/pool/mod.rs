@@ -13,6 +13,7 @@ mod manager;
 mod node;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use diesel::r2d2::PooledConnection;
@@ -20,6 +21,7 @@ use router_core::Alias;
 
 pub use manager::Manager;
 pub(crate) use node::NodeTransactionManager;
+pub(crate) use node::Vitals;
 pub use node::{NodeConnection, Rows};
 
 use crate::backend::{Access, RoutedConnection};
@@ -35,13 +37,14 @@ pub type Checkout<C> = PooledConnection<Manager<C>>;
 pub(crate) fn build<C: RoutedConnection>(
     database: &Database,
     isolation: Isolation,
+    vitals: Arc<Vitals>,
 ) -> Result<(Pool<C>, Manager<C>), PoolError> {
     let engine = database.url.engine();
     if !C::supports(engine) {
         return Err(PoolError::UnsupportedEngine { alias: database.alias.clone(), engine });
     }
     let settings = &database.pool;
-    let manager = Manager::new(database, access(database), isolation);
+    let manager = Manager::new(database, access(database), isolation, vitals);
     let (max_size, min_idle) = match isolation {
         Isolation::None => (settings.max_size, settings.min_idle),
         Isolation::TestTransaction => (1, 0),

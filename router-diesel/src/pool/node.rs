@@ -4,7 +4,7 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use diesel::connection::{
@@ -49,23 +49,62 @@ pub(super) struct State {
     handed_out: Instant,
     /// Whether it is closed when it comes back, because of what was done on it.
     retired: bool,
+    opened: Instant,
     /// The pool's losses when the connection was last known to work.
     losses_then: u64,
-    losses: Losses,
+    /// The pool's generation when the connection was opened.
+    generation: u64,
+    vitals: Arc<Vitals>,
+    /// Counts the connection as in use, while it is.
+    in_use: Option<InUse>,
 }
 
-/// How many connections of a pool were lost so far. Where one is lost, its siblings may be too, so each of
-/// them is tested before it is next handed out.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Losses(Arc<AtomicU64>);
+/// What all connections of one node share.
+#[derive(Debug, Default)]
+pub(crate) struct Vitals {
+    /// How many connections were lost so far. Where one is lost, its siblings may be too, so each of them is
+    /// tested before it is next handed out.
+    losses: AtomicU64,
+    /// Connections of an earlier generation are closed instead of handed out or taken back.
+    generation: AtomicU64,
+    in_use: Arc<AtomicUsize>,
+}
 
-impl Losses {
-    fn count(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+impl Vitals {
+    /// How many of the node's connections are handed out now.
+    pub(crate) fn in_use(&self) -> &Arc<AtomicUsize> {
+        &self.in_use
     }
 
-    fn add(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+    /// Has every connection that is open now closed: idle ones before they are handed out, the others when
+    /// they come back.
+    pub(crate) fn expire_connections(&self) {
+        self.generation.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn losses(&self) -> u64 {
+        self.losses.load(Ordering::Relaxed)
+    }
+
+    fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Relaxed)
+    }
+}
+
+/// One connection in use; counted until it is dropped.
+#[derive(Debug)]
+struct InUse(Arc<AtomicUsize>);
+
+impl InUse {
+    fn count(counter: &Arc<AtomicUsize>) -> Self {
+        counter.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(counter))
+    }
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -84,7 +123,7 @@ impl State {
             }
             Verdict::Lost => {
                 self.verdict = Verdict::Lost;
-                self.losses.add();
+                self.vitals.losses.fetch_add(1, Ordering::Relaxed);
                 tracing::warn!(%alias, cause = %error, "lost a connection");
                 name_database(alias, error)
             }
@@ -139,16 +178,18 @@ impl DatabaseErrorInformation for LostConnection {
 }
 
 impl<C: RoutedConnection> NodeConnection<C> {
-    pub(super) fn new(conn: C, alias: Alias, losses: Losses) -> Self {
-        let losses_then = losses.count();
+    pub(super) fn new(conn: C, alias: Alias, vitals: Arc<Vitals>) -> Self {
         let now = Instant::now();
         let state = State {
             verdict: Verdict::Fine,
             last_known_good: now,
             handed_out: now,
             retired: false,
-            losses_then,
-            losses,
+            opened: now,
+            losses_then: vitals.losses(),
+            generation: vitals.generation(),
+            vitals,
+            in_use: None,
         };
         Self { conn, alias, state }
     }
@@ -159,12 +200,23 @@ impl<C: RoutedConnection> NodeConnection<C> {
         &self.alias
     }
 
+    /// When the connection was opened.
+    pub(crate) fn opened(&self) -> Instant {
+        self.state.opened
+    }
+
+    /// Notes that the connection is handed out.
+    pub(super) fn goes_out(&mut self) {
+        self.state.handed_out = Instant::now();
+        self.state.in_use = Some(InUse::count(&self.state.vitals.in_use));
+    }
+
     /// Whether the connection may be handed out without asking the server. Called as it is handed out.
-    pub(super) fn is_trusted(&mut self, validate_after: Duration) -> bool {
-        let state = &mut self.state;
-        state.handed_out = Instant::now();
+    pub(super) fn is_trusted(&self, validate_after: Duration) -> bool {
+        let state = &self.state;
         state.verdict == Verdict::Fine
-            && state.losses_then == state.losses.count()
+            && !self.is_expired()
+            && state.losses_then == state.vitals.losses()
             && state.handed_out.duration_since(state.last_known_good) < validate_after
     }
 
@@ -172,18 +224,23 @@ impl<C: RoutedConnection> NodeConnection<C> {
     /// long nobody knows when it was last used, so it is tested before it is next handed out.
     pub(super) fn came_back(&mut self, validate_after: Duration) {
         let state = &mut self.state;
+        state.in_use = None;
         let now = Instant::now();
         if now.duration_since(state.handed_out) < validate_after {
             state.last_known_good = now;
         }
     }
 
+    fn is_expired(&self) -> bool {
+        self.state.generation != self.state.vitals.generation()
+    }
+
     /// Asks the server whether the connection works.
     pub(super) fn validate(&mut self) -> QueryResult<()> {
-        if self.state.verdict == Verdict::Lost {
+        if self.state.verdict == Verdict::Lost || self.is_expired() {
             return Err(DieselError::BrokenTransactionManager);
         }
-        let losses = self.state.losses.count();
+        let losses = self.state.vitals.losses();
         self.watch(C::ping)?;
         self.state.verdict = Verdict::Fine;
         self.state.losses_then = losses;
@@ -194,7 +251,11 @@ impl<C: RoutedConnection> NodeConnection<C> {
     /// Whether the connection is to be closed instead of given back.
     pub(super) fn is_unusable(&mut self, depth: u32) -> bool {
         let State { verdict, retired, .. } = self.state;
-        verdict == Verdict::Lost || retired || self.valid_depth() != Some(depth) || self.conn.is_broken()
+        verdict == Verdict::Lost
+            || retired
+            || self.is_expired()
+            || self.valid_depth() != Some(depth)
+            || self.conn.is_broken()
     }
 
     /// Rolls back what is open beyond a depth. Where that fails, the connection is closed, to the same effect.

@@ -28,6 +28,13 @@ struct Sides {
     write: Option<usize>,
 }
 
+impl Prepared {
+    /// Whether the statement names a table other than the catalogue's.
+    pub(crate) fn names_a_table(&self) -> bool {
+        !self.models.is_empty()
+    }
+}
+
 impl PreparedModel {
     pub(super) fn as_model(&self) -> Model<'_> {
         match &self.app {

@@ -141,6 +141,7 @@ impl fmt::Display for RouteError {
                     }
                     Restriction::ReadOnly => f.write_str("; it is `read_only: true`"),
                     Restriction::Replica => f.write_str("; it is a replica"),
+                    Restriction::Offline => f.write_str("; it is `offline: primary`"),
                 }
             }
             Self::WritesPrevented { what, tables } => {

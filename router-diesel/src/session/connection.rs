@@ -18,6 +18,7 @@ use super::rendered::Rendered;
 use super::{Isolation, Session, begin_test_transaction, no_url};
 use crate::backend::RoutedConnection;
 use crate::pool::{NodeConnection, NodeTransactionManager};
+use crate::routing::Prepared;
 
 impl<C: RoutedConnection> SimpleConnection for Session<C> {
     fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
@@ -114,7 +115,7 @@ impl<C: RoutedConnection> Connection for Session<C> {
     }
 }
 
-impl<B, C: RoutedConnection + LoadConnection<B>> LoadConnection<B> for Session<C> {
+impl<B: 'static, C: RoutedConnection + LoadConnection<B>> LoadConnection<B> for Session<C> {
     type Cursor<'conn, 'query>
         = <NodeConnection<C> as LoadConnection<B>>::Cursor<'conn, 'query>
     where
@@ -135,11 +136,30 @@ impl<B, C: RoutedConnection + LoadConnection<B>> LoadConnection<B> for Session<C
         if T::query_id().is_none() && C::ONE_DIALECT {
             let sql = C::render(&source)?;
             let prepared = self.databases.prepare_text(&sql);
-            let rendered = Rendered { sql, query: source };
-            return <NodeConnection<C> as LoadConnection<B>>::load(self.connection_for(&prepared)?, rendered);
+            return self.load_prepared::<B, _>(&prepared, Rendered { sql, query: source });
         }
         let prepared = self.databases.prepare(&source)?;
-        <NodeConnection<C> as LoadConnection<B>>::load(self.connection_for(&prepared)?, source)
+        self.load_prepared::<B, _>(&prepared, source)
+    }
+}
+
+impl<C: RoutedConnection> Session<C> {
+    fn load_prepared<'conn, 'query, B, T>(
+        &'conn mut self,
+        prepared: &Prepared,
+        source: T,
+    ) -> QueryResult<<NodeConnection<C> as LoadConnection<B>>::Cursor<'conn, 'query>>
+    where
+        B: 'static,
+        C: LoadConnection<B>,
+        T: Query + QueryFragment<C::Backend> + QueryId + 'query,
+        C::Backend: QueryMetadata<T::SqlType>,
+    {
+        let database = self.route(prepared)?;
+        if let Some(read) = self.replica_read(database, prepared) {
+            return self.load_from_cluster::<B, T>(read, source);
+        }
+        <NodeConnection<C> as LoadConnection<B>>::load(self.connection_to(database, prepared)?, source)
     }
 }
 
@@ -229,8 +249,8 @@ impl<C: RoutedConnection> Session<C> {
 
     /// The connection of the open transaction.
     fn open_node(&mut self) -> Option<&mut NodeConnection<C>> {
-        let database = self.open?.database;
-        self.nodes.iter_mut().find(|(held, _)| *held == database).map(|(_, checkout)| &mut **checkout)
+        let node = self.open?.node;
+        self.nodes.iter_mut().find(|(held, _)| *held == node).map(|(_, checkout)| &mut **checkout)
     }
 
     /// Ends one level, on the connection too where there is one.
@@ -268,6 +288,7 @@ impl<C: RoutedConnection> Session<C> {
         }
         if self.depth() == 0 {
             self.open = None;
+            self.note_commit(open.database);
         }
         result
     }

@@ -7,8 +7,11 @@ mod connection;
 mod instrumentation;
 mod read;
 mod rendered;
+mod replica;
 mod save;
 mod scope;
+mod shared;
+mod token;
 mod transaction;
 mod using;
 
@@ -28,6 +31,7 @@ use crate::routing::{Circumstances, Explanation, Prepared, Transaction};
 pub use connection::SessionTransactionManager;
 use instrumentation::SessionInstrumentation;
 pub use read::{ReadQuery, ReadSession};
+use replica::Reader;
 pub use scope::Scope;
 use scope::State;
 pub use using::{Using, UsingTransactionManager};
@@ -60,6 +64,8 @@ pub struct Session<C: RoutedConnection> {
     nodes: Vec<(usize, Checkout<C>)>,
     state: State,
     only: Option<Vec<usize>>,
+    /// One for each cluster that was used.
+    readers: Vec<Reader>,
     status: TransactionManagerStatus,
     open: Option<OpenTransaction>,
     isolation: Isolation,
@@ -71,7 +77,10 @@ pub struct Session<C: RoutedConnection> {
 /// The database on which a transaction is open.
 #[derive(Debug, Clone, Copy)]
 struct OpenTransaction {
+    /// The database that the routers chose.
     database: usize,
+    /// Where it is open: that database, or a replica of it if the transaction only reads.
+    node: usize,
     /// How deep the connection already was: 1 inside of a test transaction.
     outer_depth: u32,
 }
@@ -101,6 +110,7 @@ impl<C: RoutedConnection> Session<C> {
             nodes: Vec::new(),
             state: State::default(),
             only: None,
+            readers: Vec::new(),
             status: TransactionManagerStatus::default(),
             open: None,
             isolation: Isolation::None,
@@ -123,7 +133,7 @@ impl<C: RoutedConnection> Session<C> {
 
     /// Gives back every connection but that of an open transaction. The next statement checks out anew.
     pub fn release(&mut self) {
-        let open = self.open.map(|open| open.database);
+        let open = self.open.map(|open| open.node);
         let mut kept = None;
         for (database, mut checkout) in self.nodes.drain(..) {
             if Some(database) == open {
@@ -187,26 +197,36 @@ impl<C: RoutedConnection> Session<C> {
         }
     }
 
-    /// The connection on which a statement runs, inside the transaction where there is one.
-    fn connection_for(&mut self, prepared: &Prepared) -> QueryResult<&mut NodeConnection<C>> {
-        let circumstances = self.circumstances();
+    /// The database of a statement.
+    fn route(&self, prepared: &Prepared) -> QueryResult<usize> {
+        let routing = self.databases.routing();
         let operation = prepared.statement.operation();
-        let database = self
-            .databases
-            .routing()
-            .route(prepared, operation, circumstances)
+        let database = routing
+            .route(prepared, operation, self.circumstances())
             .map_err(|error| diesel::result::Error::from(Error::from(error)))?;
         tracing::trace!(
-            alias = %self.databases.routing().alias(database),
+            alias = %routing.alias(database),
             %operation,
             tables = ?prepared.statement.tables(),
             "routed"
         );
-        if circumstances.transaction == Transaction::Pending {
-            self.begin_on(database)?;
+        Ok(database)
+    }
+
+    /// The connection on which a statement runs, inside the transaction where there is one.
+    fn connection_for(&mut self, prepared: &Prepared) -> QueryResult<&mut NodeConnection<C>> {
+        let database = self.route(prepared)?;
+        self.connection_to(database, prepared)
+    }
+
+    /// The connection to a database that was chosen for a statement, never to one of its replicas.
+    fn connection_to(&mut self, database: usize, prepared: &Prepared) -> QueryResult<&mut NodeConnection<C>> {
+        if self.is_transaction_pending() {
+            self.begin_on(database, database)?;
         }
+        self.note_use(database, prepared.statement.operation());
         let in_transaction = self.open.is_some();
-        let node = self.node(database)?;
+        let node = self.node(self.open.map_or(database, |open| open.node))?;
         if !prepared.statement.transaction_controls().is_empty() {
             node.retire();
         }
@@ -216,9 +236,13 @@ impl<C: RoutedConnection> Session<C> {
         Ok(node)
     }
 
+    fn is_transaction_pending(&self) -> bool {
+        self.open.is_none() && self.depth() > 0
+    }
+
     /// The session's connection to a database: the one that it holds, or a new check-out.
     fn node(&mut self, database: usize) -> QueryResult<&mut NodeConnection<C>> {
-        let in_transaction = self.open.is_some_and(|open| open.database == database);
+        let in_transaction = self.open.is_some_and(|open| open.node == database);
         let held = self.nodes.iter().position(|(held, _)| *held == database);
         let position = match held {
             Some(position) if in_transaction || !self.nodes[position].1.is_lost() => position,
@@ -247,11 +271,13 @@ impl<C: RoutedConnection> Session<C> {
         Ok(checkout)
     }
 
-    /// Opens the transaction that was waiting for its first statement, with its savepoints.
-    fn begin_on(&mut self, database: usize) -> QueryResult<()> {
+    /// Opens the transaction that was waiting for its first statement, with its savepoints, on a node of a
+    /// database.
+    fn begin_on(&mut self, database: usize, node: usize) -> QueryResult<()> {
         let depth = self.status.transaction_depth()?.map_or(0, std::num::NonZeroU32::get);
         let read_only = self.read_only;
-        let node = self.node(database)?;
+        let index = node;
+        let node = self.node(index)?;
         let outer_depth = node.depth();
         for level in 0..depth {
             let begun = if level == 0 && read_only && outer_depth == 0 {
@@ -268,7 +294,7 @@ impl<C: RoutedConnection> Session<C> {
                 return Err(error);
             }
         }
-        self.open = Some(OpenTransaction { database, outer_depth });
+        self.open = Some(OpenTransaction { database, node: index, outer_depth });
         Ok(())
     }
 }

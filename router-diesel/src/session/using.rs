@@ -130,7 +130,7 @@ impl<C: RoutedConnection> Connection for Using<'_, C> {
     }
 }
 
-impl<B, C: RoutedConnection + LoadConnection<B>> LoadConnection<B> for Using<'_, C> {
+impl<B: 'static, C: RoutedConnection + LoadConnection<B>> LoadConnection<B> for Using<'_, C> {
     type Cursor<'conn, 'query>
         = <Session<C> as LoadConnection<B>>::Cursor<'conn, 'query>
     where

@@ -260,6 +260,7 @@ impl fmt::Display for TaskError {
                 let (why, next) = match restriction {
                     Restriction::Replica => ("is a replica", "name its primary"),
                     Restriction::ReadOnly => ("is `read_only: true`", "take that away for the task"),
+                    Restriction::Offline => ("is `offline: primary`", "take that away for the task"),
                     Restriction::Operations => {
                         ("has `operations` that let nothing be changed", "add `write` or `migrate`")
                     }

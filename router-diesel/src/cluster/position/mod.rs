@@ -231,6 +231,20 @@ pub(crate) enum Coverage {
     Incomparable(Why),
 }
 
+/// `behind by 48 kB`, or why the two do not compare.
+impl fmt::Display for Coverage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Covered => f.write_str("caught up"),
+            Self::Behind(Distance::Time(left)) => {
+                write!(f, "written to less than a window ago, {} to go", Distance::Time(*left))
+            }
+            Self::Behind(distance) => write!(f, "behind by {distance}"),
+            Self::Incomparable(why) => why.fmt(f),
+        }
+    }
+}
+
 /// How far a server is behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Distance {

@@ -1,0 +1,79 @@
+//! Why no node of a cluster can do what is asked.
+
+use std::fmt;
+
+use router_core::Alias;
+
+use super::{Cluster, Skipped, TokenError};
+
+/// Why no node of a cluster can do what is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ClusterError {
+    /// No replica may serve a read, and neither may the primary.
+    NoNode {
+        /// The primary's alias.
+        alias: Alias,
+        /// Each replica, with why it may not.
+        replicas: Vec<(Alias, String)>,
+    },
+    /// The primary is `offline: primary`.
+    Offline {
+        /// The primary's alias.
+        alias: Alias,
+    },
+    /// The database has no replica and is none.
+    NoCluster {
+        /// Its alias.
+        alias: Alias,
+    },
+    /// A token was asked for while a transaction is open.
+    OpenTransaction {
+        /// The database on which it is open, if a statement has chosen one.
+        alias: Option<Alias>,
+    },
+    /// A token cannot be read.
+    Token(TokenError),
+}
+
+impl ClusterError {
+    pub(crate) fn no_node(cluster: &Cluster, skipped: &Skipped) -> Self {
+        Self::NoNode { alias: cluster.alias().clone(), replicas: cluster.why_not(skipped) }
+    }
+}
+
+impl fmt::Display for ClusterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoNode { alias, replicas } => {
+                write!(f, "no replica of `{alias}` can serve the read")?;
+                for (index, (replica, why)) in replicas.iter().enumerate() {
+                    write!(f, "{} `{replica}`: {why}", if index == 0 { ":" } else { ";" })?;
+                }
+                f.write_str("; and the primary may not, by `primary_reads` or `offline`")
+            }
+            Self::Offline { alias } => {
+                write!(f, "database `{alias}` is `offline: primary`: only its replicas are used")
+            }
+            Self::NoCluster { alias } => {
+                write!(f, "database `{alias}` has no replica: no other names it under `replica_of`")
+            }
+            Self::OpenTransaction { alias: Some(alias) } => write!(
+                f,
+                "a transaction is open on `{alias}`, so nobody else can see its writes yet; take the token after it"
+            ),
+            Self::OpenTransaction { alias: None } => {
+                f.write_str("a transaction is open; take the token after it")
+            }
+            Self::Token(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ClusterError {}
+
+impl From<TokenError> for ClusterError {
+    fn from(error: TokenError) -> Self {
+        Self::Token(error)
+    }
+}

@@ -1,0 +1,236 @@
+//! The thread that looks after the nodes: it probes each, with a bound on how long the answer may take.
+//!
+//! A connection of Diesel's cannot be told to give up waiting, so each probe runs on a thread of its own and is
+//! given up when its time is over. The monitor itself never waits for a server.
+
+use std::fmt;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use diesel::connection::CacheSize;
+
+use super::health::Event;
+use super::health::Pace;
+use super::observe::{self, Observation};
+use super::{Cluster, Clusters, lock};
+use crate::backend::{Access, RoutedConnection};
+use crate::config::{Config, DatabaseUrl, PoolSettings};
+
+/// After how long a probe that never ended is forgotten and another one begun.
+const FORGET_AFTER: Duration = Duration::from_secs(30);
+
+/// How many probes of one node may hang at once, before no other is begun.
+const MAX_HANGING: u32 = 3;
+
+/// Probes the nodes of all clusters until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Monitor(Sender<Message>);
+
+impl Monitor {
+    /// Starts the thread. It ends when the monitor is dropped.
+    pub(crate) fn start<C: RoutedConnection>(clusters: &Clusters, config: &Config) -> Self {
+        let (sender, receiver) = mpsc::channel();
+        let mut slots = Vec::new();
+        for cluster in clusters.iter() {
+            cluster.set_waker(Waker { sender: sender.clone(), first_slot: slots.len() });
+            let pace = cluster.pace();
+            for node in 0..cluster.len() {
+                let database = &config.databases[cluster.database(node)];
+                slots.push(Slot::<C> {
+                    cluster: Arc::clone(cluster),
+                    node,
+                    target: Arc::new(Target::new(&database.url, &database.pool, pace)),
+                    pace,
+                    due: Instant::now(),
+                    probe: None,
+                    hanging: 0,
+                });
+            }
+        }
+        let driver = Driver { slots, clusters: clusters.iter().cloned().collect(), sender: sender.clone() };
+        let started =
+            thread::Builder::new().name("router-monitor".into()).spawn(move || driver.run(&receiver));
+        if let Err(error) = started {
+            tracing::error!(cause = %error, "could not start the thread that probes the nodes of clusters");
+        }
+        Self(sender)
+    }
+}
+
+impl Drop for Monitor {
+    fn drop(&mut self) {
+        // The thread may be gone already.
+        let _ = self.0.send(Message::Stop);
+    }
+}
+
+/// Asks the monitor to probe a node of one cluster sooner than it would.
+pub(super) struct Waker {
+    sender: Sender<Message>,
+    first_slot: usize,
+}
+
+impl Waker {
+    pub(super) fn probe_in(&self, node: usize, soon: Duration) {
+        let _ = self.sender.send(Message::Probe { slot: self.first_slot + node, at: Instant::now() + soon });
+    }
+}
+
+impl fmt::Debug for Waker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Waker").finish_non_exhaustive()
+    }
+}
+
+enum Message {
+    Probed { slot: usize, asked: Instant, outcome: Result<Observation, String> },
+    Probe { slot: usize, at: Instant },
+    Stop,
+}
+
+/// One node that is looked after.
+struct Slot<C> {
+    cluster: Arc<Cluster>,
+    node: usize,
+    target: Arc<Target<C>>,
+    pace: Pace,
+    due: Instant,
+    probe: Option<Probe>,
+    hanging: u32,
+}
+
+/// A probe under way.
+#[derive(Clone, Copy)]
+struct Probe {
+    asked: Instant,
+    /// Whether its time is over, and the node was told of as not answering.
+    is_late: bool,
+}
+
+struct Driver<C> {
+    slots: Vec<Slot<C>>,
+    clusters: Vec<Arc<Cluster>>,
+    sender: Sender<Message>,
+}
+
+impl<C: RoutedConnection> Driver<C> {
+    fn run(mut self, receiver: &Receiver<Message>) {
+        loop {
+            let now = Instant::now();
+            let mut wake = now + Duration::from_secs(60);
+            for index in 0..self.slots.len() {
+                wake = wake.min(self.look_after(index, now));
+            }
+            for cluster in &self.clusters {
+                wake = wake.min(cluster.settle().unwrap_or(wake));
+            }
+            let wait = wake.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+            match receiver.recv_timeout(wait) {
+                Ok(Message::Probed { slot, asked, outcome }) => self.probed(slot, asked, outcome),
+                Ok(Message::Probe { slot, at }) => self.slots[slot].due = self.slots[slot].due.min(at),
+                Err(RecvTimeoutError::Timeout) => {}
+                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// Starts what is due for a node, and says when to look again.
+    fn look_after(&mut self, index: usize, now: Instant) -> Instant {
+        let slot = &mut self.slots[index];
+        if let Some(probe) = &mut slot.probe {
+            let timeout = slot.pace.timeout;
+            if !probe.is_late && now >= probe.asked + timeout {
+                probe.is_late = true;
+                slot.cluster
+                    .tell(slot.node, Event::ProbeFailed(format!("it gave no answer for {timeout:?}")));
+            }
+            if !probe.is_late {
+                return probe.asked + timeout;
+            }
+            if now < probe.asked + FORGET_AFTER || slot.hanging >= MAX_HANGING {
+                return now + FORGET_AFTER;
+            }
+            slot.hanging += 1;
+            slot.probe = None;
+            slot.target = Arc::new(slot.target.anew());
+        }
+        if now < slot.due {
+            return slot.due;
+        }
+        slot.due = now + slot.pace.interval;
+        let (target, sender) = (Arc::clone(&slot.target), self.sender.clone());
+        let asked = Instant::now();
+        let started = thread::Builder::new().name("router-probe".into()).spawn(move || {
+            let outcome = target.probe();
+            // Nobody listens once the databases are gone.
+            let _ = sender.send(Message::Probed { slot: index, asked, outcome });
+        });
+        match started {
+            Ok(_) => slot.probe = Some(Probe { asked, is_late: false }),
+            Err(error) => slot.cluster.tell(slot.node, Event::ProbeFailed(error.to_string())),
+        }
+        asked + slot.pace.timeout
+    }
+
+    fn probed(&mut self, index: usize, asked: Instant, outcome: Result<Observation, String>) {
+        let slot = &mut self.slots[index];
+        let Some(probe) = slot.probe.filter(|probe| probe.asked == asked) else {
+            // One that was forgotten has ended after all.
+            slot.hanging = slot.hanging.saturating_sub(1);
+            return;
+        };
+        slot.probe = None;
+        if probe.is_late {
+            // Too late to count. The next one says whether the node is well again.
+            slot.due = Instant::now();
+            return;
+        }
+        match outcome {
+            Ok(observation) => slot.cluster.probed(slot.node, asked, &observation),
+            Err(cause) => slot.cluster.tell(slot.node, Event::ProbeFailed(cause)),
+        }
+    }
+}
+
+/// Where a probe goes, and the connection that it keeps.
+struct Target<C> {
+    url: DatabaseUrl,
+    settings: PoolSettings,
+    conn: Mutex<Option<C>>,
+}
+
+impl<C: RoutedConnection> Target<C> {
+    fn new(url: &DatabaseUrl, pool: &PoolSettings, pace: Pace) -> Self {
+        let settings = PoolSettings {
+            connection_timeout: pace.timeout,
+            statement_timeout: Some(pace.timeout),
+            ..pool.clone()
+        };
+        Self { url: url.clone(), settings, conn: Mutex::new(None) }
+    }
+
+    /// The same, with a connection of its own.
+    fn anew(&self) -> Self {
+        Self { url: self.url.clone(), settings: self.settings.clone(), conn: Mutex::new(None) }
+    }
+
+    fn probe(&self) -> Result<Observation, String> {
+        let mut held = lock(&self.conn);
+        // The server may have been started again since the last probe, which says nothing against it now.
+        if let Some(conn) = held.as_mut()
+            && let Ok(observation) = observe::replayed(conn)
+        {
+            return Ok(observation);
+        }
+        *held = None;
+        let mut conn = C::open(&self.url, &self.settings, Access::ReadOnly).map_err(|it| it.to_string())?;
+        if !self.settings.prepared_statements {
+            conn.set_prepared_statement_cache_size(CacheSize::Disabled);
+        }
+        let observation = observe::replayed(&mut conn).map_err(|error| error.to_string())?;
+        *held = Some(conn);
+        Ok(observation)
+    }
+}

@@ -1,0 +1,433 @@
+//! Reads that a replica may serve: the fourth step, as a session walks it.
+//!
+//! A session keeps to one replica of each cluster. Before it reads from one, it makes sure that the replica has
+//! all that the session wrote or read elsewhere; what that is, it asks the primary, and only when it is about to
+//! read from a replica.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use diesel::QueryResult;
+use diesel::connection::LoadConnection;
+use diesel::expression::QueryMetadata;
+use diesel::query_builder::{Query, QueryFragment, QueryId};
+use diesel::result::Error as DieselError;
+use polonius_the_crab::{ForLt, PoloniusResult, polonius};
+use router_core::{Operation, Role};
+
+use super::shared::Shared;
+use super::{Isolation, Session};
+use crate::backend::{RoutedConnection, read_failed_for_its_node};
+use crate::cluster::health::Event;
+use crate::cluster::{
+    Cluster, ClusterError, Coverage, Fallback, Member, PRIMARY, Position, Skipped, Why, observe,
+};
+use crate::error::{Error, ErrorKind};
+use crate::pool::NodeConnection;
+use crate::routing::Prepared;
+use crate::statement::Reading;
+
+/// How long reads stay on the primary once no replica had caught up, before the replicas are asked again.
+const STAY_ON_PRIMARY: Duration = Duration::from_millis(100);
+
+/// How often a read that waits for a replica asks it, at most.
+const POLL: Duration = Duration::from_millis(2);
+
+/// What a session knows of one cluster.
+#[derive(Debug)]
+pub(super) struct Reader {
+    pub(super) cluster: usize,
+    /// The node that serves this session's reads, until it can no longer.
+    pub(super) node: Option<usize>,
+    /// Whether that node has all that is needed.
+    verified: bool,
+    /// What a replica must have replayed.
+    pub(super) need: Option<Position>,
+    /// Whether that came with a token, so that it may be of another history than the cluster.
+    is_foreign: bool,
+    /// Whether the primary was used since `need` was asked.
+    pub(super) outdated: bool,
+    /// Until when reads stay on the primary.
+    on_primary_until: Option<Instant>,
+}
+
+impl Reader {
+    fn new(cluster: usize) -> Self {
+        Self {
+            cluster,
+            node: None,
+            verified: false,
+            need: None,
+            is_foreign: false,
+            outdated: false,
+            on_primary_until: None,
+        }
+    }
+
+    /// Begins with what a token needs.
+    pub(super) fn of_token(cluster: usize, need: Position) -> Self {
+        Self { need: Some(need), is_foreign: true, ..Self::new(cluster) }
+    }
+
+    pub(super) fn set_need(&mut self, need: Position) {
+        self.need = Some(need);
+        self.is_foreign = false;
+        self.outdated = false;
+        self.verified = false;
+    }
+}
+
+/// A read that a node of a cluster may serve.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ReplicaRead {
+    cluster: usize,
+    /// The one replica that the routers chose, where they did.
+    only: Option<usize>,
+    /// The database that the routers chose.
+    database: usize,
+}
+
+impl<C: RoutedConnection> Session<C> {
+    /// Whether a replica may serve a statement that was routed to a database.
+    pub(super) fn replica_read(&self, database: usize, prepared: &Prepared) -> Option<ReplicaRead> {
+        let Member { cluster, node } = self.databases.clusters().member(database)?;
+        let is_plain_read = prepared.statement.operation() == Operation::Read
+            && prepared.statement.reading() == Reading::Parsed
+            && prepared.statement.transaction_controls().is_empty()
+            && prepared.names_a_table();
+        let begins_read_only = self.read_only && self.is_transaction_pending() && self.depth() == 1;
+        let may_leave = (self.depth() == 0 || begins_read_only)
+            && self.state.using.is_none()
+            && self.state.role != Some(Role::Writing)
+            && self.isolation == Isolation::None
+            && self.databases.base_depth() == 0;
+        (is_plain_read && may_leave).then_some(ReplicaRead {
+            cluster,
+            only: (node != PRIMARY).then_some(node),
+            database,
+        })
+    }
+
+    /// Runs a read on a node of its cluster: on another, then on the primary, where one fails because it is gone.
+    pub(super) fn load_from_cluster<'conn, 'query, B, T>(
+        &'conn mut self,
+        read: ReplicaRead,
+        source: T,
+    ) -> QueryResult<<NodeConnection<C> as LoadConnection<B>>::Cursor<'conn, 'query>>
+    where
+        B: 'static,
+        C: LoadConnection<B>,
+        T: Query + QueryFragment<C::Backend> + QueryId + 'query,
+        C::Backend: QueryMetadata<T::SqlType>,
+    {
+        let source = Shared::new(source);
+        let mut skipped = Skipped::default();
+        let mut session = self;
+        loop {
+            let node = session.choose(read, &mut skipped)?;
+            if session.is_transaction_pending() {
+                // Nothing was read yet, so a transaction that cannot begin here may begin elsewhere.
+                match session.begin_on(read.database, node) {
+                    Ok(()) => {}
+                    Err(error) if read_failed_for_its_node(&error) => {
+                        session.leave_node(read, node, error, &mut skipped)?;
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            let attempt = source.clone();
+            let outcome = polonius::<
+                _,
+                _,
+                ForLt!(
+                    <'any> = QueryResult<<NodeConnection<C> as LoadConnection<B>>::Cursor<'any, 'query>>
+                ),
+            >(session, |session| {
+                let conn = match session.node(node) {
+                    Ok(conn) => conn,
+                    Err(error) => return PoloniusResult::Owned(error),
+                };
+                match <NodeConnection<C> as LoadConnection<B>>::load(conn, attempt) {
+                    Ok(cursor) => PoloniusResult::Borrowing(Ok(cursor)),
+                    Err(error) => PoloniusResult::Owned(error),
+                }
+            });
+            match outcome {
+                PoloniusResult::Borrowing(cursor) => return cursor,
+                PoloniusResult::Owned { value: error, input_borrow } => {
+                    session = input_borrow;
+                    session.leave_node(read, node, error, &mut skipped)?;
+                }
+            }
+        }
+    }
+
+    /// Notes that a statement runs on a primary: what a replica shows later must not be older.
+    pub(super) fn note_use(&mut self, database: usize, operation: Operation) {
+        let clusters = self.databases.clusters();
+        let Some(Member { cluster, node: PRIMARY }) = clusters.member(database) else { return };
+        let has_positions = clusters.get(cluster).has_positions();
+        let reader = self.reader(cluster);
+        if has_positions {
+            reader.outdated = true;
+            reader.verified = false;
+        } else if operation != Operation::Read {
+            reader.set_need(Position::at(SystemTime::now()));
+        }
+    }
+
+    /// Notes that a transaction was committed. Where a clock decides, it starts when others can see the write.
+    pub(super) fn note_commit(&mut self, database: usize) {
+        let clusters = self.databases.clusters();
+        let Some(Member { cluster, node: PRIMARY }) = clusters.member(database) else { return };
+        if let Some(reader) = self.readers.iter_mut().find(|reader| reader.cluster == cluster)
+            && !clusters.get(cluster).has_positions()
+            && reader.need.is_some()
+        {
+            reader.need = Some(Position::at(SystemTime::now()));
+        }
+    }
+
+    fn reader(&mut self, cluster: usize) -> &mut Reader {
+        let position = self.readers.iter().position(|reader| reader.cluster == cluster);
+        let position = position.unwrap_or_else(|| {
+            self.readers.push(Reader::new(cluster));
+            self.readers.len() - 1
+        });
+        &mut self.readers[position]
+    }
+
+    /// The node for a read, as the index of its database. The session holds a connection to it.
+    fn choose(&mut self, read: ReplicaRead, skipped: &mut Skipped) -> QueryResult<usize> {
+        if let Some(database) = self.kept_node(read, skipped) {
+            return Ok(database);
+        }
+        self.choose_anew(read, skipped)
+    }
+
+    /// The node that the session already reads from, if it may go on.
+    fn kept_node(&self, read: ReplicaRead, skipped: &Skipped) -> Option<usize> {
+        let reader = self.readers.iter().find(|reader| reader.cluster == read.cluster)?;
+        let node = reader.node.filter(|node| reader.verified && !skipped.contains(*node))?;
+        let cluster = self.databases.clusters().get(read.cluster);
+        let database = cluster.database(node);
+        let is_held = self.nodes.iter().any(|(held, checkout)| *held == database && !checkout.is_lost());
+        let is_chosen = read.only.is_none_or(|only| only == node);
+        (is_held && is_chosen && cluster.view().may_serve(node)).then_some(database)
+    }
+
+    #[cold]
+    fn choose_anew(&mut self, read: ReplicaRead, skipped: &mut Skipped) -> QueryResult<usize> {
+        self.databases.watch_clusters();
+        let cluster = Arc::clone(self.databases.clusters().get(read.cluster));
+        if let Some(until) = self.reader(read.cluster).on_primary_until {
+            if Instant::now() < until {
+                return self.read_primary(&cluster, read, skipped);
+            }
+            self.reader(read.cluster).on_primary_until = None;
+        }
+        self.leave_unusable(&cluster, read, skipped);
+        if self.next_node(&cluster, read, skipped).is_none() {
+            return self.fall_back(&cluster, read, skipped, Fallback::NoReplica);
+        }
+        let need = self.need(&cluster, read)?;
+        if let Some(need) = &need
+            && let Err(why) = self.same_history(&cluster, read, need)?
+        {
+            tracing::debug!(alias = %cluster.alias(), reason = %why, "no replica can be compared with the token");
+            return self.fall_back(&cluster, read, skipped, Fallback::Incomparable);
+        }
+        let deadline = Instant::now() + cluster.wait_for_replica();
+        loop {
+            let mut behind = Skipped::default();
+            while let Some(node) = self.next_node(&cluster, read, &skipped.and(&behind)) {
+                match self.try_node(&cluster, node, need.as_ref()) {
+                    Ok(Coverage::Covered) => {
+                        self.keep(read, node);
+                        return Ok(cluster.database(node));
+                    }
+                    Ok(coverage) => behind.push(node, coverage.to_string()),
+                    Err(error) => self.leave_node(read, cluster.database(node), error, skipped)?,
+                }
+            }
+            if behind.is_empty() {
+                return self.fall_back(&cluster, read, skipped, Fallback::NoReplica);
+            }
+            let now = Instant::now();
+            if now >= deadline {
+                self.reader(read.cluster).on_primary_until = Some(now + STAY_ON_PRIMARY);
+                return self.fall_back(&cluster, read, &skipped.and(&behind), Fallback::Behind);
+            }
+            std::thread::sleep(POLL.min(deadline - now));
+        }
+    }
+
+    /// Connects to a node, and says whether it has all that is needed.
+    fn try_node(&mut self, cluster: &Cluster, node: usize, need: Option<&Position>) -> QueryResult<Coverage> {
+        let database = cluster.database(node);
+        self.node(database)?;
+        if node == PRIMARY {
+            self.note_use(database, Operation::Read);
+            return Ok(Coverage::Covered);
+        }
+        self.coverage(cluster, node, need)
+    }
+
+    /// The replica that the session reads from, else what the policy says.
+    fn next_node(&mut self, cluster: &Cluster, read: ReplicaRead, skipped: &Skipped) -> Option<usize> {
+        let view = cluster.view();
+        if let Some(only) = read.only {
+            return Some(only).filter(|node| !skipped.contains(*node) && view.may_serve(*node));
+        }
+        let kept = self.reader(read.cluster).node;
+        kept.filter(|node| !skipped.contains(*node)).or_else(|| cluster.pick(&view, skipped))
+    }
+
+    fn keep(&mut self, read: ReplicaRead, node: usize) {
+        let reader = self.reader(read.cluster);
+        reader.node = Some(node);
+        reader.verified = true;
+    }
+
+    /// Gives up a node that may serve no longer. Whatever it showed, the next one must have too.
+    fn leave_unusable(&mut self, cluster: &Cluster, read: ReplicaRead, skipped: &Skipped) {
+        let view = cluster.view();
+        let has_positions = cluster.has_positions();
+        let reader = self.reader(read.cluster);
+        let Some(node) = reader.node else { return };
+        if view.may_serve(node) && !skipped.contains(node) && read.only.is_none_or(|only| only == node) {
+            return;
+        }
+        reader.node = None;
+        reader.verified = false;
+        if node != PRIMARY {
+            if has_positions {
+                reader.outdated = true;
+            } else {
+                reader.need = Some(Position::at(SystemTime::now()));
+            }
+        }
+    }
+
+    /// What a replica must have replayed before it may serve this session.
+    ///
+    /// Whatever was needed before, the primary has it or nobody does, so where the primary is now is all that
+    /// counts.
+    fn need(&mut self, cluster: &Cluster, read: ReplicaRead) -> QueryResult<Option<Position>> {
+        if self.reader(read.cluster).outdated {
+            let position = observe::written(&mut **self.node(cluster.database(PRIMARY))?)?;
+            self.reader(read.cluster).set_need(position);
+        }
+        Ok(self.reader(read.cluster).need.clone())
+    }
+
+    /// Whether what a token needs can be compared with this cluster at all. What was learnt here always can.
+    fn same_history(
+        &mut self,
+        cluster: &Cluster,
+        read: ReplicaRead,
+        need: &Position,
+    ) -> QueryResult<Result<(), Why>> {
+        if !self.reader(read.cluster).is_foreign || cluster.window_coverage(need).is_some() {
+            return Ok(Ok(()));
+        }
+        if *need == Position::Unknown {
+            return Ok(Err(Why::Unknown));
+        }
+        if cluster.known_position(PRIMARY).is_none() {
+            let asked = Instant::now();
+            let observation = observe::replayed(&mut **self.node(cluster.database(PRIMARY))?)?;
+            cluster.note_replayed(PRIMARY, asked, &observation);
+        }
+        let judged = match cluster.known_position(PRIMARY) {
+            Some(primary) => need.same_history(&primary),
+            None => Err(Why::Unknown),
+        };
+        if judged.is_ok() {
+            self.reader(read.cluster).is_foreign = false;
+        }
+        Ok(judged)
+    }
+
+    /// Whether a node, to which the session holds a connection, has all that is needed.
+    ///
+    /// What is known of the node counts where it was learnt while this connection was open: a server that was
+    /// rebuilt since has lost its connections.
+    fn coverage(&mut self, cluster: &Cluster, node: usize, need: Option<&Position>) -> QueryResult<Coverage> {
+        let Some(need) = need else { return Ok(Coverage::Covered) };
+        if let Some(coverage) = cluster.window_coverage(need) {
+            return Ok(coverage);
+        }
+        let conn = self.node(cluster.database(node))?;
+        if let Some(known) = cluster.replayed(node, conn.opened()) {
+            let coverage = known.position.covers(need);
+            if coverage == Coverage::Covered || known.asked.elapsed() < POLL {
+                return Ok(coverage);
+            }
+        }
+        let asked = Instant::now();
+        let observation = observe::replayed(&mut **conn)?;
+        let position = cluster.note_replayed(node, asked, &observation);
+        Ok(position.map_or(Coverage::Incomparable(Why::Unknown), |position| position.covers(need)))
+    }
+
+    /// Takes in why a node did not serve a read: an error that is not the node's fault is the read's own.
+    fn leave_node(
+        &mut self,
+        read: ReplicaRead,
+        database: usize,
+        error: DieselError,
+        skipped: &mut Skipped,
+    ) -> QueryResult<()> {
+        let cluster = Arc::clone(self.databases.clusters().get(read.cluster));
+        let node = cluster.node_of(database);
+        let kind = Error::from_diesel(&error).map(Error::kind);
+        let is_pools = matches!(kind, Some(ErrorKind::Unreachable | ErrorKind::Exhausted));
+        if self.open.is_some() || node == PRIMARY || !(is_pools || read_failed_for_its_node(&error)) {
+            return Err(error);
+        }
+        let reason = error.to_string();
+        match kind {
+            Some(ErrorKind::Exhausted) => {}
+            Some(ErrorKind::Unreachable) => cluster.tell(node, Event::ConnectFailed(reason.clone())),
+            _ => cluster.tell(node, Event::ReadFailed(reason.clone())),
+        }
+        tracing::warn!(alias = %cluster.alias_of(node), cause = %reason, "a replica did not serve a read");
+        cluster.count(Fallback::OtherNode);
+        skipped.push(node, reason);
+        Ok(())
+    }
+
+    /// Reads from the primary, since no replica may serve.
+    fn fall_back(
+        &mut self,
+        cluster: &Cluster,
+        read: ReplicaRead,
+        skipped: &Skipped,
+        fallback: Fallback,
+    ) -> QueryResult<usize> {
+        if cluster.primary_may_serve() {
+            cluster.count(fallback);
+            tracing::debug!(alias = %cluster.alias(), reason = %fallback, %skipped, "a read fell back to the primary");
+        }
+        self.read_primary(cluster, read, skipped)
+    }
+
+    fn read_primary(
+        &mut self,
+        cluster: &Cluster,
+        read: ReplicaRead,
+        skipped: &Skipped,
+    ) -> QueryResult<usize> {
+        if !cluster.primary_may_serve() {
+            let error = ClusterError::no_node(cluster, skipped);
+            return Err(Error::from(error).into());
+        }
+        let database = cluster.database(PRIMARY);
+        self.node(database)?;
+        self.note_use(database, Operation::Read);
+        self.reader(read.cluster).verified = false;
+        Ok(database)
+    }
+}
