@@ -101,9 +101,10 @@ const POSTGRES_WRITTEN: &str = concat!(
 /// A standby follows a new timeline, and so receives or replays any of it, only if its own replayed position is before
 /// the fork: else PostgreSQL refuses ("new timeline forked off current database system timeline before current recovery
 /// point"). So one that has replayed what the new primary never had cannot be taken for one on the new timeline.
-/// It may be taken for one on the old timeline for a while, which is why a need is compared with the primary
-/// first. `received_tli` is empty for users without `pg_read_all_stats`; theirs is longer in showing a promotion, and
-/// in that time they read from the primary.
+/// It may be taken for one on the old timeline for a while, which is why a need is compared with the primary first.
+///
+/// `received_tli` is empty for users without `pg_read_all_stats`: to them a standby shows a promotion only at its
+/// next restart point, and until then those who must read fresh read from the primary.
 const POSTGRES_REPLAYED: &str = concat!(
     "SELECT CASE WHEN pg_is_in_recovery() THEN concat_ws('|', 'replica',
             (SELECT system_identifier FROM pg_control_system()),
@@ -121,7 +122,7 @@ const POSTGRES_ROLE: &str = "SELECT CASE WHEN pg_is_in_recovery() THEN 'replica'
 fn ask_postgres<C: RoutedConnection>(conn: &mut C, sql: &str) -> QueryResult<Observation> {
     match text(conn, sql) {
         Ok(answer) => Ok(postgres_observation(&answer)),
-        // Permission refused, in whatever language: a functions's permission is checked also where CASE leaves it
+        // Permission refused, in whatever language: a function's permission is checked also where CASE leaves it
         // out. The role is for everybody to know.
         Err(DieselError::DatabaseError(DatabaseErrorKind::Unknown, _)) => {
             Ok(postgres_observation(&text(conn, POSTGRES_ROLE)?))
@@ -188,11 +189,12 @@ macro_rules! mariadb_server {
     };
 }
 
-/// One text for both: MySQL takes what `/*M!` holds for a comment, and MariaDB what `/*!50700` does.
+/// One text for both: MySQL takes what `/*M!` holds for a comment, and MariaDB what `/*!50700` does. A switch is
+/// `ON` or 1, whichever the server likes, hence the IF.
 ///
 /// On MariaDB's primary: what it wrote, and what it replayed when it was a replica.
 const MYSQL_WRITTEN: &str = concat!(
-    "SELECT CAST(CONCAT_WS('|', '' /*M! , 'mariadb', @@log_bin, 0, 0, '', @@gtid_current_pos, ",
+    "SELECT CAST(CONCAT_WS('|', '' /*M! , 'mariadb', IF(@@log_bin, 1, 0), 0, 0, '', @@gtid_current_pos, ",
     mariadb_server!(),
     " */ /*!50700 , 'mysql', @@GLOBAL.gtid_mode, 0, @@server_uuid, @@GLOBAL.gtid_executed */) AS CHAR) AS value"
 );
@@ -200,12 +202,13 @@ const MYSQL_WRITTEN: &str = concat!(
 /// The same with what tells a replica. `SHOW REPLICA STATUS` needs a privilege, so: on MariaDB the number of running
 /// replications, and else on both what they leave behind, and `read_only`, which a replica should have.
 const MYSQL_REPLAYED: &str = concat!(
-    "SELECT CAST(CONCAT_WS('|', '' /*M! , 'mariadb', @@log_bin, @@GLOBAL.read_only,
+    "SELECT CAST(CONCAT_WS('|', '' /*M! , 'mariadb', IF(@@log_bin, 1, 0), IF(@@GLOBAL.read_only, 1, 0),
             COALESCE((SELECT MAX(VARIABLE_VALUE) FROM information_schema.GLOBAL_STATUS
                 WHERE VARIABLE_NAME = 'SLAVES_RUNNING'), '0'),
             @@gtid_slave_pos, @@gtid_current_pos, ",
     mariadb_server!(),
-    " */ /*!50700 , 'mysql', @@GLOBAL.gtid_mode, @@GLOBAL.read_only, @@server_uuid, @@GLOBAL.gtid_executed */)
+    " */ /*!50700 , 'mysql', @@GLOBAL.gtid_mode, IF(@@GLOBAL.read_only, 1, 0),
+            @@server_uuid, @@GLOBAL.gtid_executed */)
         AS CHAR) AS value"
 );
 
@@ -309,4 +312,162 @@ impl<'a> MysqlAnswer<'a> {
 fn fingerprint(server: &str) -> u64 {
     let hash = Sha256::digest(server);
     u64::from_be_bytes(hash[..8].try_into().expect("a hash has 32 bytes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn postgres(role: Role, timeline: u32, lsn: u64) -> Observation {
+        let position = Position::Postgres { system: 7_710_228_079_586_129_909, timeline, lsn: Lsn(lsn) };
+        Observation { role, position: Some(position) }
+    }
+
+    fn nowhere(role: Role) -> Observation {
+        Observation { role, position: None }
+    }
+
+    #[test]
+    fn answers_of_postgres_as_data() {
+        const SYSTEM: &str = "7710228079586129909";
+        for (answer, observation) in [
+            (
+                format!("primary|{SYSTEM}|000000010000000000000003|0/3016050|8192|16777216|8"),
+                postgres(Role::Primary, 1, 0x301_6050),
+            ),
+            (
+                format!("primary|{SYSTEM}|0000000A0000000000000003|1/0|8192|16777216|8"),
+                postgres(Role::Primary, 10, 0x1_0000_0000),
+            ),
+            (format!("replica|{SYSTEM}|2|0/3058000"), postgres(Role::Replica, 2, 0x305_8000)),
+            // What a user is told who may not read the position.
+            ("primary".to_owned(), nowhere(Role::Primary)),
+            ("replica".to_owned(), nowhere(Role::Replica)),
+            (String::new(), nowhere(Role::Unknown)),
+            // Empty values leave their bars out.
+            (format!("replica|{SYSTEM}|0/3058000"), nowhere(Role::Replica)),
+            (format!("replica|{SYSTEM}|0|0/3058000"), nowhere(Role::Replica)),
+            (format!("primary|{SYSTEM}|0000|0/3058000|8192|16777216|8"), nowhere(Role::Primary)),
+            (format!("primary|{SYSTEM}|ünf00000000|0/3058000|8192|16777216|8"), nowhere(Role::Primary)),
+            (format!("primary|{SYSTEM}|000000010000000000000003|0/3058000|8192"), nowhere(Role::Primary)),
+        ] {
+            assert_eq!(postgres_observation(&answer), observation, "{answer}");
+        }
+    }
+
+    #[test]
+    fn an_identifier_may_be_shown_as_a_negative_number() {
+        let observation = postgres_observation("replica|-1|2|0/8");
+        let position = Position::Postgres { system: u64::MAX, timeline: 2, lsn: Lsn(8) };
+        assert_eq!(observation.position, Some(position));
+    }
+
+    /// As PostgreSQL 15 says it: inserted at 0/3018018, and replayed to 0/3018000.
+    #[test]
+    fn the_header_of_an_empty_block_is_no_record() {
+        let log = Log { block: 8192, segment: 16 << 20, alignment: 8 };
+        for (inserted, end) in [
+            (0x301_8018, 0x301_8000),
+            (0x301_8028, 0x301_8028),
+            (0x301_8010, 0x301_8010),
+            (0x301_8000, 0x301_8000),
+            (0x300_0028, 0x300_0000),
+            (0x300_0018, 0x300_0018),
+            (0x300_2028, 0x300_2028),
+        ] {
+            assert_eq!(log.end_before(Lsn(inserted)), Lsn(end), "{inserted:x}");
+        }
+        let inserted = Lsn(0x301_8018);
+        assert_eq!(Log { alignment: 4, ..log }.end_before(inserted), inserted);
+        assert_eq!(
+            Log { block: 16384, segment: 16 << 20, alignment: 8 }.end_before(Lsn(0x301_a018)).0,
+            0x301_a018
+        );
+        assert_eq!(Log { block: 0, segment: 0, alignment: 8 }.end_before(inserted), inserted);
+    }
+
+    fn mysql(answer: &str) -> String {
+        let Observation { role, position } = MysqlAnswer::parse(answer).observation();
+        match position {
+            Some(Position::MariaDb { server, gtids }) => {
+                let server = if server.is_some() { "its own" } else { "replayed" };
+                format!("{role:?} {server} {gtids}")
+            }
+            Some(position) => format!("{role:?} {position}"),
+            None => format!("{role:?} nowhere"),
+        }
+    }
+
+    #[test]
+    fn answers_of_mariadb_as_data() {
+        const SERVER: &str = "vm:3306 /var/lib/a|b/ with id 1";
+        for (answer, said) in [
+            ("|mariadb|1|0|0||0-1-7", "Primary its own 0-1-7"),
+            ("|mariadb|1|0|0||", "Primary its own the beginning"),
+            ("|mariadb|0|0|0||", "Primary nowhere"),
+            ("|mariadb|1|1|1|0-1-7|0-1-7", "Replica replayed 0-1-7"),
+            ("|mariadb|0|0|1|0-1-7|0-1-7", "Replica replayed 0-1-7"),
+            // What it wrote itself does not count.
+            ("|mariadb|1|0|1|0-1-7|0-2-9", "Replica replayed 0-1-7"),
+            ("|mariadb|1|1|0|0-1-7|0-1-7", "Replica replayed 0-1-7"),
+            ("|mariadb|1|1|1||", "Replica replayed the beginning"),
+            // Promoted, or stopped.
+            ("|mariadb|1|0|0|0-1-7|0-2-9", "Unknown its own 0-2-9"),
+            ("|mariadb|1|1|0||0-1-7", "Unknown its own 0-1-7"),
+            ("|mariadb|1|0|0||0-x-7", "Primary nowhere"),
+        ] {
+            assert_eq!(mysql(&format!("{answer}|{SERVER}")), said, "{answer}");
+        }
+        let own = |server| MysqlAnswer::parse(&format!("|mariadb|1|0|0||0-1-7|{server}")).own().unwrap();
+        assert_eq!(own(SERVER).same_history(&own(SERVER)), Ok(()));
+        assert!(own(SERVER).same_history(&own("vm:3306 /var/lib/a|c/ with id 1")).is_err());
+    }
+
+    #[test]
+    fn answers_of_mysql_as_data() {
+        const OWN: &str = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
+        const OTHER: &str = "4e11fa47-71ca-11e1-9e33-c80aa9429562";
+        for (answer, said) in [
+            (format!("|mysql|ON|0|{OWN}|{OWN}:1-5"), format!("Primary {OWN}:1-5")),
+            (format!("|mysql|ON|0|{OWN}|"), "Primary the beginning".to_owned()),
+            (format!("|mysql|ON|1|{OWN}|{OTHER}:1-5"), format!("Replica {OTHER}:1-5")),
+            (format!("|mysql|ON|0|{OWN}|{OTHER}:1-5,\n{OWN}:1"), format!("Unknown {OWN}:1,{OTHER}:1-5")),
+            (format!("|mysql|ON_PERMISSIVE|0|{OWN}|{OWN}:1-5"), "Primary nowhere".to_owned()),
+            (format!("|mysql|OFF|0|{OWN}|"), "Primary nowhere".to_owned()),
+            (format!("|mysql|ON|0|{OWN}|nonsense"), "Unknown nowhere".to_owned()),
+            (String::new(), "Unknown nowhere".to_owned()),
+        ] {
+            assert_eq!(mysql(&answer), said, "{answer}");
+        }
+    }
+
+    #[cfg(feature = "sqlite")]
+    #[test]
+    fn sqlite_has_the_time() {
+        use diesel::{Connection as _, SqliteConnection};
+
+        let mut conn = SqliteConnection::establish(":memory:").unwrap();
+        let before = SystemTime::now();
+        let position = written(&mut conn).unwrap();
+        let window = std::time::Duration::from_secs(60);
+        assert!(matches!(position.after_window(window, before), super::super::position::Coverage::Behind(_)));
+        let later = SystemTime::now() + window;
+        assert_eq!(position.after_window(window, later), super::super::position::Coverage::Covered);
+        assert_eq!(replayed(&mut conn).unwrap(), nowhere(Role::Unknown));
+    }
+
+    proptest! {
+        #[test]
+        fn no_answer_panics(answer in any::<String>(), fields in "(primary|replica)([|]([0-9a-fA-F/-]{0,25}|.{0,9})){0,8}") {
+            for answer in [answer, fields] {
+                let _ = postgres_observation(&answer);
+                let _ = MysqlAnswer::parse(&answer).observation();
+                for engine in ["mariadb", "mysql"] {
+                    let _ = MysqlAnswer::parse(&format!("|{engine}|{answer}")).observation();
+                }
+            }
+        }
+    }
 }

@@ -97,3 +97,94 @@ impl fmt::Display for MariaDbGtids {
         Ok(())
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use proptest::collection::btree_map;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    pub(in super::super) fn any_gtids() -> impl Strategy<Value = MariaDbGtids> {
+        let gtid = (0..4_u32, any::<u64>()).prop_map(|(server, sequence)| Gtid { server, sequence });
+        btree_map(0..5_u32, gtid, 0..4).prop_map(MariaDbGtids)
+    }
+
+    fn gtids(text: &str) -> MariaDbGtids {
+        MariaDbGtids::parse(text).unwrap()
+    }
+
+    #[test]
+    fn texts_as_data() {
+        for (text, written) in [
+            ("0-1-42", Some("0-1-42")),
+            ("1-1-7,0-1-42", Some("0-1-42,1-1-7")),
+            (" 0-1-42 , 1-1-7\n", Some("0-1-42,1-1-7")),
+            ("", Some("the beginning")),
+            (
+                "4294967295-4294967295-18446744073709551615",
+                Some("4294967295-4294967295-18446744073709551615"),
+            ),
+            ("4294967296-1-1", None),
+            ("0-1-18446744073709551616", None),
+            ("0-1", None),
+            ("0-1-2-3", None),
+            ("0-1-+2", None),
+            ("0--1-2", None),
+            ("0-1-2,", None),
+            (",", None),
+            ("0-1-2,0-2-3", None),
+            ("0-1-½", None),
+        ] {
+            let said = MariaDbGtids::parse(text).map(|gtids| gtids.to_string());
+            assert_eq!(said.as_deref(), written, "{text}");
+        }
+    }
+
+    #[test]
+    fn coverage_as_data() {
+        let behind = |transactions| Coverage::Behind(Distance::Transactions(transactions));
+        for (ours, needed, coverage) in [
+            ("0-1-42", "0-1-42", Coverage::Covered),
+            ("0-1-43", "0-1-42", Coverage::Covered),
+            ("0-1-41", "0-1-42", behind(1)),
+            ("0-1-41,1-1-5", "0-1-42,1-1-7", behind(3)),
+            ("0-1-50,1-1-5", "0-1-42,1-1-7", behind(2)),
+            ("0-1-42", "0-1-42,1-1-7", Coverage::Behind(Distance::Unknown)),
+            ("0-1-42,1-1-7", "0-1-42", Coverage::Covered),
+            ("", "0-1-1", Coverage::Behind(Distance::Unknown)),
+            ("", "", Coverage::Covered),
+            ("0-1-1", "", Coverage::Covered),
+            // After a failover the numbers go on under another server's id.
+            ("0-2-43", "0-1-42", Coverage::Covered),
+            ("0-2-42", "0-1-42", Coverage::Incomparable(Why::Diverged { domain: 0, sequence: 42 })),
+        ] {
+            assert_eq!(gtids(ours).cover(&gtids(needed)), coverage, "{ours} for {needed}");
+        }
+    }
+
+    #[test]
+    fn joins_as_data() {
+        for (one, other, joined) in [
+            ("0-1-42,1-1-7", "0-1-40,1-1-9,2-1-1", Some("0-1-42,1-1-9,2-1-1")),
+            ("0-1-42", "0-2-43", Some("0-2-43")),
+            ("0-1-42", "0-2-42", None),
+        ] {
+            assert_eq!(gtids(one).join(&gtids(other)), joined.map(gtids), "{one} and {other}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(gtids in any_gtids()) {
+            let text = if gtids.is_empty() { String::new() } else { gtids.to_string() };
+            prop_assert_eq!(MariaDbGtids::parse(&text), Some(gtids));
+        }
+
+        #[test]
+        fn no_text_panics(text: String, numbers in "[0-9,+-]{0,40}") {
+            let _ = MariaDbGtids::parse(&text);
+            let _ = MariaDbGtids::parse(&numbers);
+        }
+    }
+}

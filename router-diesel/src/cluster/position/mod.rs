@@ -127,7 +127,7 @@ impl Position {
     /// The position of a replica as one of the `primary` that it follows, for a need that
     /// [`same_history`](Self::same_history) can judge later.
     #[must_use]
-    pub(crate) fn as_of(mut self, primary: &Self) -> Self {
+    pub(crate) fn of_primary(mut self, primary: &Self) -> Self {
         if let (Self::MariaDb { server: server @ None, .. }, Self::MariaDb { server: known, .. }) =
             (&mut self, primary)
         {
@@ -340,6 +340,169 @@ impl fmt::Display for Why {
                     "the token is of a moment that is {} s ahead of this machine's clock",
                     ahead.as_secs()
                 )
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    pub(crate) fn any_position() -> impl Strategy<Value = Position> {
+        prop_oneof![
+            (0..3_u64, 1..4_u32, any::<u64>()).prop_map(|(system, timeline, lsn)| Position::Postgres {
+                system,
+                timeline,
+                lsn: Lsn(lsn)
+            }),
+            (proptest::option::of(0..3_u64), mariadb::tests::any_gtids())
+                .prop_map(|(server, gtids)| Position::MariaDb { server, gtids }),
+            mysql::tests::any_gtids().prop_map(|gtids| Position::Mysql { gtids }),
+            any::<u64>().prop_map(|at| Position::Time { at }),
+            Just(Position::Unknown),
+        ]
+    }
+
+    fn postgres(system: u64, timeline: u32, lsn: u64) -> Position {
+        Position::Postgres { system, timeline, lsn: Lsn(lsn) }
+    }
+
+    fn mariadb(server: Option<u64>, gtids: &str) -> Position {
+        Position::MariaDb { server, gtids: MariaDbGtids::parse(gtids).unwrap() }
+    }
+
+    fn mysql(gtids: &str) -> Position {
+        Position::Mysql { gtids: MysqlGtids::parse(gtids).unwrap() }
+    }
+
+    #[test]
+    fn postgres_compares_within_one_timeline() {
+        let here = postgres(1, 2, 100);
+        assert_eq!(here.covers(&postgres(1, 2, 100)), Coverage::Covered);
+        assert_eq!(here.covers(&postgres(1, 2, 99)), Coverage::Covered);
+        assert_eq!(here.covers(&postgres(1, 2, 101)), Coverage::Behind(Distance::Bytes(1)));
+        // The order of the fields plays no part.
+        assert_eq!(here.covers(&postgres(2, 2, 1)), Coverage::Incomparable(Why::OtherSystem));
+        for timeline in [1, 3] {
+            let why = Why::OtherTimeline { server: 2, needed: timeline };
+            assert_eq!(here.covers(&postgres(1, timeline, 1)), Coverage::Incomparable(why));
+            assert_eq!(postgres(1, timeline, 1).same_history(&here), Err(why));
+        }
+    }
+
+    #[test]
+    fn mariadb_compares_with_the_primary_that_wrote() {
+        let needed = mariadb(Some(1), "0-1-42");
+        let replica = mariadb(None, "0-1-42");
+        assert_eq!(replica.covers(&needed), Coverage::Covered);
+        assert_eq!(mariadb(Some(2), "0-1-42").covers(&needed), Coverage::Incomparable(Why::OtherServer));
+        assert_eq!(needed.same_history(&mariadb(Some(1), "")), Ok(()));
+        // Another primary, a primary that is a replica, and a need that nobody answers for.
+        assert_eq!(needed.same_history(&mariadb(Some(2), "0-1-42")), Err(Why::OtherServer));
+        assert_eq!(needed.same_history(&replica), Err(Why::OtherServer));
+        assert_eq!(replica.same_history(&mariadb(Some(1), "0-1-42")), Err(Why::OtherServer));
+        assert_eq!(replica.same_history(&replica), Err(Why::OtherServer));
+        assert_eq!(replica.clone().of_primary(&mariadb(Some(1), "")), needed);
+        assert_eq!(replica.join(needed.clone()), needed);
+    }
+
+    #[test]
+    fn mysql_asks_for_the_transactions_alone() {
+        const SERVER: &str = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
+        let at = |numbers: &str| mysql(&format!("{SERVER}:{numbers}"));
+        assert_eq!(at("1-9").covers(&at("1-5:7")), Coverage::Covered);
+        assert_eq!(at("1-5:8-9").covers(&at("1-9")), Coverage::Behind(Distance::Transactions(2)));
+        assert_eq!(mysql("").covers(&at("1")), Coverage::Behind(Distance::Transactions(1)));
+        assert_eq!(mysql("").covers(&mysql("")), Coverage::Covered);
+        assert_eq!(at("1").same_history(&mysql("")), Ok(()));
+    }
+
+    #[test]
+    fn a_window_decides_where_there_are_no_positions() {
+        let second = Duration::from_secs(1);
+        let now = UNIX_EPOCH + 1_000_000 * second;
+        let window = 2 * second;
+        let after = |written: SystemTime| Position::at(written).after_window(window, now);
+        assert_eq!(after(now - 2 * second), Coverage::Covered);
+        assert_eq!(after(UNIX_EPOCH), Coverage::Covered);
+        assert_eq!(after(now - second), Coverage::Behind(Distance::Time(second)));
+        assert_eq!(after(now), Coverage::Behind(Distance::Time(window)));
+        // Clocks differ a little, or one is wrong.
+        assert_eq!(after(now + 5 * second), Coverage::Behind(Distance::Time(window)));
+        assert_eq!(after(now + 6 * second), Coverage::Incomparable(Why::FromTheFuture(6 * second)));
+        let never = Position::Time { at: u64::MAX }.after_window(window, now);
+        assert!(matches!(never, Coverage::Incomparable(Why::FromTheFuture(_))));
+        assert_eq!(Position::at(UNIX_EPOCH - second), Position::Time { at: 0 });
+        assert_eq!(Position::Unknown.after_window(window, now), Coverage::Incomparable(Why::OtherEngine));
+        let time = Position::at(now);
+        assert_eq!(time.covers(&time), Coverage::Incomparable(Why::OnlyTime));
+        assert_eq!(postgres(1, 1, 1).covers(&time), Coverage::Incomparable(Why::OnlyTime));
+    }
+
+    #[test]
+    fn needs_that_have_no_common_cover_are_unknown() {
+        for (one, other) in [
+            (postgres(1, 2, 3), postgres(2, 2, 3)),
+            (postgres(1, 2, 3), postgres(1, 3, 3)),
+            (postgres(1, 2, 3), mysql("")),
+            (postgres(1, 2, 3), Position::Unknown),
+            (mariadb(Some(1), "0-1-1"), mariadb(Some(2), "0-1-1")),
+            (mariadb(None, "0-1-1"), mariadb(None, "0-2-1")),
+            (Position::Time { at: 1 }, mysql("")),
+        ] {
+            assert_eq!(one.clone().join(other.clone()), Position::Unknown, "{one} and {other}");
+            assert_eq!(other.clone().join(one.clone()), Position::Unknown, "{other} and {one}");
+        }
+        let (early, late) = (Position::Time { at: 1 }, Position::Time { at: 2 });
+        assert_eq!(early.join(late.clone()), late);
+    }
+
+    #[test]
+    fn distances_and_reasons_in_words() {
+        let second = Duration::from_secs(1);
+        for (distance, words) in [
+            (Distance::Bytes(0), "0 bytes"),
+            (Distance::Bytes(1), "1 byte"),
+            (Distance::Bytes(9_999), "9999 bytes"),
+            (Distance::Bytes(48 * 1024), "48 kB"),
+            (Distance::Bytes(48 * 1024 + 1), "49 kB"),
+            (Distance::Bytes(20 << 20), "20 MB"),
+            (Distance::Bytes(u64::MAX), "16777216 TB"),
+            (Distance::Transactions(1), "1 transaction"),
+            (Distance::Transactions(3), "3 transactions"),
+            (Distance::Time(Duration::from_millis(800)), "800 ms"),
+            (Distance::Time(12 * second), "12 s"),
+            (Distance::Unknown, "unknown"),
+        ] {
+            assert_eq!(distance.to_string(), words);
+        }
+        let why = Why::OtherTimeline { server: 3, needed: 2 };
+        assert_eq!(why.to_string(), "it is on timeline 3, the token on 2");
+        let why = Why::Diverged { domain: 0, sequence: 42 };
+        assert_eq!(why.to_string(), "it has another transaction 42 of domain 0 than the token");
+        assert_eq!(postgres(1, 2, 0x300_0af0).to_string(), "timeline 2 at 0/3000AF0");
+    }
+
+    proptest! {
+        /// What covers a join covers both, and nothing is covered by less than itself.
+        #[test]
+        fn a_join_covers_both(one in any_position(), other in any_position()) {
+            let joined = one.clone().join(other.clone());
+            prop_assert!(joined.is_sound());
+            if !matches!(joined, Position::Unknown | Position::Time { .. }) {
+                prop_assert_eq!(joined.covers(&one), Coverage::Covered);
+                prop_assert_eq!(joined.covers(&other), Coverage::Covered);
+                prop_assert_eq!(other.join(one), joined);
+            }
+        }
+
+        #[test]
+        fn two_that_cover_each_other_are_one(one in any_position(), other in any_position()) {
+            if one.covers(&other) == Coverage::Covered && other.covers(&one) == Coverage::Covered {
+                prop_assert_eq!(one.clone().of_primary(&other), other.of_primary(&one));
             }
         }
     }

@@ -175,3 +175,113 @@ impl fmt::Display for MysqlGtids {
         Ok(())
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::collection::{btree_map, vec};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const ONE: &str = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
+    const TWO: &str = "4e11fa47-71ca-11e1-9e33-c80aa9429562";
+
+    pub(in super::super) fn any_gtids() -> impl Strategy<Value = MysqlGtids> {
+        let source = (0..3_u8, "([a-z_][a-z0-9_]{0,3})?")
+            .prop_map(|(server, tag)| Source { server: [server; 16], tag });
+        let interval = (1..60_u64, 0..9_u64).prop_map(|(first, more)| Interval { first, last: first + more });
+        btree_map(source, vec(interval, 1..6).prop_map(merged), 0..4).prop_map(MysqlGtids)
+    }
+
+    /// The set, spelled out.
+    fn spelled(gtids: &MysqlGtids) -> BTreeSet<(Source, u64)> {
+        let pairs =
+            gtids.0.iter().flat_map(|(source, intervals)| intervals.iter().map(move |one| (source, one)));
+        pairs
+            .flat_map(|(source, one)| (one.first..=one.last).map(|number| (source.clone(), number)))
+            .collect()
+    }
+
+    #[test]
+    fn texts_as_data() {
+        for (text, written) in [
+            (format!("{ONE}:1-5:7-9,\n{TWO}:1-3"), Some(format!("{ONE}:1-5:7-9,{TWO}:1-3"))),
+            (ONE.to_uppercase() + ":1", Some(format!("{ONE}:1"))),
+            (ONE.replace('-', "") + ":1", Some(format!("{ONE}:1"))),
+            (format!(" {ONE} : 1 - 5 ,"), Some(format!("{ONE}:1-5"))),
+            (format!("{ONE}:7-9:1-6:3"), Some(format!("{ONE}:1-9"))),
+            (format!("{ONE}:1,{ONE}:2"), Some(format!("{ONE}:1-2"))),
+            // Tags, as of MySQL 8.3.
+            (format!("{ONE}:1-2:Tag_1:5:8:b:9"), Some(format!("{ONE}:1-2,{ONE}:b:9,{ONE}:tag_1:5:8"))),
+            (format!("{ONE}:tag:1"), Some(format!("{ONE}:tag:1"))),
+            (String::new(), Some("the beginning".to_owned())),
+            (format!("{ONE}:tag"), None),
+            (format!("{ONE}:tag:1:other"), None),
+            (format!("{ONE}:{}:1", "a".repeat(33)), None),
+            (format!("{ONE}:täg:1"), None),
+            (ONE.to_owned(), None),
+            (format!("{ONE}:"), None),
+            (format!("{ONE}:0"), None),
+            (format!("{ONE}:5-1"), None),
+            (format!("{ONE}:-1"), None),
+            (format!("{ONE}:+1"), None),
+            (format!("{ONE}:1-9223372036854775807"), None),
+            (format!("{ONE}:18446744073709551616"), None),
+            ("3e11fa47:1".to_owned(), None),
+            (format!("{}:1", "+".repeat(32)), None),
+        ] {
+            let said = MysqlGtids::parse(&text).map(|gtids| gtids.to_string());
+            assert_eq!(said, written, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_of_one_server() {
+        let gtids = |text: &str| MysqlGtids::parse(text).unwrap();
+        assert!(gtids("").are_only_of(ONE));
+        assert!(gtids(&format!("{ONE}:1-5:tag:1")).are_only_of(&ONE.to_uppercase()));
+        assert!(!gtids(&format!("{ONE}:1-5,{TWO}:1")).are_only_of(ONE));
+        assert!(!gtids(&format!("{ONE}:1-5")).are_only_of("nonsense"));
+    }
+
+    #[test]
+    fn what_no_server_writes_is_not_sound() {
+        let with = |intervals: &[(u64, u64)], tag: &str| {
+            let intervals = intervals.iter().map(|&(first, last)| Interval { first, last }).collect();
+            MysqlGtids([(Source { server: [1; 16], tag: tag.to_owned() }, intervals)].into())
+        };
+        assert!(with(&[(1, 2), (4, 4)], "").is_sound());
+        for intervals in
+            [&[][..], &[(0, 1)], &[(2, 1)], &[(1, u64::MAX)], &[(1, 2), (3, 3)], &[(4, 4), (1, 1)]]
+        {
+            assert!(!with(intervals, "").is_sound(), "{intervals:?}");
+        }
+        assert!(!with(&[(1, 2)], "A").is_sound());
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(gtids in any_gtids()) {
+            prop_assert!(gtids.is_sound());
+            let text = if gtids.is_empty() { String::new() } else { gtids.to_string() };
+            prop_assert_eq!(MysqlGtids::parse(&text), Some(gtids));
+        }
+
+        #[test]
+        fn sets_are_sets(one in any_gtids(), other in any_gtids()) {
+            let (ones, others) = (spelled(&one), spelled(&other));
+            prop_assert_eq!(one.missing(&other), others.difference(&ones).count() as u64);
+            let joined = one.join(&other);
+            prop_assert!(joined.is_sound());
+            prop_assert_eq!(spelled(&joined), ones.union(&others).cloned().collect::<BTreeSet<_>>());
+        }
+
+        #[test]
+        fn no_text_panics(text: String, numbers in "[0-9a-f:,_-]{0,60}") {
+            let _ = MysqlGtids::parse(&text);
+            let _ = MysqlGtids::parse(&format!("{ONE}:{numbers}"));
+        }
+    }
+}
