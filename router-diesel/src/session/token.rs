@@ -81,7 +81,7 @@ impl<C: RoutedConnection> Session<C> {
             let seen = self.node(cluster.database(node)).and_then(|conn| observe::replayed(&mut **conn));
             let seen = seen.ok().and_then(|observation| observation.position);
             let seen = match (seen, cluster.known_position(PRIMARY)) {
-                (Some(seen), Some(primary)) => seen.as_of(&primary),
+                (Some(seen), Some(primary)) => seen.of_primary(&primary),
                 (seen, _) => seen.unwrap_or(Position::Unknown),
             };
             return Some(match self.readers[index].need.clone() {
