@@ -1,4 +1,5 @@
 //! The harness itself: its servers start, keep apart what they should, stop, come back, and leave nothing behind.
 
+mod postgres_cluster;
 mod servers;
 mod sqlite;
