@@ -32,6 +32,7 @@ mod wait;
 
 pub mod mariadb;
 pub mod postgres;
+pub mod proxy;
 pub mod sqlite;
 
 pub use database::{ClusterDatabase, TestDatabase};

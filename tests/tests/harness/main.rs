@@ -2,5 +2,6 @@
 
 mod mariadb_cluster;
 mod postgres_cluster;
+mod proxy;
 mod servers;
 mod sqlite;
