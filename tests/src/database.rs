@@ -42,6 +42,40 @@ impl Drop for TestDatabase {
     }
 }
 
+/// A database of a test's own on all nodes of a cluster, dropped with this value.
+#[derive(Debug)]
+pub struct ClusterDatabase {
+    on_primary: TestDatabase,
+    replica_urls: Vec<String>,
+}
+
+impl ClusterDatabase {
+    pub(crate) fn new(on_primary: TestDatabase, replica_urls: Vec<String>) -> Self {
+        Self { on_primary, replica_urls }
+    }
+
+    /// The name that the servers know it by: the one asked for, made unique.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.on_primary.name()
+    }
+
+    /// The URL on the primary, password included.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        self.on_primary.url()
+    }
+
+    /// The URL on the replica of that number, password included.
+    ///
+    /// # Panics
+    /// If the cluster has no such replica.
+    #[must_use]
+    pub fn replica_url(&self, replica: usize) -> &str {
+        &self.replica_urls[replica]
+    }
+}
+
 /// `name`, made unique within this process.
 ///
 /// # Panics

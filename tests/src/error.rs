@@ -5,6 +5,7 @@ use std::{
     io::{self, Write as _},
     panic::Location,
     thread,
+    time::Duration,
 };
 
 /// Why the harness could not give a test its server.
@@ -39,6 +40,13 @@ pub enum HarnessError {
         /// The server's answer.
         source: Box<dyn Error + Send + Sync>,
     },
+    /// What the harness waited for did not come.
+    Late {
+        /// What it waited for.
+        waiting_for: String,
+        /// For how long it did.
+        limit: Duration,
+    },
 }
 
 impl HarnessError {
@@ -62,6 +70,9 @@ impl fmt::Display for HarnessError {
             Self::Missing { program, package } => write!(f, "`{program}` was not found: install `{package}`"),
             Self::Io { doing, .. } | Self::Refused { doing, .. } => write!(f, "could not {doing}"),
             Self::Failed { program, output } => write!(f, "`{program}` failed:\n{output}"),
+            Self::Late { waiting_for, limit } => {
+                write!(f, "waited {} s in vain for {waiting_for}", limit.as_secs())
+            }
         }
     }
 }
@@ -69,7 +80,7 @@ impl fmt::Display for HarnessError {
 impl Error for HarnessError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Missing { .. } | Self::Failed { .. } => None,
+            Self::Missing { .. } | Self::Failed { .. } | Self::Late { .. } => None,
             Self::Io { source, .. } => Some(source),
             Self::Refused { source, .. } => Some(source.as_ref()),
         }

@@ -28,12 +28,14 @@ mod program;
 mod server;
 mod statement_log;
 mod template;
+mod wait;
 
 pub mod mariadb;
 pub mod postgres;
+pub mod proxy;
 pub mod sqlite;
 
-pub use database::TestDatabase;
+pub use database::{ClusterDatabase, TestDatabase};
 pub use error::{HarnessError, require};
 pub use server::{Stop, free_port};
 pub use statement_log::{LoggedStatement, Mark};

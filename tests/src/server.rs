@@ -228,7 +228,6 @@ fn place_of_folders() -> PathBuf {
     }
 }
 
-/// Waits for the end of a process, for so long at most.
 /// The processes that a process has started, by `/proc`; none where there is no such folder.
 fn children_of(parent: u32) -> Vec<String> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
@@ -245,6 +244,7 @@ fn children_of(parent: u32) -> Vec<String> {
         .collect()
 }
 
+/// Waits for the end of a process, for so long at most.
 fn wait(process: &mut Child, limit: Duration) -> Option<ExitStatus> {
     let deadline = Instant::now() + limit;
     loop {

@@ -4,6 +4,9 @@ use std::collections::HashMap;
 
 use super::LoggedStatement;
 
+/// The user whose statements are the harness's own, and are left out.
+pub(crate) const HARNESS_USER: &str = "harness";
+
 /// The statements after a mark. What comes before it says which database each connection uses.
 pub(crate) fn parse(before: &str, after: &str) -> Vec<LoggedStatement> {
     let mut databases = HashMap::new();
@@ -11,11 +14,18 @@ pub(crate) fn parse(before: &str, after: &str) -> Vec<LoggedStatement> {
     read(after, &mut databases)
 }
 
-fn read(log: &str, databases: &mut HashMap<u64, String>) -> Vec<LoggedStatement> {
+/// `databases` has none for a connection of the harness, and no entry for the threads that replay a primary's
+/// statements, which connect to nobody.
+fn read(log: &str, databases: &mut HashMap<u64, Option<String>>) -> Vec<LoggedStatement> {
     let mut statements: Vec<LoggedStatement> = Vec::new();
     let mut in_statement = false;
     for line in log.lines() {
         let Some(Entry { connection, command, argument }) = entry(line) else {
+            if is_start(line) {
+                // It counts connections from the beginning.
+                databases.clear();
+                in_statement = false;
+            }
             if let Some(statement) = statements.last_mut().filter(|_| in_statement) {
                 statement.sql.push('\n');
                 statement.sql.push_str(line);
@@ -26,21 +36,30 @@ fn read(log: &str, databases: &mut HashMap<u64, String>) -> Vec<LoggedStatement>
         match command {
             "Connect" => {
                 // `router@127.0.0.1 on blog_1 using TCP/IP`
-                let database = argument.split(' ').nth(2).unwrap_or_default();
-                databases.insert(connection, database.to_owned());
+                let database = argument.split(' ').nth(2).unwrap_or_default().to_owned();
+                let is_harness = argument.split('@').next() == Some(HARNESS_USER);
+                databases.insert(connection, (!is_harness).then_some(database));
             }
             "Init DB" => {
-                databases.insert(connection, argument.to_owned());
+                databases.insert(connection, Some(argument.to_owned()));
             }
             "Query" | "Execute" | "Ping" => {
                 let sql = if command == "Ping" { "PING" } else { argument };
-                let database = databases.get(&connection).cloned().unwrap_or_default();
+                let Some(Some(database)) = databases.get(&connection).cloned() else {
+                    in_statement = false;
+                    continue;
+                };
                 statements.push(LoggedStatement { connection, database, sql: sql.to_owned() });
             }
             _ => {}
         }
     }
     statements
+}
+
+/// Whether a line is the first that a server writes when it starts.
+fn is_start(line: &str) -> bool {
+    line.contains(", Version: ") && line.ends_with(". started with:")
 }
 
 struct Entry<'log> {
@@ -64,19 +83,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_queries_executions_and_pings_with_their_databases() {
+    fn reads_what_clients_sent_with_their_databases() {
         let before = "\
 mariadbd, Version: 10.11.19-MariaDB-log (Debian 12). started with:
 Tcp port: 55999  Unix socket: /tmp/s
 Time\t\t    Id Command\tArgument
-261120  9:24:07\t     4 Connect\trouter@127.0.0.1 on blog_1 using TCP/IP
+261120  9:24:07\t     3 Connect\tharness@127.0.0.1 on  using TCP/IP
+\t\t     4 Connect\trouter@127.0.0.1 on blog_1 using TCP/IP
 \t\t     4 Query\tSELECT 'before'
 ";
         let after = "\
+261120 19:24:07\t     2 Query\tINSERT 'what the primary had'
 261120 19:24:08\t     4 Query\tSELECT 1,
 \t  2
 \t\t     4 Prepare\tSELECT ?
 \t\t     4 Execute\tSELECT 3
+\t\t     3 Query\tSELECT 'of',
+\t  'the harness'
 \t\t     4 Close stmt\t
 \t\t     4 Ping\t
 \t\t     4 Init DB\tshop_2
@@ -94,5 +117,21 @@ Time\t\t    Id Command\tArgument
                 ("shop_2".to_owned(), "SELECT 4".to_owned()),
             ]
         );
+    }
+
+    #[test]
+    fn a_start_begins_the_count_of_connections_anew() {
+        let before = "\
+261120  9:24:07\t     4 Connect\trouter@127.0.0.1 on blog_1 using TCP/IP
+";
+        let after = "\
+261120  9:24:08\t     4 Query\tSELECT 1
+mariadbd, Version: 10.11.19-MariaDB-log (Debian 12). started with:
+Tcp port: 55999  Unix socket: /tmp/s
+Time\t\t    Id Command\tArgument
+261120  9:24:09\t     4 Query\tINSERT 'what the primary had'
+";
+        let read: Vec<_> = parse(before, after).into_iter().map(|s| s.sql).collect();
+        assert_eq!(read, ["SELECT 1"]);
     }
 }

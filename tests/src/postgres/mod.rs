@@ -1,4 +1,6 @@
-//! A private PostgreSQL server.
+//! A private PostgreSQL server, and a cluster of them.
+
+mod cluster;
 
 use std::{
     ffi::OsString,
@@ -9,6 +11,8 @@ use std::{
 
 use diesel::{Connection as _, PgConnection, RunQueryDsl as _, connection::SimpleConnection as _, sql_query};
 use once_cell::sync::OnceCell;
+
+pub use cluster::PostgresCluster;
 
 use crate::{
     HarnessError, LoggedStatement, Mark, PASSWORD, Stop, TestDatabase,
@@ -32,7 +36,7 @@ const INITDB_ARGUMENTS: [&str; 9] = [
     "--wal-segsize=1",
 ];
 
-const SETTINGS: [(&str, &str); 12] = [
+const SETTINGS: [(&str, &str); 13] = [
     ("listen_addresses", "127.0.0.1"),
     ("unix_socket_directories", ""),
     // Nothing needs to outlive the machine. A killed server still finds all that it wrote.
@@ -40,6 +44,8 @@ const SETTINGS: [(&str, &str); 12] = [
     ("full_page_writes", "off"),
     ("autovacuum", "off"),
     ("shared_buffers", "16MB"),
+    // In the data folder, with which it goes even when the server was killed.
+    ("dynamic_shared_memory_type", "mmap"),
     ("timezone", "UTC"),
     ("log_timezone", "UTC"),
     ("log_destination", "stderr"),
@@ -57,6 +63,9 @@ pub struct Postgres {
 impl Postgres {
     /// Starts a server.
     ///
+    /// All such servers have one system identifier, as their data folders are copies of one;
+    /// [`PostgresCluster::start_unrelated`] gives another.
+    ///
     /// # Errors
     /// [`HarnessError::Missing`] where PostgreSQL is not installed, else what kept it from starting.
     pub fn start() -> Result<Self, HarnessError> {
@@ -68,6 +77,16 @@ impl Postgres {
     /// # Errors
     /// As [`start`](Self::start).
     pub fn start_with(settings: &[(&str, &str)]) -> Result<Self, HarnessError> {
+        Self::start_in(settings, |engine, folder, programs| {
+            initialize(engine, folder, programs, Lineage::Common)
+        })
+    }
+
+    /// Starts a server in the folder that `fill`, given the folder of PostgreSQL's programs, puts a data folder into.
+    fn start_in(
+        settings: &[(&str, &str)],
+        fill: impl FnOnce(&Engine, &Path, &Path) -> Result<(), HarnessError>,
+    ) -> Result<Self, HarnessError> {
         let programs = programs()?;
         let engine = Engine {
             name: "postgres",
@@ -77,7 +96,7 @@ impl Postgres {
             data_folder,
         };
         let server = Server::start(engine, |engine, folder| {
-            prepare(engine, folder, &programs.join("initdb"))?;
+            fill(engine, folder, &programs)?;
             let mut arguments = vec![OsString::from("-D"), folder.join("data").into_os_string()];
             for (name, value) in SETTINGS.iter().chain(settings) {
                 arguments.extend(["-c".into(), format!("{name}={value}").into()]);
@@ -118,8 +137,7 @@ impl Postgres {
     pub fn database(&self, name: &str) -> Result<TestDatabase, HarnessError> {
         let name = database::unique(name);
         let port = self.port();
-        let mut admin = PgConnection::establish(&url(port, "postgres"))
-            .map_err(HarnessError::refused(format!("connect to make `{name}`")))?;
+        let mut admin = self.admin()?;
         admin
             .batch_execute(&format!("CREATE DATABASE {name} TEMPLATE template0"))
             .map_err(HarnessError::refused(format!("make `{name}`")))?;
@@ -127,7 +145,7 @@ impl Postgres {
             let name = name.clone();
             move || {
                 // The test may have stopped the server.
-                if let Ok(mut admin) = PgConnection::establish(&url(port, "postgres")) {
+                if let Ok(mut admin) = PgConnection::establish(&admin_url(port)) {
                     let _ = admin.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
                 }
             }
@@ -167,6 +185,17 @@ impl Postgres {
         let (_, after) = statement_log::split(&self.server.log(), mark)?;
         Ok(statement_log::postgres::parse(&after))
     }
+
+    fn is_running(&self) -> bool {
+        self.server.is_running()
+    }
+
+    /// A connection of the harness's own.
+    fn admin(&self) -> Result<PgConnection, HarnessError> {
+        let port = self.port();
+        PgConnection::establish(&admin_url(port))
+            .map_err(HarnessError::refused(format!("connect to PostgreSQL on port {port}")))
+    }
 }
 
 impl Drop for Postgres {
@@ -174,7 +203,7 @@ impl Drop for Postgres {
         // A server that was killed leaves a segment of shared memory, which only its next start or we remove.
         // The seventh line of the file that it leaves too is `key id`.
         let lock = fs::read_to_string(self.folder().join("data/postmaster.pid")).unwrap_or_default();
-        let is_running = self.server.is_running();
+        let is_running = self.is_running();
         if let Some(id) =
             lock.lines().nth(6).and_then(|line| line.split_whitespace().nth(1)).filter(|_| !is_running)
         {
@@ -187,25 +216,38 @@ fn url(port: u16, database: &str) -> String {
     format!("postgres://router:{PASSWORD}@127.0.0.1:{port}/{database}")
 }
 
+/// For what the harness itself asks. The server does not log it, so that a test counts its own statements alone.
+fn admin_url(port: u16) -> String {
+    url(port, "postgres") + "?options=-c%20log_statement%3Dnone"
+}
+
 /// The folder of PostgreSQL's programs.
 fn programs() -> Result<PathBuf, HarnessError> {
     let configured =
         || run(Command::new("pg_config").arg("--bindir")).ok().map(|folder| folder.trim().into());
     folder_of(
-        &["initdb", "postgres"],
+        &["initdb", "postgres", "pg_basebackup"],
         debian_postgres_folders().into_iter().chain(iter::once_with(configured).flatten()),
     )
     .ok_or(HarnessError::Missing { program: "initdb", package: "postgresql" })
 }
 
-fn prepare(engine: &Engine, folder: &Path, initdb: &Path) -> Result<(), HarnessError> {
+/// Which servers a new one shares its system identifier with: those whose data folder `initdb` made at the same time.
+#[derive(Debug, Clone, Copy, Hash)]
+enum Lineage {
+    Common,
+    Unrelated,
+}
+
+/// Makes an empty data folder.
+fn initialize(engine: &Engine, folder: &Path, programs: &Path, lineage: Lineage) -> Result<(), HarnessError> {
     let build = build_of(&engine.program).map_err(HarnessError::io("look at PostgreSQL's program"))?;
-    let recipe = (build, INITDB_ARGUMENTS, PASSWORD, &engine.account);
+    let recipe = (build, INITDB_ARGUMENTS, PASSWORD, &engine.account, lineage);
     template::fill(&folder.join("data"), engine.name, recipe, || {
         let password = folder.join("password");
         fs::write(&password, PASSWORD).map_err(HarnessError::io("write the password"))?;
         engine.account.own(&password)?;
-        run(engine.account.command(initdb, folder).args(INITDB_ARGUMENTS)).map(drop)
+        run(engine.account.command(programs.join("initdb"), folder).args(INITDB_ARGUMENTS)).map(drop)
     })
 }
 
@@ -215,7 +257,7 @@ fn data_folder(port: u16) -> Option<String> {
         #[diesel(sql_type = diesel::sql_types::Text)]
         place: String,
     }
-    let mut conn = PgConnection::establish(&url(port, "postgres")).ok()?;
+    let mut conn = PgConnection::establish(&admin_url(port)).ok()?;
     let query = sql_query("SELECT current_setting('data_directory') AS place");
     query.get_result(&mut conn).ok().map(|Place { place }| place)
 }

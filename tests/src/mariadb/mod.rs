@@ -1,4 +1,6 @@
-//! A private MariaDB server.
+//! A private MariaDB server, and a cluster of them.
+
+mod cluster;
 
 use std::{
     ffi::OsString,
@@ -11,13 +13,16 @@ use diesel::{
 };
 use once_cell::sync::OnceCell;
 
+pub use cluster::MariaDbCluster;
+
 use crate::{
     HarnessError, LoggedStatement, Mark, PASSWORD, Stop, TestDatabase,
     account::Account,
     database,
     program::{build_of, folder_of, run},
     server::{Engine, Server, Signals},
-    statement_log, template,
+    statement_log::{self, mariadb::HARNESS_USER},
+    template,
 };
 
 const INSTALL_ARGUMENTS: [&str; 6] = [
@@ -125,8 +130,7 @@ impl MariaDb {
     pub fn database(&self, name: &str) -> Result<TestDatabase, HarnessError> {
         let name = database::unique(name);
         let port = self.port();
-        let mut admin = MysqlConnection::establish(&url(port, ""))
-            .map_err(HarnessError::refused(format!("connect to make `{name}`")))?;
+        let mut admin = self.admin()?;
         admin
             .batch_execute(&format!("CREATE DATABASE {name}"))
             .map_err(HarnessError::refused(format!("make `{name}`")))?;
@@ -134,7 +138,7 @@ impl MariaDb {
             let name = name.clone();
             move || {
                 // The test may have stopped the server, or still hold a lock on a table.
-                if let Ok(mut admin) = MysqlConnection::establish(&url(port, "")) {
+                if let Ok(mut admin) = MysqlConnection::establish(&admin_url(port)) {
                     let _ = admin.batch_execute("SET lock_wait_timeout = 1");
                     let _ = admin.batch_execute(&format!("DROP DATABASE IF EXISTS {name}"));
                 }
@@ -175,6 +179,17 @@ impl MariaDb {
         let (before, after) = statement_log::split(&self.folder().join(GENERAL_LOG), mark)?;
         Ok(statement_log::mariadb::parse(&before, &after))
     }
+
+    fn is_running(&self) -> bool {
+        self.server.is_running()
+    }
+
+    /// A connection of the harness's own.
+    fn admin(&self) -> Result<MysqlConnection, HarnessError> {
+        let port = self.port();
+        MysqlConnection::establish(&admin_url(port))
+            .map_err(HarnessError::refused(format!("connect to MariaDB on port {port}")))
+    }
 }
 
 /// The file in a server's folder that it logs statements to.
@@ -182,6 +197,11 @@ const GENERAL_LOG: &str = "statements";
 
 fn url(port: u16, database: &str) -> String {
     format!("mysql://router:{PASSWORD}@127.0.0.1:{port}/{database}")
+}
+
+/// For what the harness itself asks, as a user whose statements a test does not see in the log.
+fn admin_url(port: u16) -> String {
+    format!("mysql://{HARNESS_USER}:{PASSWORD}@127.0.0.1:{port}/")
 }
 
 /// The program that makes a data folder, and the server.
@@ -199,11 +219,13 @@ fn programs() -> Result<(PathBuf, PathBuf), HarnessError> {
 
 fn prepare(engine: &Engine, folder: &Path, installer: &Path) -> Result<(), HarnessError> {
     // Read at each start. It must not appear in the log of a server that others replicate from.
-    let users = format!(
-        "SET SESSION sql_log_bin = OFF;\n\
-         CREATE USER IF NOT EXISTS 'router'@'127.0.0.1' IDENTIFIED BY '{PASSWORD}';\n\
-         GRANT ALL PRIVILEGES ON *.* TO 'router'@'127.0.0.1' WITH GRANT OPTION;\n"
-    );
+    let mut users = String::from("SET SESSION sql_log_bin = OFF;\n");
+    for user in ["router", HARNESS_USER] {
+        users.push_str(&format!(
+            "CREATE USER IF NOT EXISTS '{user}'@'127.0.0.1' IDENTIFIED BY '{PASSWORD}';\n\
+             GRANT ALL PRIVILEGES ON *.* TO '{user}'@'127.0.0.1' WITH GRANT OPTION;\n"
+        ));
+    }
     let users_file = folder.join("users.sql");
     fs::write(&users_file, users).map_err(HarnessError::io("write the server's users"))?;
     engine.account.own(&users_file)?;
@@ -223,7 +245,7 @@ fn data_folder(port: u16) -> Option<String> {
         #[diesel(sql_type = diesel::sql_types::Text)]
         place: String,
     }
-    let mut conn = MysqlConnection::establish(&url(port, "")).ok()?;
+    let mut conn = MysqlConnection::establish(&admin_url(port)).ok()?;
     let query = sql_query("SELECT @@datadir AS place");
     query.get_result(&mut conn).ok().map(|Place { place }| place)
 }
