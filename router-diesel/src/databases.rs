@@ -12,7 +12,8 @@ use router_core::{Alias, Operation, Router, RouterChain, RouterName};
 use crate::backend::RoutedConnection;
 use crate::cluster::health::Event;
 use crate::cluster::{
-    Balance, ClusterError, ClusterStatus, Clusters, Monitor, Policies, Position, Token, TokenKeys,
+    Balance, Cluster, ClusterError, ClusterStatus, Clusters, Failure, Fallback, Member, Monitor, PRIMARY,
+    Policies, Position, Skipped, Token, TokenKeys,
 };
 use crate::config::{Config, Offline};
 use crate::error::Error;
@@ -179,6 +180,9 @@ impl<C: RoutedConnection> Databases<C> {
     /// Checks out a connection to the database where the tables of a query are read. What the query itself
     /// would do does not matter, unless it locks rows or writes.
     ///
+    /// Where the database has replicas, it is a connection to the one that is next. Such a connection knows nothing
+    /// of what was written elsewhere: a [`session`](Self::session) does.
+    ///
     /// ```no_run
     /// # use diesel::prelude::*;
     /// # diesel::table! { posts { id -> Integer } }
@@ -211,7 +215,8 @@ impl<C: RoutedConnection> Databases<C> {
         self.check_out_for(&query.as_query(), Operation::Write)
     }
 
-    /// Says where a query would go and why, with what each router answered. Nothing is run.
+    /// Says where a query would go and why, with what each router answered, as a new session would send it.
+    /// Nothing is run.
     ///
     /// # Errors
     /// What Diesel says of a query that cannot be built.
@@ -219,8 +224,7 @@ impl<C: RoutedConnection> Databases<C> {
     where
         T: QueryFragment<C::Backend> + QueryId,
     {
-        let prepared = self.prepare(query)?;
-        Ok(self.inner.routing.explain(&prepared, Circumstances::default()))
+        self.session().explain(query)
     }
 
     /// Runs the migrations of these databases, and tells where they stand.
@@ -268,7 +272,37 @@ impl<C: RoutedConnection> Databases<C> {
         // A query that locks rows is a write however it was asked for.
         let operation = operation.max(prepared.statement.operation());
         let circumstances = Circumstances { only: self.only(), ..Circumstances::default() };
-        self.check_out(self.inner.routing.route(&prepared, operation, circumstances)?)
+        let database = self.inner.routing.route(&prepared, operation, circumstances)?;
+        if operation == Operation::Read
+            && self.base_depth() == 0
+            && let Some(Member { cluster, node: PRIMARY }) = self.clusters().member(database)
+        {
+            return self.check_out_of(self.clusters().get(cluster));
+        }
+        self.check_out(database)
+    }
+
+    /// Checks out a connection to the node that serves the next read of a cluster.
+    fn check_out_of(&self, cluster: &Cluster) -> Result<Checkout<C>, Error> {
+        self.watch_clusters();
+        let mut skipped = Skipped::default();
+        while let Some(node) = cluster.pick(&cluster.view(), &skipped) {
+            let error = match self.check_out(cluster.database(node)) {
+                Ok(checkout) => return Ok(checkout),
+                Err(error) => diesel::result::Error::from(error),
+            };
+            let Some(failure) = Failure::of(&error).filter(|_| node != PRIMARY) else {
+                return Err(error.into());
+            };
+            let reason = error.to_string();
+            cluster.passes_over(node, failure, &reason);
+            skipped.push(node, reason);
+        }
+        if !cluster.primary_may_serve() {
+            return Err(ClusterError::no_node(cluster, &skipped).into());
+        }
+        cluster.count(Fallback::NoReplica);
+        self.check_out(cluster.database(PRIMARY))
     }
 
     /// What is known of a query: found by its id, else by its text, else learnt now.

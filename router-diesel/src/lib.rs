@@ -68,7 +68,7 @@ pub use router_core::{
     self, Alias, AppLabel, Hints, Model, Operation, Reason, Role, Router, RouterChain, migrate_fn, read_fn,
     relation_fn, write_fn,
 };
-pub use routing::{AppRoute, Explanation, RouteError, Routing, TableRoute};
+pub use routing::{AppRoute, Explanation, NodeRoute, RouteError, Routing, Serves, TableRoute};
 pub use session::{
     ReadQuery, ReadSession, Scope, Session, SessionTransactionManager, Using, UsingTransactionManager,
 };

@@ -1,5 +1,4 @@
 //! What a session has written and read, as a short text.
-#![allow(dead_code, reason = "wired to sessions next")]
 
 use std::collections::BTreeMap;
 use std::fmt;

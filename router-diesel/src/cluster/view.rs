@@ -1,6 +1,5 @@
 //! Who may serve at one moment, as sessions see it.
 
-use std::fmt;
 use std::time::Duration;
 
 use super::health::{self, Standing};
@@ -100,15 +99,5 @@ impl Skipped {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
-    }
-}
-
-impl fmt::Display for Skipped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, (node, reason)) in self.0.iter().enumerate() {
-            let separator = if index == 0 { "" } else { "; " };
-            write!(f, "{separator}node {node}: {reason}")?;
-        }
-        Ok(())
     }
 }

@@ -4,6 +4,7 @@
 //! statement is and where it goes, checks that database's connection out, and runs the statement there.
 
 mod connection;
+mod explain;
 mod instrumentation;
 mod read;
 mod rendered;
@@ -18,7 +19,6 @@ mod using;
 use std::fmt;
 
 use diesel::connection::{CacheSize, Connection, TransactionManager, TransactionManagerStatus};
-use diesel::query_builder::{QueryFragment, QueryId};
 use diesel::{ConnectionError, QueryResult};
 use router_core::Alias;
 
@@ -26,7 +26,7 @@ use crate::backend::RoutedConnection;
 use crate::databases::Databases;
 use crate::error::Error;
 use crate::pool::{Checkout, NodeConnection, NodeTransactionManager};
-use crate::routing::{Circumstances, Explanation, Prepared, Transaction};
+use crate::routing::{Circumstances, Prepared, Transaction};
 
 pub use connection::SessionTransactionManager;
 use instrumentation::SessionInstrumentation;
@@ -167,18 +167,6 @@ impl<C: RoutedConnection> Session<C> {
         let only = aliases.into_iter().map(|alias| routing.find(alias.as_ref()));
         self.only = Some(only.collect::<Result<_, _>>()?);
         Ok(())
-    }
-
-    /// Says where this session would send a query now and why. Nothing is run.
-    ///
-    /// # Errors
-    /// What Diesel says of a query that cannot be built.
-    pub fn explain<T>(&self, query: &T) -> QueryResult<Explanation>
-    where
-        T: QueryFragment<C::Backend> + QueryId,
-    {
-        let prepared = self.databases.prepare(query)?;
-        Ok(self.databases.routing().explain(&prepared, self.circumstances()))
     }
 
     fn circumstances(&self) -> Circumstances<'_> {

@@ -17,12 +17,11 @@ use router_core::{Operation, Role};
 
 use super::shared::Shared;
 use super::{Isolation, Session};
-use crate::backend::{RoutedConnection, read_failed_for_its_node};
-use crate::cluster::health::Event;
+use crate::backend::RoutedConnection;
 use crate::cluster::{
-    Cluster, ClusterError, Coverage, Fallback, Member, PRIMARY, Position, Skipped, Why, observe,
+    Cluster, ClusterError, Coverage, Failure, Fallback, Member, PRIMARY, Position, Skipped, Why, observe,
 };
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::pool::NodeConnection;
 use crate::routing::Prepared;
 use crate::statement::Reading;
@@ -69,6 +68,11 @@ impl Reader {
         Self { need: Some(need), is_foreign: true, ..Self::new(cluster) }
     }
 
+    /// The node that serves this session's reads now.
+    pub(super) fn kept(&self) -> Option<usize> {
+        self.node.filter(|_| self.verified)
+    }
+
     pub(super) fn set_need(&mut self, need: Position) {
         self.need = Some(need);
         self.is_foreign = false;
@@ -85,6 +89,13 @@ pub(super) struct ReplicaRead {
     only: Option<usize>,
     /// The database that the routers chose.
     database: usize,
+}
+
+impl ReplicaRead {
+    /// Whether the routers chose one replica, and not this one.
+    pub(super) fn is_for_another(self, node: usize) -> bool {
+        self.only.is_some_and(|only| only != node)
+    }
 }
 
 impl<C: RoutedConnection> Session<C> {
@@ -129,11 +140,10 @@ impl<C: RoutedConnection> Session<C> {
                 // Nothing was read yet, so a transaction that cannot begin here may begin elsewhere.
                 match session.begin_on(read.database, node) {
                     Ok(()) => {}
-                    Err(error) if read_failed_for_its_node(&error) => {
+                    Err(error) => {
                         session.leave_node(read, node, error, &mut skipped)?;
                         continue;
                     }
-                    Err(error) => return Err(error),
                 }
             }
             let attempt = source.clone();
@@ -189,6 +199,10 @@ impl<C: RoutedConnection> Session<C> {
         }
     }
 
+    pub(super) fn reader_of(&self, read: ReplicaRead) -> Option<&Reader> {
+        self.readers.iter().find(|reader| reader.cluster == read.cluster)
+    }
+
     fn reader(&mut self, cluster: usize) -> &mut Reader {
         let position = self.readers.iter().position(|reader| reader.cluster == cluster);
         let position = position.unwrap_or_else(|| {
@@ -208,13 +222,12 @@ impl<C: RoutedConnection> Session<C> {
 
     /// The node that the session already reads from, if it may go on.
     fn kept_node(&self, read: ReplicaRead, skipped: &Skipped) -> Option<usize> {
-        let reader = self.readers.iter().find(|reader| reader.cluster == read.cluster)?;
-        let node = reader.node.filter(|node| reader.verified && !skipped.contains(*node))?;
+        let reader = self.reader_of(read)?;
+        let node = reader.kept().filter(|node| !skipped.contains(*node))?;
         let cluster = self.databases.clusters().get(read.cluster);
         let database = cluster.database(node);
         let is_held = self.nodes.iter().any(|(held, checkout)| *held == database && !checkout.is_lost());
-        let is_chosen = read.only.is_none_or(|only| only == node);
-        (is_held && is_chosen && cluster.view().may_serve(node)).then_some(database)
+        (is_held && !read.is_for_another(node) && cluster.view().may_serve(node)).then_some(database)
     }
 
     #[cold]
@@ -241,13 +254,22 @@ impl<C: RoutedConnection> Session<C> {
         let deadline = Instant::now() + cluster.wait_for_replica();
         loop {
             let mut behind = Skipped::default();
+            let mut may_catch_up = false;
             while let Some(node) = self.next_node(&cluster, read, &skipped.and(&behind)) {
                 match self.try_node(&cluster, node, need.as_ref()) {
                     Ok(Coverage::Covered) => {
                         self.keep(read, node);
+                        tracing::debug!(
+                            alias = %cluster.alias_of(node),
+                            passed_over = %cluster.in_words(&skipped.and(&behind), Some(node)),
+                            "chose a node to read from"
+                        );
                         return Ok(cluster.database(node));
                     }
-                    Ok(coverage) => behind.push(node, coverage.to_string()),
+                    Ok(coverage) => {
+                        may_catch_up |= matches!(coverage, Coverage::Behind(_));
+                        behind.push(node, coverage.to_string());
+                    }
                     Err(error) => self.leave_node(read, cluster.database(node), error, skipped)?,
                 }
             }
@@ -255,7 +277,7 @@ impl<C: RoutedConnection> Session<C> {
                 return self.fall_back(&cluster, read, skipped, Fallback::NoReplica);
             }
             let now = Instant::now();
-            if now >= deadline {
+            if now >= deadline || !may_catch_up {
                 self.reader(read.cluster).on_primary_until = Some(now + STAY_ON_PRIMARY);
                 return self.fall_back(&cluster, read, &skipped.and(&behind), Fallback::Behind);
             }
@@ -296,7 +318,7 @@ impl<C: RoutedConnection> Session<C> {
         let has_positions = cluster.has_positions();
         let reader = self.reader(read.cluster);
         let Some(node) = reader.node else { return };
-        if view.may_serve(node) && !skipped.contains(node) && read.only.is_none_or(|only| only == node) {
+        if view.may_serve(node) && !skipped.contains(node) && !read.is_for_another(node) {
             return;
         }
         reader.node = None;
@@ -382,19 +404,11 @@ impl<C: RoutedConnection> Session<C> {
     ) -> QueryResult<()> {
         let cluster = Arc::clone(self.databases.clusters().get(read.cluster));
         let node = cluster.node_of(database);
-        let kind = Error::from_diesel(&error).map(Error::kind);
-        let is_pools = matches!(kind, Some(ErrorKind::Unreachable | ErrorKind::Exhausted));
-        if self.open.is_some() || node == PRIMARY || !(is_pools || read_failed_for_its_node(&error)) {
+        let Some(failure) = Failure::of(&error).filter(|_| self.open.is_none() && node != PRIMARY) else {
             return Err(error);
-        }
+        };
         let reason = error.to_string();
-        match kind {
-            Some(ErrorKind::Exhausted) => {}
-            Some(ErrorKind::Unreachable) => cluster.tell(node, Event::ConnectFailed(reason.clone())),
-            _ => cluster.tell(node, Event::ReadFailed(reason.clone())),
-        }
-        tracing::warn!(alias = %cluster.alias_of(node), cause = %reason, "a replica did not serve a read");
-        cluster.count(Fallback::OtherNode);
+        cluster.passes_over(node, failure, &reason);
         skipped.push(node, reason);
         Ok(())
     }
@@ -409,7 +423,12 @@ impl<C: RoutedConnection> Session<C> {
     ) -> QueryResult<usize> {
         if cluster.primary_may_serve() {
             cluster.count(fallback);
-            tracing::debug!(alias = %cluster.alias(), reason = %fallback, %skipped, "a read fell back to the primary");
+            tracing::debug!(
+                alias = %cluster.alias(),
+                reason = %fallback,
+                replicas = %cluster.in_words(skipped, None),
+                "a read fell back to the primary"
+            );
         }
         self.read_primary(cluster, read, skipped)
     }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
-use router_diesel::config::Config;
 use router_diesel::Databases;
+use router_diesel::config::Config;
 use router_tests::postgres::PostgresCluster;
 use router_tests::{ClusterDatabase, require};
 

@@ -1,5 +1,4 @@
 //! Which of several replicas serves next.
-#![allow(dead_code, reason = "wired to sessions next")]
 
 mod least_connections;
 mod random;

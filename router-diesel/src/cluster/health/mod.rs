@@ -7,7 +7,6 @@
 //! clock, that the first reason is kept, and that a connection which was out is closed on its return, is how pgcat and
 //! its like behave after years of incidents. Forgetting the lag of a replica that was promoted, and taking an unknown lag
 //! for too much, mend faults of other tools.
-#![allow(dead_code, reason = "wired to sessions next")]
 
 mod event;
 mod lag;

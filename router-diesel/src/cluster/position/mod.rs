@@ -5,7 +5,6 @@
 //! MariaDB's numbers do not tell histories apart, so a position names the server that wrote it, and whoever reads
 //! compares that with the primary of the moment: see [`Position::same_history`]. MySQL's identifiers are unique in
 //! the world, so a set that contains them is enough.
-#![allow(dead_code, reason = "wired to sessions next")]
 
 mod lsn;
 mod mariadb;
