@@ -262,7 +262,8 @@ pub struct HealthSettings {
     /// How often each node is asked how it is. 1 s: a restarted node is missed no longer, and the question costs the
     /// server next to nothing.
     pub interval: Duration,
-    /// How long a node may take to answer. 500 ms: a node that needs longer for so little is of no use to a request.
+    /// How long a node may take to answer. 500 ms, or `interval` where that is shorter: a node
+    /// that needs longer for so little is of no use to a request.
     pub timeout: Duration,
     /// How long a node that failed is left alone at least. 1 s: as often as it is asked.
     pub ban: Duration,

@@ -2,6 +2,7 @@
 
 mod apps;
 mod claims;
+mod clusters;
 mod databases;
 mod health;
 mod links;
@@ -21,6 +22,7 @@ use super::env::Variables;
 use super::file::File;
 use super::model::{App, Config, Database, Unrouted};
 use super::node::{Entry, Mark, Node, Value};
+use super::problem::Severity;
 use super::read::list;
 use super::snippet::Sources;
 use super::values::{OneOrMany, Setting, Word};
@@ -95,7 +97,11 @@ pub(crate) fn check(input: Input<'_>, problems: &mut Vec<Draft>) -> Config {
     checker.links(&databases, &database_index);
     checker.claims(&databases, &mut apps);
     let default = checker.default(root, &file.default, &databases, &database_index);
-    checker.unclaimed(&databases, &apps, &default, unrouted);
+    // What is wrong may be why something is missing.
+    if checker.problems.iter().all(|problem| problem.severity != Severity::Error) {
+        checker.clusters(&databases, &database_index);
+        checker.unclaimed(&databases, &apps, &default, unrouted);
+    }
 
     Config {
         default,
