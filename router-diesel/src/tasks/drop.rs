@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -72,7 +73,8 @@ impl<C: RoutedConnection> Tasks<'_, C> {
     /// Drops the databases that the URLs name, with everything in them, and the records of their migrations where
     /// those are kept on other databases.
     ///
-    /// On PostgreSQL nobody may be connected, unless it is [forced](Force::Yes): then their connections are ended.
+    /// On PostgreSQL nobody may be connected, for which it waits 1 s: as long as a connection that was closed may take to
+    /// end. Where it is [forced](Force::Yes), the connections are ended instead.
     /// MySQL and SQLite do not ask.
     ///
     /// A database that keeps the records of others is dropped after them, and not at all where one of them stays,
@@ -183,13 +185,18 @@ impl<C: RoutedConnection> Tasks<'_, C> {
                 }
             }
             Force::No => {
-                let sessions = conn
-                    .texts(&format!(
-                        "SELECT format('%s (user `%s`, process %s of the server)', CASE application_name \
-                         WHEN '' THEN 'a connection' ELSE '`' || application_name || '`' END, usename, pid) \
-                         AS value {of_name} ORDER BY pid"
-                    ))
-                    .map_err(refused())?;
+                let sql = format!(
+                    "SELECT format('%s (user `%s`, process %s of the server)', CASE application_name \
+                     WHEN '' THEN 'a connection' ELSE '`' || application_name || '`' END, usename, pid) \
+                     AS value {of_name} ORDER BY pid"
+                );
+                // The server ends a connection a moment after it was closed, be it one of this very program.
+                let until = Instant::now() + Duration::from_secs(1);
+                let mut sessions = conn.texts(&sql).map_err(refused())?;
+                while !sessions.is_empty() && Instant::now() < until {
+                    std::thread::sleep(Duration::from_millis(20));
+                    sessions = conn.texts(&sql).map_err(refused())?;
+                }
                 if !sessions.is_empty() {
                     let sessions = sessions.into_iter().flatten().collect();
                     return Err(TaskError::InUse { alias: database.alias.clone(), sessions });

@@ -11,6 +11,7 @@ use crate::world::{Engine, World, write};
 
 crate::on_each_engine!(
     records_go_with_their_database,
+    both_are_dropped_without_force,
     a_database_stays_where_its_records_cannot_be_reached,
     a_new_database_with_old_records_is_told,
     what_was_not_created_is_named,
@@ -90,6 +91,17 @@ fn records_go_with_their_database(engine: Engine) {
     assert!(matches!(dropped.removal, Removal::NotThere(_)), "{report}");
     assert_eq!((dropped.records[0].from.as_str(), dropped.records[0].number), ("default", 2));
     assert!(kept.drop().on("blog_db").unwrap().records.is_empty());
+}
+
+/// The connection that took the records away is no reason to call the database that had them in use.
+fn both_are_dropped_without_force(engine: Engine) {
+    let Some(kept) = Kept::new(engine) else { return };
+    for _ in 0..5 {
+        kept.migrate();
+        let report = kept.world.tasks().drop().unwrap();
+        assert!(report.is_success(), "{report}");
+        assert_eq!(report.on("blog_db").unwrap().records[0].number, 2);
+    }
 }
 
 fn a_database_stays_where_its_records_cannot_be_reached(engine: Engine) {
