@@ -38,6 +38,14 @@ pub(crate) struct Selection {
     pub(crate) apps: Vec<String>,
 }
 
+impl Selection {
+    /// The same choice as it is typed after a command, with a space before each option.
+    pub(crate) fn as_options(&self) -> String {
+        let databases = self.databases.iter().map(|alias| format!(" --database {alias}"));
+        databases.chain(self.apps.iter().map(|app| format!(" --app {app}"))).collect()
+    }
+}
+
 /// How long to wait for another process.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct LockWait {

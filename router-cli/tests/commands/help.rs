@@ -469,7 +469,7 @@ fn help_of_drop() {
     Options:
       -d, --database <ALIAS>      This database only; may be repeated
           --app <APP>             This app only; may be repeated
-          --force                 Do it also in production, and where others are connected
+          --force                 Do it also in production, where others are connected, and where records would be lost
           --lock-wait <DURATION>  How long to wait for another process at the same database: 500ms, 60s, 5m [default: 60s]
       -h, --help                  Print help
 
@@ -521,7 +521,7 @@ fn help_of_reset() {
           --app <APP>             This app only; may be repeated
           --seeds <FOLDER>        The folder with a folder of seeds for each database and app [default: seeds]
           --lock-wait <DURATION>  How long to wait for another process at the same database: 500ms, 60s, 5m [default: 60s]
-          --force                 Do it also in production, and where others are connected
+          --force                 Do it also in production, where others are connected, and where records would be lost
       -h, --help                  Print help
 
     Global options:

@@ -254,14 +254,23 @@ fn diesels_own_records_are_shown_and_then_taken_over() {
     blog_owner  blog/1_posts  applied                            WHEN
     blog_owner  77            left out, no app has this version
     --- stderr
-    1 record to take over; `adopt --apply` does it
+    1 record to take over; `dbrouter adopt --apply` does it
+    "#);
+    assert_shown!(world.show(["adopt", "--app", "blog", "-d", "blog_owner"]), @r#"
+    exit: 0
+    --- stdout
+    database    migration     becomes                              run on
+    blog_owner  blog/1_posts  applied                              WHEN
+    blog_owner  77            left out, of no app that was chosen
+    --- stderr
+    1 record to take over; `dbrouter adopt --apply --database blog_owner --app blog` does it
     "#);
     assert_shown!(world.show(["adopt", "--format", "json"]), @r#"
     exit: 0
     --- stdout
     {"databases":[{"database":"blog_owner","adopted":[{"app":"blog","version":"1","name":"1_posts","run_on":"WHEN"}],"known":[],"unknown":["77"],"ambiguous":[]}],"failures":[],"report":null}
     --- stderr
-    1 record to take over; `adopt --apply` does it
+    1 record to take over; `dbrouter adopt --apply` does it
     "#);
     assert_shown!(world.show(["status", "-d", "blog_db"]), @r#"
     exit: 4

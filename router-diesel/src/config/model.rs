@@ -24,6 +24,8 @@ pub struct Config {
     pub env_prefix: Option<String>,
     /// The environment that was chosen, such as `development`.
     pub environment: String,
+    /// Whether the file has that environment among its `environments`.
+    pub declares_environment: bool,
     /// SQL functions that change data, so that a `SELECT` which calls one is a write.
     pub write_functions: Vec<String>,
     /// The apps: first those declared under `apps`, then those that are only claimed, in file order.

@@ -71,6 +71,7 @@ mod verbs;
 mod version;
 
 pub use adopt::{AdoptPlan, Adopted, DatabaseAdoption};
+pub(crate) use catalogue::Tables;
 pub use diesel_migrations;
 pub use error::{Failure, FailureKind, MigrateError};
 pub use event::Event;
@@ -79,6 +80,8 @@ pub use journal::Direction;
 pub use lint::{LintCode, LintProblem};
 pub use migrator::{Migrator, Resolution};
 pub use plan::{DatabasePlan, Plan, Step, Treat};
+pub(crate) use record::{Records, TABLE as RECORDS};
 pub use report::{Action, DatabaseReport, DatabaseStatus, Done, Outcome, Report, Status};
+pub(crate) use site::history_of;
 pub use state::{MigrationStatus, State};
 pub use version::{MigrationId, Target, Version};

@@ -15,6 +15,7 @@ use super::{adopt, stray};
 use crate::backend::{Access, RoutedConnection};
 use crate::config::{Config, Database, Engine};
 use crate::identity::sqlite_file;
+use crate::tasks::absent;
 
 /// One database, open.
 pub(crate) struct Site<C> {
@@ -252,8 +253,12 @@ pub(crate) fn open<C: RoutedConnection>(database: &Database, access: Access) -> 
     }
     let mut settings = database.pool.clone();
     settings.statement_timeout = None;
-    let mut conn = C::open(&database.url, &settings, access)
-        .map_err(|error| Failure::unreachable(&database.alias, &error))?;
+    let mut conn =
+        C::open(&database.url, &settings, access).map_err(|error| match absent(database, &error) {
+            Some(name) => Failure::unreachable(&database.alias, &format_args!("there is no `{name}`"))
+                .help(format!("`dbrouter create --database {}` makes it", database.alias)),
+            None => Failure::unreachable(&database.alias, &error),
+        })?;
     if !settings.prepared_statements {
         conn.set_prepared_statement_cache_size(CacheSize::Disabled);
     }

@@ -98,7 +98,7 @@ fn write(status: &Status, output: &mut Output<'_>) -> Result<(), Failure> {
     let is_known = status.databases.iter().all(|database| database.failure.is_none());
     if migrations.is_empty() {
         if is_known {
-            output.say("there are no migrations");
+            output.say("there are no migrations; `dbrouter new APP NAME` begins one");
         }
         return Ok(());
     }

@@ -37,6 +37,7 @@ pub(crate) struct Input<'a> {
     /// The variables that overrule URLs, by alias.
     pub(crate) overruled: &'a FxHashMap<String, String>,
     pub(crate) environment: String,
+    pub(crate) declares_environment: bool,
     pub(crate) files: Vec<PathBuf>,
 }
 
@@ -55,7 +56,7 @@ struct Checker<'a> {
 
 /// Checks a file. The configuration is of use only if no error is among the problems.
 pub(crate) fn check(input: Input<'_>, problems: &mut Vec<Draft>) -> Config {
-    let Input { file, root, sources, variables, overruled, environment, files } = input;
+    let Input { file, root, sources, variables, overruled, environment, declares_environment, files } = input;
     let section = |name| root.entry(name).map_or(&[][..], |entry| entry.node.entries());
     let databases_entries = section("databases");
     let mut checker = Checker {
@@ -108,6 +109,7 @@ pub(crate) fn check(input: Input<'_>, problems: &mut Vec<Draft>) -> Config {
         unrouted,
         env_prefix: checker.env_prefix,
         environment,
+        declares_environment,
         write_functions,
         apps: apps.list,
         databases,
