@@ -119,7 +119,8 @@ impl<C: RoutedConnection> Databases<C> {
         token.encode(self.inner.token_keys.as_ref())
     }
 
-    /// How a primary and its replicas stand, and how often reads fell back. Nothing is asked: it is what is known.
+    /// How a primary and its replicas stand, and how often reads fell back. Nothing is asked: it is what is known
+    /// since [`watch_clusters`](Self::watch_clusters) or the first read.
     ///
     /// # Errors
     /// No database has that name, or it has no replica.
@@ -273,7 +274,8 @@ impl<C: RoutedConnection> Databases<C> {
         let operation = operation.max(prepared.statement.operation());
         let circumstances = Circumstances { only: self.only(), ..Circumstances::default() };
         let database = self.inner.routing.route(&prepared, operation, circumstances)?;
-        if operation == Operation::Read
+        if prepared.may_be_read_from_replicas()
+            && operation == Operation::Read
             && self.base_depth() == 0
             && let Some(Member { cluster, node: PRIMARY }) = self.clusters().member(database)
         {
@@ -346,8 +348,14 @@ impl<C: RoutedConnection> Databases<C> {
         &self.inner.clusters
     }
 
-    /// Starts to look after the nodes of the clusters, if nobody does yet.
-    pub(crate) fn watch_clusters(&self) {
+    /// Starts to look after the nodes of all clusters, on a thread of its own, if nobody does yet.
+    ///
+    /// The first read from a cluster does that too. To do it at the start has the replicas known by then, which those
+    /// with a `max_lag` need before they serve.
+    pub fn watch_clusters(&self) {
+        if self.clusters().iter().len() == 0 {
+            return;
+        }
         self.inner.monitor.get_or_init(|| Monitor::start::<C>(&self.inner.clusters, self.config()));
     }
 

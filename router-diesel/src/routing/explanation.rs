@@ -31,28 +31,32 @@ impl Routing {
                 })
                 .collect(),
             reason: self.reason(prepared, circumstances, &outcome),
-            nodes: outcome.as_ref().map(|alias| self.declared_nodes(alias, operation)).unwrap_or_default(),
+            nodes: outcome.as_ref().map(|alias| self.declared_nodes(alias, prepared)).unwrap_or_default(),
             outcome,
         }
     }
 
     /// The nodes of a database's cluster by the file alone, which knows of no standing.
-    fn declared_nodes(&self, alias: &Alias, operation: Operation) -> Vec<NodeRoute> {
+    fn declared_nodes(&self, alias: &Alias, prepared: &Prepared) -> Vec<NodeRoute> {
         let replicas: Vec<&Database> = self.config().replicas_of(alias.as_str()).collect();
         let Some(primary) = self.config().database(alias.as_str()).filter(|_| !replicas.is_empty()) else {
             return Vec::new();
         };
-        let reads = operation == Operation::Read;
+        let reads = prepared.may_be_read_from_replicas();
         let always = reads && primary.primary_reads == PrimaryReads::Always;
         let node =
             |alias: &Alias, serves, why: &str| NodeRoute { alias: alias.clone(), serves, why: why.into() };
         let first = match (reads, primary.primary_reads) {
-            (false, _) => node(alias, Serves::Yes, "it is the primary"),
+            (false, _) => node(alias, Serves::Yes, "it is the primary, and the statement needs that"),
             (true, PrimaryReads::Always) => node(alias, Serves::Maybe, "`primary_reads` is `always`"),
             (true, PrimaryReads::Fallback) => node(alias, Serves::No, "it reads only where no replica can"),
             (true, PrimaryReads::Never) => node(alias, Serves::No, "`primary_reads` is `never`"),
         };
-        let why = if reads { format!("by {}", primary.policy) } else { "it is a replica".to_owned() };
+        let why = if reads {
+            format!("by {}", primary.policy)
+        } else {
+            "the statement needs the primary".to_owned()
+        };
         let serves = match (reads, replicas.len()) {
             (false, _) => Serves::No,
             (true, 1) if !always => Serves::Yes,

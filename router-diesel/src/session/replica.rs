@@ -24,7 +24,6 @@ use crate::cluster::{
 use crate::error::Error;
 use crate::pool::NodeConnection;
 use crate::routing::Prepared;
-use crate::statement::Reading;
 
 /// How long reads stay on the primary once no replica had caught up, before the replicas are asked again.
 const STAY_ON_PRIMARY: Duration = Duration::from_millis(100);
@@ -102,17 +101,13 @@ impl<C: RoutedConnection> Session<C> {
     /// Whether a replica may serve a statement that was routed to a database.
     pub(super) fn replica_read(&self, database: usize, prepared: &Prepared) -> Option<ReplicaRead> {
         let Member { cluster, node } = self.databases.clusters().member(database)?;
-        let is_plain_read = prepared.statement.operation() == Operation::Read
-            && prepared.statement.reading() == Reading::Parsed
-            && prepared.statement.transaction_controls().is_empty()
-            && prepared.names_a_table();
         let begins_read_only = self.read_only && self.is_transaction_pending() && self.depth() == 1;
         let may_leave = (self.depth() == 0 || begins_read_only)
             && self.state.using.is_none()
             && self.state.role != Some(Role::Writing)
             && self.isolation == Isolation::None
             && self.databases.base_depth() == 0;
-        (is_plain_read && may_leave).then_some(ReplicaRead {
+        (may_leave && prepared.may_be_read_from_replicas()).then_some(ReplicaRead {
             cluster,
             only: (node != PRIMARY).then_some(node),
             database,
