@@ -16,7 +16,7 @@ use crate::cluster::{
     Policies, Position, Skipped, Token, TokenKeys,
 };
 use crate::config::{Config, Offline};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::migrate::Migrator;
 use crate::pool::{self, Checkout, Isolation, Manager, Pool, Vitals};
 use crate::routing::{Circumstances, Explanation, Prepared, Routing};
@@ -293,7 +293,7 @@ impl<C: RoutedConnection> Databases<C> {
                 Ok(checkout) => return Ok(checkout),
                 Err(error) => diesel::result::Error::from(error),
             };
-            let Some(failure) = Failure::of(&error).filter(|_| node != PRIMARY) else {
+            let Some(failure) = Failure::of(&error) else {
                 return Err(error.into());
             };
             let reason = error.to_string();
@@ -301,10 +301,16 @@ impl<C: RoutedConnection> Databases<C> {
             skipped.push(node, reason);
         }
         if !cluster.primary_may_serve() {
-            return Err(ClusterError::no_node(cluster, &skipped).into());
+            let why = "`primary_reads` or `offline` keeps it from reading, or it is drained";
+            return Err(ClusterError::no_node(cluster, &skipped, why).into());
         }
         cluster.count(Fallback::NoReplica);
-        self.check_out(cluster.database(PRIMARY))
+        self.check_out(cluster.database(PRIMARY)).map_err(|error| match error.kind() {
+            ErrorKind::Unreachable | ErrorKind::Exhausted => {
+                ClusterError::no_node(cluster, &skipped, error.to_string()).into()
+            }
+            _ => error,
+        })
     }
 
     /// What is known of a query: found by its id, else by its text, else learnt now.

@@ -20,7 +20,7 @@ use std::fmt;
 
 use diesel::connection::{CacheSize, Connection, TransactionManager, TransactionManagerStatus};
 use diesel::{ConnectionError, QueryResult};
-use router_core::Alias;
+use router_core::{Alias, Operation};
 
 use crate::backend::RoutedConnection;
 use crate::databases::Databases;
@@ -212,9 +212,12 @@ impl<C: RoutedConnection> Session<C> {
         if self.is_transaction_pending() {
             self.begin_on(database, database)?;
         }
-        self.note_use(database, prepared.statement.operation());
         let in_transaction = self.open.is_some();
-        let node = self.node(self.open.map_or(database, |open| open.node))?;
+        let index = self.open.map_or(database, |open| open.node);
+        if prepared.names_a_table() || prepared.statement.operation() != Operation::Read {
+            self.note_use(index, prepared.statement.operation());
+        }
+        let node = self.node(index)?;
         if !prepared.statement.transaction_controls().is_empty() {
             node.retire();
         }

@@ -182,7 +182,7 @@ impl<C: RoutedConnection> Session<C> {
         }
     }
 
-    /// Notes that a transaction was committed. Where a clock decides, it starts when others can see the write.
+    /// Notes that a transaction has ended. Where a clock decides, it starts when others can see the write.
     pub(super) fn note_commit(&mut self, database: usize) {
         let clusters = self.databases.clusters();
         let Some(Member { cluster, node: PRIMARY }) = clusters.member(database) else { return };
@@ -399,7 +399,11 @@ impl<C: RoutedConnection> Session<C> {
     ) -> QueryResult<()> {
         let cluster = Arc::clone(self.databases.clusters().get(read.cluster));
         let node = cluster.node_of(database);
-        let Some(failure) = Failure::of(&error).filter(|_| self.open.is_none() && node != PRIMARY) else {
+        // The primary is tried once more when no replica will do, and that is then the end.
+        let may_go_elsewhere = node != PRIMARY || cluster.view().may_serve(PRIMARY);
+        let Some(failure) = Failure::of(&error)
+            .filter(|_| self.open.is_none() && may_go_elsewhere && !skipped.contains(node))
+        else {
             return Err(error);
         };
         let reason = error.to_string();
@@ -435,11 +439,16 @@ impl<C: RoutedConnection> Session<C> {
         skipped: &Skipped,
     ) -> QueryResult<usize> {
         if !cluster.primary_may_serve() {
-            let error = ClusterError::no_node(cluster, skipped);
-            return Err(Error::from(error).into());
+            let why = "`primary_reads` or `offline` keeps it from reading, or it is drained";
+            return Err(Error::from(ClusterError::no_node(cluster, skipped, why)).into());
         }
         let database = cluster.database(PRIMARY);
-        self.node(database)?;
+        if let Err(error) = self.node(database) {
+            return Err(match Failure::of(&error) {
+                Some(_) => Error::from(ClusterError::no_node(cluster, skipped, error.to_string())).into(),
+                None => error,
+            });
+        }
         self.note_use(database, Operation::Read);
         self.reader(read.cluster).verified = false;
         Ok(database)
