@@ -637,8 +637,7 @@ proptest! {
             }
             let mut all: Vec<usize> = targets.iter().chain(&fallbacks).copied().collect();
             for node in &all {
-                let serves = standings[*node].is_healthy() || matches!(standings[*node], Standing::Suspect { .. });
-                prop_assert!(serves || *node == PRIMARY, "{} is {}", NAMES[*node], standings[*node]);
+                prop_assert!(standings[*node].may_serve() || *node == PRIMARY, "{} is {}", NAMES[*node], standings[*node]);
             }
             prop_assert!(targets.is_sorted());
             all.sort_unstable();
