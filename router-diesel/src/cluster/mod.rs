@@ -144,10 +144,7 @@ impl Cluster {
     fn new(config: &Config, databases: Vec<usize>, vitals: &[Arc<Vitals>], policies: &Policies) -> Self {
         let declared = |index: &usize| -> &Database { &config.databases[*index] };
         let primary = declared(&databases[PRIMARY]);
-        let settings = databases.iter().map(|index| NodeSettings {
-            alias: declared(index).alias.clone(),
-            max_lag: declared(index).max_lag,
-        });
+        let settings = databases.iter().map(|index| NodeSettings { max_lag: declared(index).max_lag });
         let health =
             Health::new(primary.health.clone(), settings.collect(), primary.primary_reads, primary.offline);
         let nodes: Vec<Node> = databases
@@ -251,6 +248,13 @@ impl Cluster {
     /// How far a node was when it was last asked, whenever that was.
     pub(crate) fn known_position(&self, node: usize) -> Option<Position> {
         lock(&self.nodes[node].replayed).as_ref().map(|known| known.position.clone())
+    }
+
+    /// Takes in that a node answered, where that is news.
+    pub(crate) fn answered(&self, node: usize) {
+        if *self.view().standing(node) != Standing::Up {
+            self.tell(node, Event::Served);
+        }
     }
 
     /// Takes in the answer to a probe.

@@ -60,11 +60,6 @@ impl Token {
         self.needs.get(primary).or(self.is_cut.then_some(&Position::Unknown))
     }
 
-    /// All needs of clusters that are named.
-    pub(crate) fn needs(&self) -> impl Iterator<Item = (&Alias, &Position)> {
-        self.needs.iter()
-    }
-
     /// Says what a cluster needs, whatever it needed before: for a position that its primary gave.
     pub(crate) fn set(&mut self, primary: &Alias, need: Position) {
         self.needs.insert(primary.clone(), need);

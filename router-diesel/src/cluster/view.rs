@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::PRIMARY;
+use super::balance::{Balance, Candidate, pick};
 use super::health::{self, Standing};
-use super::{Balance, Candidate, PRIMARY};
 
 /// The standing of every node, and those among which a policy chooses. Sessions share it and never change it.
 #[derive(Debug, Default)]
@@ -39,13 +40,13 @@ impl View {
     /// The node that a policy chooses, of those that are not skipped.
     pub(crate) fn pick(&self, balance: &dyn Balance, skipped: &Skipped) -> Option<usize> {
         if skipped.is_empty() {
-            return choose(balance, &self.candidates).map(|index| self.nodes[index]);
+            return pick(balance, &self.candidates).map(|index| self.nodes[index]);
         }
         let left = self.nodes.iter().zip(&self.candidates).filter(|(node, _)| !skipped.contains(**node));
         let (nodes, candidates): (Vec<usize>, Vec<Candidate>) =
             left.map(|(node, candidate)| (*node, candidate.clone())).unzip();
         let suspect = || self.suspects.iter().copied().find(|node| !skipped.contains(*node));
-        choose(balance, &candidates).map(|index| nodes[index]).or_else(suspect)
+        pick(balance, &candidates).map(|index| nodes[index]).or_else(suspect)
     }
 
     pub(crate) fn may_serve(&self, node: usize) -> bool {
@@ -63,15 +64,6 @@ impl View {
 
     pub(crate) fn standing(&self, node: usize) -> &Standing {
         &self.standings[node]
-    }
-}
-
-/// An answer out of range is taken around, so that a policy of the program's own cannot bring a read down.
-fn choose(balance: &dyn Balance, candidates: &[Candidate]) -> Option<usize> {
-    match candidates.len() {
-        0 => None,
-        1 => Some(0),
-        length => Some(balance.pick(candidates) % length),
     }
 }
 

@@ -334,6 +334,7 @@ impl<C: RoutedConnection> Session<C> {
     fn need(&mut self, cluster: &Cluster, read: ReplicaRead) -> QueryResult<Option<Position>> {
         if self.reader(read.cluster).outdated {
             let position = observe::written(&mut **self.node(cluster.database(PRIMARY))?)?;
+            cluster.answered(PRIMARY);
             self.reader(read.cluster).set_need(position);
         }
         Ok(self.reader(read.cluster).need.clone())
@@ -385,6 +386,7 @@ impl<C: RoutedConnection> Session<C> {
         }
         let asked = Instant::now();
         let observation = observe::replayed(&mut **conn)?;
+        cluster.answered(node);
         let position = cluster.note_replayed(node, asked, &observation);
         Ok(position.map_or(Coverage::Incomparable(Why::Unknown), |position| position.covers(need)))
     }

@@ -16,12 +16,9 @@ mod view;
 
 use std::time::Duration;
 
-use router_core::Alias;
-
 pub(crate) use event::{Actions, Change, Event, Observation, Role};
 pub(crate) use lag::Progress;
 pub use standing::Standing;
-#[allow(unused_imports, reason = "wired to sessions next")]
 pub(crate) use view::View;
 
 use crate::config::{HealthSettings, Offline, PrimaryReads};
@@ -34,7 +31,6 @@ pub(crate) const PRIMARY: usize = 0;
 /// A node as the file has it.
 #[derive(Debug, Clone)]
 pub(crate) struct NodeSettings {
-    pub(crate) alias: Alias,
     /// How far it may lag behind and still serve; of no meaning for the primary.
     pub(crate) max_lag: Option<Duration>,
 }
@@ -190,11 +186,6 @@ impl<P: Progress> Health<P> {
         });
         let back = self.back.as_ref().map(|back| back.until);
         bans.chain(limits).chain(back).filter(|change| *change > now).min()
-    }
-
-    /// A node's name.
-    pub(crate) fn alias(&self, node: usize) -> Option<&Alias> {
-        self.nodes.get(node).map(|node| &node.settings.alias)
     }
 
     /// How far a replica is behind, at most; nothing where that is unknown.

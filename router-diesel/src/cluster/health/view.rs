@@ -20,11 +20,6 @@ pub(crate) struct View {
 }
 
 impl<P: Progress> Health<P> {
-    /// How a node stands; nothing of a node that is not there.
-    pub(crate) fn standing(&self, now: Duration, node: usize) -> Option<Standing> {
-        self.standings(now).into_iter().nth(node)
-    }
-
     /// What reads can choose from.
     ///
     /// `primary_reads` says when the primary serves reads: `never`, after the replicas (`fallback`), or among them
