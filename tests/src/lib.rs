@@ -19,6 +19,24 @@
 //! ```
 //!
 //! [`sqlite`], [`postgres`] and [`mariadb`] offer the same verbs, so that one suite can run on all three.
+//!
+//! A test of replicas starts a [`PostgresCluster`](postgres::PostgresCluster) or a
+//! [`MariaDbCluster`](mariadb::MariaDbCluster), whose verbs delay a replica, pause it and promote it. A
+//! [`Proxy`](proxy::Proxy) cuts off, stalls or slows down any server, and a [`PgBouncer`](pgbouncer::PgBouncer) shares
+//! out its connections.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//!
+//! use router_tests::{postgres::PostgresCluster, proxy::Proxy, require};
+//!
+//! let Some(cluster) = require(PostgresCluster::start(2)) else { return };
+//! let blog = cluster.database("blog").unwrap();
+//! cluster.set_apply_delay(0, Duration::from_millis(500)).unwrap();
+//! let proxy = Proxy::to(cluster.replica(1).port()).unwrap();
+//! let urls = [blog.url(), blog.replica_url(0), &proxy.url_through(blog.replica_url(1))];
+//! proxy.cut();
+//! ```
 
 mod account;
 mod database;
@@ -31,6 +49,7 @@ mod template;
 mod wait;
 
 pub mod mariadb;
+pub mod pgbouncer;
 pub mod postgres;
 pub mod proxy;
 pub mod sqlite;

@@ -9,7 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{HarnessError, server::free_port};
+use crate::{
+    HarnessError,
+    server::{free_port, url_through},
+};
 
 /// The most that is passed on at once.
 const PIECE: usize = 16 * 1024;
@@ -76,7 +79,7 @@ impl Proxy {
     /// If `url` leads elsewhere.
     #[must_use]
     pub fn url_through(&self, url: &str) -> String {
-        through(self.port, self.shared.server, url)
+        url_through(self.port, self.shared.server, url)
     }
 
     /// Closes the port, so that connections are refused, and all connections that are open, with what is under way.
@@ -271,13 +274,6 @@ fn listen_anywhere() -> io::Result<(u16, TcpListener)> {
             Err(_) => {}
         }
     }
-}
-
-/// `url` with `port` in place of `server`, the port that it has.
-pub(crate) fn through(port: u16, server: u16, url: &str) -> String {
-    let (from, to) = (format!("@127.0.0.1:{server}/"), format!("@127.0.0.1:{port}/"));
-    assert!(url.contains(&from), "the URL does not lead to port {server} of 127.0.0.1");
-    url.replacen(&from, &to, 1)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

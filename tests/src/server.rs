@@ -39,8 +39,20 @@ pub(crate) struct Engine {
     pub(crate) program: PathBuf,
     pub(crate) account: Account,
     pub(crate) signals: Signals,
+    pub(crate) listen: Listen,
     /// Asks the server on a port which data folder it serves.
     pub(crate) data_folder: fn(u16) -> Option<String>,
+    /// That data folder, where it is not the server's own.
+    pub(crate) data: Option<PathBuf>,
+}
+
+/// How a server is told its port.
+#[derive(Debug)]
+pub(crate) enum Listen {
+    /// By its argument `--port`.
+    Argument,
+    /// By this file in its folder, with this text.
+    File { name: &'static str, text: fn(u16) -> String },
 }
 
 /// A running server, its port and its throw-away folder.
@@ -159,6 +171,15 @@ impl Server {
         let log = log.map_err(HarnessError::io("make a server's log"))?;
         let log_too = log.try_clone().map_err(HarnessError::io("share a server's log"))?;
         let folder = &self.folder;
+        let port = match self.engine.listen {
+            Listen::Argument => Some(format!("--port={}", self.port)),
+            Listen::File { name, text } => {
+                let file = folder.join(name);
+                fs::write(&file, text(self.port)).map_err(HarnessError::io("write a server's port"))?;
+                self.engine.account.own(&file)?;
+                None
+            }
+        };
         // The shell becomes the server. It leaves its number to the guardian first.
         self.engine
             .account
@@ -166,7 +187,7 @@ impl Server {
             .args(["-c", "echo $$ >pid && exec \"$0\" \"$@\""])
             .arg(&self.engine.program)
             .args(&self.arguments)
-            .arg(format!("--port={}", self.port))
+            .args(port)
             .process_group(0)
             .stdin(Stdio::null())
             .stdout(log)
@@ -177,7 +198,7 @@ impl Server {
 
     /// Waits until the server answers, or has ended.
     fn until_ready(&self, process: &mut Child) -> Result<Option<ExitStatus>, HarnessError> {
-        let data = self.folder.join("data");
+        let data = self.engine.data.clone().unwrap_or_else(|| self.folder.join("data"));
         let deadline = Instant::now() + Duration::from_secs(60);
         while Instant::now() < deadline {
             if let Some(exit) = wait(process, Duration::from_millis(10)) {
@@ -279,4 +300,14 @@ pub fn free_port() -> std::io::Result<u16> {
             Err(_) => {}
         }
     }
+}
+
+/// `url` with `port` in place of the port `server`, which a harness's URL names after its host.
+///
+/// # Panics
+/// If `url` leads elsewhere.
+pub(crate) fn url_through(port: u16, server: u16, url: &str) -> String {
+    let (from, to) = (format!("@127.0.0.1:{server}/"), format!("@127.0.0.1:{port}/"));
+    assert!(url.contains(&from), "the URL does not lead to port {server} of 127.0.0.1");
+    url.replacen(&from, &to, 1)
 }

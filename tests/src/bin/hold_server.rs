@@ -1,6 +1,8 @@
-//! Starts a server, says where it is, and holds it until stdin ends: `hold_server postgres` or `hold_server mariadb`.
+//! Starts servers, says where they are, and holds them until stdin ends: `hold_server postgres`, or `mariadb`, or the
+//! same with `_cluster` for a primary with one replica, or `pgbouncer`.
 //!
-//! For a look at a server by hand, and for the test that kills this program.
+//! One line names a server's folder, the next a URL there; an empty line ends the list. For a look at a server by hand,
+//! and for the tests that kill this program.
 
 use std::{
     env,
@@ -9,24 +11,58 @@ use std::{
     path::Path,
 };
 
-use router_tests::{TestDatabase, mariadb::MariaDb, postgres::Postgres};
+use router_tests::{
+    mariadb::{MariaDb, MariaDbCluster},
+    pgbouncer::PgBouncer,
+    postgres::{Postgres, PostgresCluster},
+};
 
 fn main() -> Result<(), Box<dyn Error>> {
     match env::args().nth(1).as_deref() {
         Some("postgres") => {
             let server = Postgres::start()?;
-            hold(server.folder(), &server.database("held")?)
+            let database = server.database("held")?;
+            hold(&[(server.folder(), database.url())])
         }
         Some("mariadb") => {
             let server = MariaDb::start()?;
-            hold(server.folder(), &server.database("held")?)
+            let database = server.database("held")?;
+            hold(&[(server.folder(), database.url())])
         }
-        _ => Err("usage: hold_server postgres|mariadb".into()),
+        Some("postgres_cluster") => {
+            let cluster = PostgresCluster::start(1)?;
+            let database = cluster.database("held")?;
+            hold(&[
+                (cluster.primary().folder(), database.url()),
+                (cluster.replica(0).folder(), database.replica_url(0)),
+            ])
+        }
+        Some("mariadb_cluster") => {
+            let cluster = MariaDbCluster::start(1)?;
+            let database = cluster.database("held")?;
+            hold(&[
+                (cluster.primary().folder(), database.url()),
+                (cluster.replica(0).folder(), database.replica_url(0)),
+            ])
+        }
+        Some("pgbouncer") => {
+            let server = Postgres::start()?;
+            let database = server.database("held")?;
+            let bouncer = PgBouncer::start(&server)?;
+            hold(&[
+                (server.folder(), database.url()),
+                (bouncer.folder(), &bouncer.url_through(database.url())),
+            ])
+        }
+        _ => Err("usage: hold_server postgres|mariadb|postgres_cluster|mariadb_cluster|pgbouncer".into()),
     }
 }
 
-fn hold(folder: &Path, database: &TestDatabase) -> Result<(), Box<dyn Error>> {
-    writeln!(io::stdout(), "{}\n{}", folder.display(), database.url())?;
+fn hold(servers: &[(&Path, &str)]) -> Result<(), Box<dyn Error>> {
+    for (folder, url) in servers {
+        writeln!(io::stdout(), "{}\n{url}", folder.display())?;
+    }
+    writeln!(io::stdout())?;
     io::copy(&mut io::stdin(), &mut io::sink())?;
     Ok(())
 }

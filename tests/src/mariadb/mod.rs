@@ -20,7 +20,7 @@ use crate::{
     account::Account,
     database,
     program::{build_of, folder_of, run},
-    server::{Engine, Server, Signals},
+    server::{Engine, Listen, Server, Signals},
     statement_log::{self, mariadb::HARNESS_USER},
     template,
 };
@@ -76,7 +76,9 @@ impl MariaDb {
             program,
             account: Account::for_server("mysql")?,
             signals: Signals { fast: "TERM", now: "KILL" },
+            listen: Listen::Argument,
             data_folder,
+            data: None,
         };
         let server = Server::start(engine, |engine, folder| {
             prepare(engine, folder, &installer)?;

@@ -9,7 +9,10 @@ use std::{
     process::Command,
 };
 
-use diesel::{Connection as _, PgConnection, RunQueryDsl as _, connection::SimpleConnection as _, sql_query};
+use diesel::{
+    Connection as _, PgConnection, RunQueryDsl as _, connection::SimpleConnection as _, dsl::sql,
+    sql_types::Text,
+};
 use once_cell::sync::OnceCell;
 
 pub use cluster::PostgresCluster;
@@ -19,7 +22,7 @@ use crate::{
     account::Account,
     database,
     program::{build_of, debian_postgres_folders, folder_of, run},
-    server::{Engine, Server, Signals},
+    server::{Engine, Listen, Server, Signals},
     statement_log, template,
 };
 
@@ -93,7 +96,9 @@ impl Postgres {
             program: programs.join("postgres"),
             account: Account::for_server("postgres")?,
             signals: Signals { fast: "INT", now: "QUIT" },
+            listen: Listen::Argument,
             data_folder,
+            data: None,
         };
         let server = Server::start(engine, |engine, folder| {
             fill(engine, folder, &programs)?;
@@ -212,7 +217,8 @@ impl Drop for Postgres {
     }
 }
 
-fn url(port: u16, database: &str) -> String {
+/// The URL of a database, as the user of the tests.
+pub(crate) fn url(port: u16, database: &str) -> String {
     format!("postgres://router:{PASSWORD}@127.0.0.1:{port}/{database}")
 }
 
@@ -252,12 +258,13 @@ fn initialize(engine: &Engine, folder: &Path, programs: &Path, lineage: Lineage)
 }
 
 fn data_folder(port: u16) -> Option<String> {
-    #[derive(diesel::QueryableByName)]
-    struct Place {
-        #[diesel(sql_type = diesel::sql_types::Text)]
-        place: String,
-    }
-    let mut conn = PgConnection::establish(&admin_url(port)).ok()?;
-    let query = sql_query("SELECT current_setting('data_directory') AS place");
-    query.get_result(&mut conn).ok().map(|Place { place }| place)
+    data_folder_at(&admin_url(port))
+}
+
+/// The data folder of the server that a URL leads to.
+pub(crate) fn data_folder_at(url: &str) -> Option<String> {
+    let mut conn = PgConnection::establish(url).ok()?;
+    let folder = sql::<Text>("current_setting('data_directory')");
+    // In a transaction, so that the query is prepared and run on one connection of whatever stands before the server.
+    conn.transaction(|conn| diesel::select(folder).get_result(conn)).ok()
 }

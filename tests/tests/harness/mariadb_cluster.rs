@@ -12,6 +12,8 @@ use diesel::{
 };
 use router_tests::{ClusterDatabase, Stop, mariadb::MariaDbCluster, require};
 
+use crate::servers::Held;
+
 fn connect(url: &str) -> MysqlConnection {
     MysqlConnection::establish(url).unwrap()
 }
@@ -164,4 +166,11 @@ fn replicas_answer_while_their_primary_is_away_and_find_it_again() {
     add_post(blog.url());
     cluster.wait_until_caught_up().unwrap();
     assert_eq!(posts(blog.replica_url(0)), 1);
+}
+
+#[test]
+fn all_nodes_are_stopped_and_removed_when_their_process_is_killed() {
+    if require(MariaDbCluster::start(0)).is_some() {
+        Held::start("mariadb_cluster").goes_when_killed();
+    }
 }

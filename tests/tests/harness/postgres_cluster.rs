@@ -12,6 +12,8 @@ use diesel::{
 };
 use router_tests::{ClusterDatabase, Stop, postgres::PostgresCluster, require};
 
+use crate::servers::Held;
+
 fn connect(url: &str) -> PgConnection {
     PgConnection::establish(url).unwrap()
 }
@@ -188,4 +190,11 @@ fn an_unrelated_cluster_has_a_system_identifier_of_its_own() {
     let blog = cluster.database("blog").unwrap();
     assert_eq!(identifier(blog.url()), identifier(blog.replica_url(0)));
     assert_ne!(identifier(blog.url()), identifier(unrelated.database("blog").unwrap().url()));
+}
+
+#[test]
+fn all_nodes_are_stopped_and_removed_when_their_process_is_killed() {
+    if require(PostgresCluster::start(0)).is_some() {
+        Held::start("postgres_cluster").goes_when_killed();
+    }
 }

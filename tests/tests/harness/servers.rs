@@ -143,11 +143,10 @@ macro_rules! suite {
                 if require(<$server>::start()).is_none() {
                     return;
                 }
-                let mut held = Held::start(stringify!($module));
-                assert_eq!(name_of_database(&mut connect(&held.url)), held.url.rsplit('/').next().unwrap());
-                held.process.kill().unwrap();
-                held.process.wait().unwrap();
-                held.is_gone();
+                let held = Held::start(stringify!($module));
+                let (_, url) = &held.servers[0];
+                assert_eq!(name_of_database(&mut connect(url)), url.rsplit('/').next().unwrap());
+                held.goes_when_killed();
             }
 
             #[test]
@@ -165,38 +164,46 @@ fn port_is_closed(port: u16) -> bool {
     TcpStream::connect(("127.0.0.1", port)).is_err()
 }
 
-/// Another process that holds a server.
-struct Held {
+/// Another process that holds servers.
+pub(crate) struct Held {
     process: Child,
-    folder: PathBuf,
-    url: String,
+    servers: Vec<(PathBuf, String)>,
 }
 
 impl Held {
-    fn start(engine: &str) -> Self {
+    pub(crate) fn start(servers: &str) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_hold_server"))
-            .arg(engine)
+            .arg(servers)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
-        let (folder, url) = (lines.next().unwrap().into(), lines.next().unwrap());
-        Self { process, folder, url }
+        let mut servers = Vec::new();
+        while let Some(folder) = lines.next().filter(|line| !line.is_empty()) {
+            servers.push((folder.into(), lines.next().unwrap()));
+        }
+        assert!(!servers.is_empty(), "nothing was started");
+        Self { process, servers }
     }
 
-    fn port(&self) -> u16 {
-        let (_, address) = self.url.rsplit_once(':').unwrap();
-        address.split('/').next().unwrap().parse().unwrap()
-    }
-
-    /// Asserts that the server and its folder go, which another process sees to.
-    fn is_gone(&self) {
+    /// Asserts that all servers and their folders are there, and that they go, which other processes see to.
+    pub(crate) fn goes_when_killed(mut self) {
+        assert!(self.servers.iter().all(|(folder, url)| folder.exists() && !port_is_closed(port(url))));
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
         let is_there = |path: &Path| path.exists() || path.with_extension("gone").exists();
         let deadline = Instant::now() + Duration::from_secs(20);
-        while is_there(&self.folder) || !port_is_closed(self.port()) {
-            assert!(Instant::now() < deadline, "{} or its server is still there", self.folder.display());
-            thread::sleep(Duration::from_millis(10));
+        for (folder, url) in &self.servers {
+            while is_there(folder) || !port_is_closed(port(url)) {
+                assert!(Instant::now() < deadline, "{} or its server is still there", folder.display());
+                thread::sleep(Duration::from_millis(10));
+            }
         }
     }
+}
+
+fn port(url: &str) -> u16 {
+    let (_, address) = url.rsplit_once(':').unwrap();
+    address.split('/').next().unwrap().parse().unwrap()
 }
