@@ -149,8 +149,13 @@ impl<C: RoutedConnection> Driver<C> {
             if !probe.is_late {
                 return probe.asked + timeout;
             }
-            if now < probe.asked + FORGET_AFTER || slot.hanging >= MAX_HANGING {
+            // The first that hangs is followed by another at once: it may be that connection alone.
+            let forgotten = probe.asked + if slot.hanging == 0 { timeout } else { FORGET_AFTER };
+            if slot.hanging >= MAX_HANGING {
                 return now + FORGET_AFTER;
+            }
+            if now < forgotten {
+                return forgotten;
             }
             slot.hanging += 1;
             slot.probe = None;
@@ -198,22 +203,27 @@ impl<C: RoutedConnection> Driver<C> {
 struct Target<C> {
     url: DatabaseUrl,
     settings: PoolSettings,
+    access: Access,
     conn: Mutex<Option<C>>,
 }
 
 impl<C: RoutedConnection> Target<C> {
     fn new(url: &DatabaseUrl, pool: &PoolSettings, pace: Pace) -> Self {
+        // Behind a pooler that shares connections between transactions, what is set on one stays there for others.
+        let is_own = pool.prepared_statements;
         let settings = PoolSettings {
             connection_timeout: pace.timeout,
-            statement_timeout: Some(pace.timeout),
+            statement_timeout: is_own.then_some(pace.timeout),
             ..pool.clone()
         };
-        Self { url: url.clone(), settings, conn: Mutex::new(None) }
+        let access = if is_own { Access::ReadOnly } else { Access::ReadWrite };
+        Self { url: url.clone(), settings, access, conn: Mutex::new(None) }
     }
 
     /// The same, with a connection of its own.
     fn anew(&self) -> Self {
-        Self { url: self.url.clone(), settings: self.settings.clone(), conn: Mutex::new(None) }
+        let Self { url, settings, access, .. } = self;
+        Self { url: url.clone(), settings: settings.clone(), access: *access, conn: Mutex::new(None) }
     }
 
     fn probe(&self) -> Result<Observation, String> {
@@ -225,7 +235,7 @@ impl<C: RoutedConnection> Target<C> {
             return Ok(observation);
         }
         *held = None;
-        let mut conn = C::open(&self.url, &self.settings, Access::ReadOnly).map_err(|it| it.to_string())?;
+        let mut conn = C::open(&self.url, &self.settings, self.access).map_err(|it| it.to_string())?;
         if !self.settings.prepared_statements {
             conn.set_prepared_statement_cache_size(CacheSize::Disabled);
         }

@@ -165,6 +165,10 @@ impl<C: RoutedConnection> Session<C> {
 
     /// Notes that a statement runs on a primary: what a replica shows later must not be older.
     pub(super) fn note_use(&mut self, database: usize, operation: Operation) {
+        if self.open.is_some_and(|open| open.node != database) {
+            // A transaction that reads, on a replica.
+            return;
+        }
         let clusters = self.databases.clusters();
         let Some(Member { cluster, node: PRIMARY }) = clusters.member(database) else { return };
         let has_positions = clusters.get(cluster).has_positions();
@@ -228,9 +232,17 @@ impl<C: RoutedConnection> Session<C> {
             self.reader(read.cluster).on_primary_until = None;
         }
         self.leave_unusable(&cluster, read, skipped);
-        if self.next_node(&cluster, read, skipped).is_none() {
-            return self.fall_back(&cluster, read, skipped, Fallback::NoReplica);
+        if self.reader(read.cluster).node == Some(PRIMARY) {
+            // It has all there is, so nothing need be asked.
+            self.try_node(&cluster, PRIMARY, None)?;
+            self.keep(read, PRIMARY);
+            return Ok(cluster.database(PRIMARY));
         }
+        // The policy is asked once for a read that is served: a second answer would be another's turn.
+        let Some(first) = self.next_node(&cluster, read, skipped) else {
+            return self.fall_back(&cluster, read, skipped, Fallback::NoReplica);
+        };
+        let mut first = Some(first);
         let need = self.need(&cluster, read)?;
         if let Some(need) = &need
             && let Err(why) = self.same_history(&cluster, read, need)?
@@ -241,7 +253,9 @@ impl<C: RoutedConnection> Session<C> {
         let deadline = Instant::now() + cluster.wait_for_replica();
         loop {
             let mut behind = Skipped::default();
-            while let Some(node) = self.next_node(&cluster, read, &skipped.and(&behind)) {
+            while let Some(node) =
+                first.take().or_else(|| self.next_node(&cluster, read, &skipped.and(&behind)))
+            {
                 match self.try_node(&cluster, node, need.as_ref()) {
                     Ok(Coverage::Covered) => {
                         self.keep(read, node);
@@ -316,7 +330,7 @@ impl<C: RoutedConnection> Session<C> {
     /// counts.
     fn need(&mut self, cluster: &Cluster, read: ReplicaRead) -> QueryResult<Option<Position>> {
         if self.reader(read.cluster).outdated {
-            let position = observe::written(&mut **self.node(cluster.database(PRIMARY))?)?;
+            let position = self.ask(cluster.database(PRIMARY), observe::written)?;
             self.reader(read.cluster).set_need(position);
         }
         Ok(self.reader(read.cluster).need.clone())
@@ -337,7 +351,7 @@ impl<C: RoutedConnection> Session<C> {
         }
         if cluster.known_position(PRIMARY).is_none() {
             let asked = Instant::now();
-            let observation = observe::replayed(&mut **self.node(cluster.database(PRIMARY))?)?;
+            let observation = self.ask(cluster.database(PRIMARY), observe::replayed)?;
             cluster.note_replayed(PRIMARY, asked, &observation);
         }
         let judged = match cluster.known_position(PRIMARY) {
@@ -348,6 +362,20 @@ impl<C: RoutedConnection> Session<C> {
             self.reader(read.cluster).is_foreign = false;
         }
         Ok(judged)
+    }
+
+    /// Asks a database for its position, outside of a transaction. A connection that turns out to be lost, as after a
+    /// restart of the server, says nothing of the server: it is replaced once.
+    pub(super) fn ask<T>(
+        &mut self,
+        database: usize,
+        question: fn(&mut C) -> QueryResult<T>,
+    ) -> QueryResult<T> {
+        let conn = self.node(database)?;
+        match conn.watch(question) {
+            Err(_) if conn.is_lost() => self.node(database)?.watch(question),
+            answer => answer,
+        }
     }
 
     /// Whether a node, to which the session holds a connection, has all that is needed.
@@ -367,7 +395,7 @@ impl<C: RoutedConnection> Session<C> {
             }
         }
         let asked = Instant::now();
-        let observation = observe::replayed(&mut **conn)?;
+        let observation = conn.watch(observe::replayed)?;
         let position = cluster.note_replayed(node, asked, &observation);
         Ok(position.map_or(Coverage::Incomparable(Why::Unknown), |position| position.covers(need)))
     }
@@ -384,7 +412,9 @@ impl<C: RoutedConnection> Session<C> {
         let node = cluster.node_of(database);
         let kind = Error::from_diesel(&error).map(Error::kind);
         let is_pools = matches!(kind, Some(ErrorKind::Unreachable | ErrorKind::Exhausted));
-        if self.open.is_some() || node == PRIMARY || !(is_pools || read_failed_for_its_node(&error)) {
+        // Where the primary serves as the replicas do, they may serve in its place.
+        let is_last = node == PRIMARY && !cluster.view().may_serve(PRIMARY);
+        if self.open.is_some() || is_last || !(is_pools || read_failed_for_its_node(&error)) {
             return Err(error);
         }
         let reason = error.to_string();
@@ -393,7 +423,7 @@ impl<C: RoutedConnection> Session<C> {
             Some(ErrorKind::Unreachable) => cluster.tell(node, Event::ConnectFailed(reason.clone())),
             _ => cluster.tell(node, Event::ReadFailed(reason.clone())),
         }
-        tracing::warn!(alias = %cluster.alias_of(node), cause = %reason, "a replica did not serve a read");
+        tracing::warn!(alias = %cluster.alias_of(node), cause = %reason, "a node did not serve a read");
         cluster.count(Fallback::OtherNode);
         skipped.push(node, reason);
         Ok(())
