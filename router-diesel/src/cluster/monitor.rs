@@ -149,8 +149,13 @@ impl<C: RoutedConnection> Driver<C> {
             if !probe.is_late {
                 return probe.asked + timeout;
             }
-            if now < probe.asked + FORGET_AFTER || slot.hanging >= MAX_HANGING {
+            // The first that hangs is followed by another at once: it may be that connection alone.
+            let forgotten = probe.asked + if slot.hanging == 0 { timeout } else { FORGET_AFTER };
+            if slot.hanging >= MAX_HANGING {
                 return now + FORGET_AFTER;
+            }
+            if now < forgotten {
+                return forgotten;
             }
             slot.hanging += 1;
             slot.probe = None;

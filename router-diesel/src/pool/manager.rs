@@ -124,7 +124,7 @@ impl<C: RoutedConnection> Manager<C> {
         if !self.settings.prepared_statements {
             conn.set_prepared_statement_cache_size(CacheSize::Disabled);
         }
-        let mut node = NodeConnection::new(conn, self.alias.clone(), Arc::clone(&self.vitals));
+        let mut node = NodeConnection::new(conn, self.alias.clone(), self.access, Arc::clone(&self.vitals));
         if self.isolation == Isolation::TestTransaction {
             diesel::Connection::begin_test_transaction(&mut node)?;
         }

@@ -97,6 +97,9 @@ pub(crate) fn check_out<C: RoutedConnection>(
     /// How long after a failure the next check-out still fails at once, while r2d2 goes on trying.
     const RECENT: Duration = Duration::from_millis(500);
 
+    /// How long a check-out waits for any connection before it looks why there is none.
+    const GLANCE: Duration = Duration::from_millis(50);
+
     if let Some(checkout) = pool.try_get() {
         return Ok(checkout);
     }
@@ -133,6 +136,13 @@ pub(crate) fn check_out<C: RoutedConnection>(
             return Ok(checkout);
         }
     }
+    // Connections that are in use may be as dead as the server: where it cannot be reached, none of them is waited for.
+    if let Ok(checkout) = pool.get_timeout(GLANCE.min(timeout)) {
+        return Ok(checkout);
+    }
+    if let Some(cause) = failures.last().filter(|cause| cannot_be_reached(cause)) {
+        return Err(PoolError::Unreachable { alias: manager.alias().clone(), cause });
+    }
     pool.get_timeout(timeout.saturating_sub(start.elapsed())).map_err(|_| {
         let alias = manager.alias().clone();
         match unreachable(start) {
@@ -148,6 +158,20 @@ pub(crate) fn check_out<C: RoutedConnection>(
             },
         }
     })
+}
+
+/// Whether nobody answered an attempt to connect, by what libpq and MariaDB's and MySQL's client libraries say. A server
+/// that answers and refuses, as one that has enough clients, may serve those that are connected.
+fn cannot_be_reached(cause: &str) -> bool {
+    const UNREACHABLE: [&str; 6] = [
+        "Connection refused",
+        "Can't connect to",
+        "could not translate host name",
+        "timeout expired",
+        "No route to host",
+        "Network is unreachable",
+    ];
+    UNREACHABLE.iter().any(|text| cause.contains(text))
 }
 
 /// Why no connection could be had. Every message names the database.

@@ -20,7 +20,8 @@ use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error as Diese
 use diesel::{ConnectionError, ConnectionResult, QueryResult};
 use router_core::Alias;
 
-use crate::backend::{RoutedConnection, Verdict, verdict};
+use crate::backend::{Access, RoutedConnection, Verdict, verdict};
+use crate::config::Engine;
 
 /// A connection of a pool: a `diesel::Connection` that forwards everything to the one it holds.
 ///
@@ -44,6 +45,10 @@ impl<C> fmt::Debug for NodeConnection<C> {
 /// What is known of a connection.
 #[derive(Debug)]
 pub(super) struct State {
+    engine: Engine,
+    access: Access,
+    /// Whether the open transaction was begun to read only.
+    reads_only: bool,
     verdict: Verdict,
     last_known_good: Instant,
     handed_out: Instant,
@@ -110,50 +115,83 @@ impl Drop for InUse {
 
 impl State {
     /// Takes an error in: remembers what it says of the connection, and names the database where the
-    /// connection is gone.
+    /// connection is gone, or where the server takes no writes though it should.
     #[cold]
     fn observe(&mut self, alias: &Alias, error: DieselError) -> DieselError {
         match verdict(&error) {
-            Verdict::Fine => error,
+            Verdict::Fine => self.name_standby(alias, error),
             Verdict::Suspect => {
                 if self.verdict == Verdict::Fine {
                     self.verdict = Verdict::Suspect;
                 }
-                error
+                self.name_standby(alias, error)
             }
             Verdict::Lost => {
                 self.verdict = Verdict::Lost;
                 self.vitals.losses.fetch_add(1, Ordering::Relaxed);
                 tracing::warn!(%alias, cause = %error, "lost a connection");
-                name_database(alias, error)
+                let kind = DatabaseErrorKind::ClosedConnection;
+                name_database(error, kind, |cause| {
+                    format!("the connection to database `{alias}` was lost: {cause}")
+                })
             }
+        }
+    }
+
+    /// Names the database where its server refuses every write, and not this connection or its transaction alone.
+    fn name_standby(&self, alias: &Alias, error: DieselError) -> DieselError {
+        let kind = match &error {
+            DieselError::DatabaseError(kind, information) if self.takes_no_writes(*kind, &**information) => {
+                *kind
+            }
+            _ => return error,
+        };
+        name_database(error, kind, |cause| {
+            format!(
+                "a write was sent to database `{alias}`, but it takes no writes: is it a standby? The server says: \
+                 {cause}"
+            )
+        })
+    }
+
+    /// PostgreSQL has a code for it, 25006. That of MariaDB and MySQL is shared with other options, 1290, and the
+    /// text names the option in every language.
+    fn takes_no_writes(&self, kind: DatabaseErrorKind, information: &dyn DatabaseErrorInformation) -> bool {
+        if self.access == Access::ReadOnly || self.reads_only {
+            return false;
+        }
+        match self.engine {
+            Engine::Postgres => matches!(kind, DatabaseErrorKind::ReadOnlyTransaction),
+            Engine::Mysql => ["--read-only", "--super-read-only"]
+                .iter()
+                .any(|option| information.message().contains(option)),
+            Engine::Sqlite => false,
         }
     }
 }
 
-/// The error of a lost connection, with the alias in front.
-fn name_database(alias: &Alias, error: DieselError) -> DieselError {
+/// The same error of a kind, with a message that names the database.
+fn name_database(
+    error: DieselError,
+    kind: DatabaseErrorKind,
+    message: impl FnOnce(&str) -> String,
+) -> DieselError {
     match error {
-        DieselError::DatabaseError(_, information) => DieselError::DatabaseError(
-            DatabaseErrorKind::ClosedConnection,
-            Box::new(LostConnection {
-                message: format!(
-                    "the connection to database `{alias}` was lost: {}",
-                    information.message().trim_end()
-                ),
-                information,
-            }),
-        ),
+        DieselError::DatabaseError(_, information) => {
+            let message = message(information.message().trim_end());
+            DieselError::DatabaseError(kind, Box::new(Named { message, information }))
+        }
         other => other,
     }
 }
 
-struct LostConnection {
+/// What a server said, with a message of ours.
+struct Named {
     message: String,
     information: Box<dyn DatabaseErrorInformation + Send + Sync>,
 }
 
-impl DatabaseErrorInformation for LostConnection {
+impl DatabaseErrorInformation for Named {
     fn message(&self) -> &str {
         &self.message
     }
@@ -178,9 +216,12 @@ impl DatabaseErrorInformation for LostConnection {
 }
 
 impl<C: RoutedConnection> NodeConnection<C> {
-    pub(super) fn new(conn: C, alias: Alias, vitals: Arc<Vitals>) -> Self {
+    pub(super) fn new(conn: C, alias: Alias, access: Access, vitals: Arc<Vitals>) -> Self {
         let now = Instant::now();
         let state = State {
+            engine: conn.engine(),
+            access,
+            reads_only: false,
             verdict: Verdict::Fine,
             last_known_good: now,
             handed_out: now,
@@ -296,8 +337,20 @@ impl<C: RoutedConnection> NodeConnection<C> {
         self.state.verdict = Verdict::Lost;
     }
 
+    /// Notes that the open transaction was begun to read only, so that a write refused in it says nothing of the
+    /// server.
+    pub(crate) fn begun_to_read(&mut self) {
+        self.state.reads_only = true;
+    }
+
+    fn ended_a_transaction(&mut self) {
+        if self.valid_depth().is_none_or(|depth| depth == 0) {
+            self.state.reads_only = false;
+        }
+    }
+
     /// Runs a call on the held connection and takes in what its error says.
-    fn watch<T>(&mut self, call: impl FnOnce(&mut C) -> QueryResult<T>) -> QueryResult<T> {
+    pub(crate) fn watch<T>(&mut self, call: impl FnOnce(&mut C) -> QueryResult<T>) -> QueryResult<T> {
         call(&mut self.conn).map_err(|error| self.state.observe(&self.alias, error))
     }
 }
@@ -452,11 +505,11 @@ impl<C: RoutedConnection> TransactionManager<NodeConnection<C>> for NodeTransact
     }
 
     fn rollback_transaction(conn: &mut NodeConnection<C>) -> QueryResult<()> {
-        conn.watch(C::TransactionManager::rollback_transaction)
+        conn.watch(C::TransactionManager::rollback_transaction).inspect(|()| conn.ended_a_transaction())
     }
 
     fn commit_transaction(conn: &mut NodeConnection<C>) -> QueryResult<()> {
-        conn.watch(C::TransactionManager::commit_transaction)
+        conn.watch(C::TransactionManager::commit_transaction).inspect(|()| conn.ended_a_transaction())
     }
 
     fn transaction_manager_status_mut(conn: &mut NodeConnection<C>) -> &mut TransactionManagerStatus {

@@ -215,7 +215,7 @@ impl<C: RoutedConnection> Session<C> {
         let in_transaction = self.open.is_some();
         let index = self.open.map_or(database, |open| open.node);
         if prepared.names_a_table() || prepared.statement.operation() != Operation::Read {
-            self.note_use(index, prepared.statement.operation());
+            self.note_use(index);
         }
         let node = self.node(index)?;
         if !prepared.statement.transaction_controls().is_empty() {

@@ -13,7 +13,7 @@ use diesel::expression::QueryMetadata;
 use diesel::query_builder::{Query, QueryFragment, QueryId};
 use diesel::result::Error as DieselError;
 use polonius_the_crab::{ForLt, PoloniusResult, polonius};
-use router_core::{Operation, Role};
+use router_core::Role;
 
 use super::shared::Shared;
 use super::{Isolation, Session};
@@ -169,16 +169,21 @@ impl<C: RoutedConnection> Session<C> {
     }
 
     /// Notes that a statement runs on a primary: what a replica shows later must not be older.
-    pub(super) fn note_use(&mut self, database: usize, operation: Operation) {
+    pub(super) fn note_use(&mut self, database: usize) {
+        if self.open.is_some_and(|open| open.node != database) {
+            // A transaction that reads, on a replica.
+            return;
+        }
         let clusters = self.databases.clusters();
         let Some(Member { cluster, node: PRIMARY }) = clusters.member(database) else { return };
         let has_positions = clusters.get(cluster).has_positions();
         let reader = self.reader(cluster);
+        reader.verified = false;
         if has_positions {
             reader.outdated = true;
-            reader.verified = false;
-        } else if operation != Operation::Read {
-            reader.set_need(Position::at(SystemTime::now()));
+        } else {
+            reader.need = Some(Position::at(SystemTime::now()));
+            reader.is_foreign = false;
         }
     }
 
@@ -236,7 +241,20 @@ impl<C: RoutedConnection> Session<C> {
             self.reader(read.cluster).on_primary_until = None;
         }
         self.leave_unusable(&cluster, read, skipped);
-        if self.next_node(&cluster, read, skipped).is_none() {
+        // The policy is asked once for a read that is served: a second answer would be another's turn.
+        let mut first = self.next_node(&cluster, read, skipped);
+        if first == Some(PRIMARY) {
+            // It has all there is, so nothing need be asked.
+            match self.try_node(&cluster, PRIMARY, None) {
+                Ok(_) => {
+                    self.keep(read, PRIMARY);
+                    return Ok(cluster.database(PRIMARY));
+                }
+                Err(error) => self.leave_node(read, cluster.database(PRIMARY), error, skipped)?,
+            }
+            first = self.next_node(&cluster, read, skipped);
+        }
+        if first.is_none() {
             return self.fall_back(&cluster, read, skipped, Fallback::NoReplica);
         }
         let need = self.need(&cluster, read)?;
@@ -250,7 +268,9 @@ impl<C: RoutedConnection> Session<C> {
         loop {
             let mut behind = Skipped::default();
             let mut may_catch_up = false;
-            while let Some(node) = self.next_node(&cluster, read, &skipped.and(&behind)) {
+            while let Some(node) =
+                first.take().or_else(|| self.next_node(&cluster, read, &skipped.and(&behind)))
+            {
                 match self.try_node(&cluster, node, need.as_ref()) {
                     Ok(Coverage::Covered) => {
                         self.keep(read, node);
@@ -285,7 +305,7 @@ impl<C: RoutedConnection> Session<C> {
         let database = cluster.database(node);
         self.node(database)?;
         if node == PRIMARY {
-            self.note_use(database, Operation::Read);
+            self.note_use(database);
             return Ok(Coverage::Covered);
         }
         self.coverage(cluster, node, need)
@@ -333,7 +353,7 @@ impl<C: RoutedConnection> Session<C> {
     /// counts.
     fn need(&mut self, cluster: &Cluster, read: ReplicaRead) -> QueryResult<Option<Position>> {
         if self.reader(read.cluster).outdated {
-            let position = observe::written(&mut **self.node(cluster.database(PRIMARY))?)?;
+            let position = self.ask(cluster.database(PRIMARY), observe::written)?;
             cluster.answered(PRIMARY);
             self.reader(read.cluster).set_need(position);
         }
@@ -355,7 +375,7 @@ impl<C: RoutedConnection> Session<C> {
         }
         if cluster.known_position(PRIMARY).is_none() {
             let asked = Instant::now();
-            let observation = observe::replayed(&mut **self.node(cluster.database(PRIMARY))?)?;
+            let observation = self.ask(cluster.database(PRIMARY), observe::replayed)?;
             cluster.note_replayed(PRIMARY, asked, &observation);
         }
         let judged = match cluster.known_position(PRIMARY) {
@@ -366,6 +386,20 @@ impl<C: RoutedConnection> Session<C> {
             self.reader(read.cluster).is_foreign = false;
         }
         Ok(judged)
+    }
+
+    /// Asks a database for its position, outside of a transaction. A connection that turns out to be lost, as after a
+    /// restart of the server, says nothing of the server: it is replaced once.
+    pub(super) fn ask<T>(
+        &mut self,
+        database: usize,
+        question: fn(&mut C) -> QueryResult<T>,
+    ) -> QueryResult<T> {
+        let conn = self.node(database)?;
+        match conn.watch(question) {
+            Err(_) if conn.is_lost() => self.node(database)?.watch(question),
+            answer => answer,
+        }
     }
 
     /// Whether a node, to which the session holds a connection, has all that is needed.
@@ -385,7 +419,7 @@ impl<C: RoutedConnection> Session<C> {
             }
         }
         let asked = Instant::now();
-        let observation = observe::replayed(&mut **conn)?;
+        let observation = conn.watch(observe::replayed)?;
         cluster.answered(node);
         let position = cluster.note_replayed(node, asked, &observation);
         Ok(position.map_or(Coverage::Incomparable(Why::Unknown), |position| position.covers(need)))
@@ -451,7 +485,7 @@ impl<C: RoutedConnection> Session<C> {
                 None => error,
             });
         }
-        self.note_use(database, Operation::Read);
+        self.note_use(database);
         self.reader(read.cluster).verified = false;
         Ok(database)
     }

@@ -72,13 +72,12 @@ impl<C: RoutedConnection> Session<C> {
         let replica = node.filter(|node| *node != PRIMARY && cluster.has_positions());
         if outdated {
             let database = cluster.database(PRIMARY);
-            let conn = self.node(database);
-            let position = conn.and_then(|conn| observe::written(&mut **conn)).unwrap_or(Position::Unknown);
+            let position = self.ask(database, observe::written).unwrap_or(Position::Unknown);
             let reader = &mut self.readers[index];
             reader.set_need(position);
         } else if let Some(node) = replica {
             // Whatever was read there, the replica has it now.
-            let seen = self.node(cluster.database(node)).and_then(|conn| observe::replayed(&mut **conn));
+            let seen = self.ask(cluster.database(node), observe::replayed);
             let seen = seen.ok().and_then(|observation| observation.position);
             let seen = match (seen, cluster.known_position(PRIMARY)) {
                 (Some(seen), Some(primary)) => seen.of_primary(&primary),

@@ -75,5 +75,7 @@ pub(super) fn begin_read_only<C: RoutedConnection>(node: &mut NodeConnection<C>)
             node.batch_execute(SNAPSHOT)?;
             NodeTransactionManager::begin_transaction(node).inspect_err(|_| node.discard())
         }
-    }
+    }?;
+    node.begun_to_read();
+    Ok(())
 }
