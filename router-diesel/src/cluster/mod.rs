@@ -83,7 +83,7 @@ impl Clusters {
             for (node, index) in nodes.iter().enumerate() {
                 members[*index] = Some(Member { cluster: list.len(), node });
             }
-            list.push(Arc::new(Cluster::new(config, nodes, vitals, policies)));
+            list.push(Arc::new(Cluster::new(config, &nodes, vitals, policies)));
         }
         Self { list, members }
     }
@@ -141,12 +141,12 @@ pub(crate) struct Replayed {
 }
 
 impl Cluster {
-    fn new(config: &Config, databases: Vec<usize>, vitals: &[Arc<Vitals>], policies: &Policies) -> Self {
+    fn new(config: &Config, databases: &[usize], vitals: &[Arc<Vitals>], policies: &Policies) -> Self {
         let declared = |index: &usize| -> &Database { &config.databases[*index] };
         let primary = declared(&databases[PRIMARY]);
         let settings = databases.iter().map(|index| NodeSettings { max_lag: declared(index).max_lag });
         let health =
-            Health::new(primary.health.clone(), settings.collect(), primary.primary_reads, primary.offline);
+            Health::new(primary.health, settings.collect(), primary.primary_reads, primary.offline);
         let nodes: Vec<Node> = databases
             .iter()
             .map(|index| Node {
