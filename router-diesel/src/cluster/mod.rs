@@ -145,8 +145,7 @@ impl Cluster {
         let declared = |index: &usize| -> &Database { &config.databases[*index] };
         let primary = declared(&databases[PRIMARY]);
         let settings = databases.iter().map(|index| NodeSettings { max_lag: declared(index).max_lag });
-        let health =
-            Health::new(primary.health, settings.collect(), primary.primary_reads, primary.offline);
+        let health = Health::new(primary.health, settings.collect(), primary.primary_reads, primary.offline);
         let nodes: Vec<Node> = databases
             .iter()
             .map(|index| Node {
@@ -341,9 +340,9 @@ impl Cluster {
         InWords(why_not)
     }
 
-    /// Takes in that a replica did not serve a read for its own fault, so that another is tried.
+    /// Takes in that a node did not serve a read for its own fault, so that another is tried.
     pub(crate) fn passes_over(&self, node: usize, failure: Failure, reason: &str) {
-        tracing::warn!(alias = %self.alias_of(node), cause = %reason, "a replica did not serve a read");
+        tracing::warn!(alias = %self.alias_of(node), cause = %reason, "a node did not serve a read");
         match failure {
             // It is only in demand.
             Failure::Busy => {}

@@ -435,11 +435,13 @@ impl<C: RoutedConnection> Session<C> {
     ) -> QueryResult<()> {
         let cluster = Arc::clone(self.databases.clusters().get(read.cluster));
         let node = cluster.node_of(database);
-        // The primary is tried once more when no replica will do, and that is then the end.
-        let may_go_elsewhere = node != PRIMARY || cluster.view().may_serve(PRIMARY);
-        let Some(failure) = Failure::of(&error)
-            .filter(|_| self.open.is_none() && may_go_elsewhere && !skipped.contains(node))
-        else {
+        // Where the primary serves as the replicas do, they may serve in its place. Where its connection is lost, as
+        // after a restart, it is tried once more on a new one.
+        let may_go_on = |failure: &Failure| {
+            node != PRIMARY || *failure == Failure::Lost || cluster.view().may_serve(PRIMARY)
+        };
+        let is_news = self.open.is_none() && !skipped.contains(node);
+        let Some(failure) = Failure::of(&error).filter(may_go_on).filter(|_| is_news) else {
             return Err(error);
         };
         let reason = error.to_string();
