@@ -102,15 +102,16 @@ impl<C: RoutedConnection> Run<'_, C> {
         }
         let mut lock = self.lock()?;
         // Another process may have done all of it while this one waited.
-        let known = site.look()?;
-        site.mend(&known, |migration, applied| {
+        let mut known = site.look_about(self.job)?;
+        let has_mended = site.mend(&known, |migration, applied| {
             let database = &self.job.database.alias;
             self.manner.tell(Event::Mended { database, migration, applied });
         })?;
-        let known = site.look_about(self.job)?;
-        site.prepare()?;
+        if has_mended {
+            known = site.look_about(self.job)?;
+        }
         let done = self.act(&mut site, &mut lock, work, &known);
-        if site.remote.is_some() && site.is_transactional() && done.is_ok() {
+        if site.remote.is_some() && site.is_transactional() && site.has_journal && done.is_ok() {
             site.journal.clear(&mut site.conn).map_err(|error| {
                 Failure::unreadable(&self.job.database.alias, "cannot clear the journal", &error)
             })?;
@@ -188,9 +189,10 @@ impl<C: RoutedConnection> Run<'_, C> {
                 ids.reverse();
                 self.steps(site, lock, ids, Direction::Up)
             }
-            Work::Fake(versions) => self.fake(site, known, versions),
+            // What is run makes the tables itself.
+            Work::Fake(versions) => site.prepare().and_then(|()| self.fake(site, known, versions)),
             Work::Resolve(id, resolution) => self.resolve(site, known, id, *resolution),
-            Work::Adopt(rows) => self.adopt(site, known, rows),
+            Work::Adopt(rows) => site.prepare().and_then(|()| self.adopt(site, known, rows)),
         }
     }
 

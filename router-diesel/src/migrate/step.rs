@@ -64,6 +64,12 @@ pub(crate) fn run<C: RoutedConnection>(
     check_file(site, migration, direction)?;
     let start = Instant::now();
     let in_transaction = migration.in_transaction && site.is_transactional();
+    let is_beside = in_transaction && site.remote.is_none();
+    // SQLite waits for the disk at each commit, so the table of records comes with the first migration. On a server,
+    // what is left of a killed process may be making it: that is no failure of a migration.
+    if !is_beside || engine != Engine::Sqlite {
+        site.prepare()?;
+    }
     let outcome = match (in_transaction, site.remote.is_some()) {
         (true, false) => beside(site, migration, direction, start),
         (true, true) => elsewhere(site, migration, direction, start),
@@ -135,9 +141,13 @@ fn beside<C: RoutedConnection>(
     start: Instant,
 ) -> Result<(), Broken> {
     let (engine, records, id) = (site.engine(), &site.records, &migration.id);
+    let has_records = site.has_records;
     let mut left = Left::Nothing;
     site.conn
         .transaction(|conn| -> Result<(), BoxError> {
+            if !has_records {
+                records.create(conn)?;
+            }
             match direction {
                 Direction::Up => {
                     let inserted = records.insert(conn, id, migration.checksum(engine), RecordState::Running);
@@ -155,7 +165,9 @@ fn beside<C: RoutedConnection>(
             }
             Ok(())
         })
-        .map_err(|cause| Broken { cause, left })
+        .map_err(|cause| Broken { cause, left })?;
+    site.has_records = true;
+    Ok(())
 }
 
 /// Migration and marker as one transaction, between two changes of the record.
