@@ -57,7 +57,7 @@ fn a_new_database_takes_one_commit_for_each_migration() {
     std::fs::write(&first, "CREATE TABEL tenant_0 (id INTEGER);").unwrap();
     fleet.databases.migrator().migrate().unwrap_err();
     let file = fleet.folder.path().join("0.sqlite3");
-    assert_eq!(std::fs::read(&file).unwrap(), [], "not even the table of records is made");
+    assert!(std::fs::read(&file).unwrap().is_empty(), "not even the table of records is made");
 
     std::fs::write(&first, good).unwrap();
     assert_eq!(fleet.databases.migrator().migrate().unwrap().done(), MIGRATIONS);
