@@ -97,7 +97,7 @@ fn a_database_is_set_up_and_begun_anew() {
     assert_shown!(show(&world, ["setup", "--app", "blog", "--format", "json", "--seeds", "HERE"], "seeds"), @r#"
     exit: 0
     --- stdout
-    {"drop":null,"create":[{"database":"blog_owner","done":{"already_there":"FOLDER/blog.sqlite3"},"error":null}],"migrate":{"databases":[{"database":"blog_owner","outcome":"up to date","done":[],"not_done":[],"warnings":[],"ms":TIME}],"failures":[],"problems":[]},"seed":[{"database":"blog_db","done":{"sown":[],"earlier":["blog/01_posts.sql","blog/02_comments.sql"],"changed":[]},"error":null}]}
+    {"drop":null,"create":[{"database":"blog_owner","done":{"already_there":"FOLDER/blog.sqlite3"},"error":null}],"migrate":{"databases":[{"database":"blog_owner","outcome":"up to date","done":[],"not_done":[],"warnings":[],"ms":TIME,"later":0}],"failures":[],"problems":[]},"seed":[{"database":"blog_db","done":{"sown":[],"earlier":["blog/01_posts.sql","blog/02_comments.sql"],"changed":[]},"error":null}]}
     --- stderr
     blog_owner: up to date
     "#);
@@ -130,7 +130,7 @@ fn a_database_is_set_up_and_begun_anew() {
     assert_shown!(show(&world, ["reset", "--app", "blog", "--format", "json", "--seeds", "HERE"], "seeds"), @r#"
     exit: 0
     --- stdout
-    {"drop":[{"database":"blog_owner","done":{"dropped":"FOLDER/blog.sqlite3","records":[{"from":"default","number":2}],"lost_records_of":[]},"error":null}],"create":[{"database":"blog_owner","done":{"created":"FOLDER/blog.sqlite3"},"error":null}],"migrate":{"databases":[{"database":"blog_owner","outcome":"done","done":[{"app":"blog","version":"1","name":"1_posts","action":"applied","ms":TIME},{"app":"blog","version":"2","name":"2_comments","action":"applied","ms":TIME}],"not_done":[],"warnings":[],"ms":TIME}],"failures":[],"problems":[]},"seed":[{"database":"blog_db","done":{"sown":["blog/01_posts.sql","blog/02_comments.sql"],"earlier":[],"changed":[]},"error":null}]}
+    {"drop":[{"database":"blog_owner","done":{"dropped":"FOLDER/blog.sqlite3","records":[{"from":"default","number":2}],"lost_records_of":[]},"error":null}],"create":[{"database":"blog_owner","done":{"created":"FOLDER/blog.sqlite3"},"error":null}],"migrate":{"databases":[{"database":"blog_owner","outcome":"done","done":[{"app":"blog","version":"1","name":"1_posts","action":"applied","ms":TIME},{"app":"blog","version":"2","name":"2_comments","action":"applied","ms":TIME}],"not_done":[],"warnings":[],"ms":TIME,"later":0}],"failures":[],"problems":[]},"seed":[{"database":"blog_db","done":{"sown":["blog/01_posts.sql","blog/02_comments.sql"],"earlier":[],"changed":[]},"error":null}]}
     --- stderr
     blog_owner: 2 migrations to run
     blog_owner: applying blog/1_posts
@@ -245,7 +245,7 @@ fn a_step_that_fails_is_the_last() {
     assert_shown!(show(&world, ["setup", "--format", "json", "--seeds", "HERE"], "seeds"), @r#"
     exit: 4
     --- stdout
-    {"drop":null,"create":[{"database":"default","done":{"already_there":"FOLDER/default.sqlite3"},"error":null},{"database":"blog_owner","done":{"already_there":"FOLDER/blog.sqlite3"},"error":null},{"database":"shop_db","done":{"already_there":"FOLDER/shop.sqlite3"},"error":null}],"migrate":{"databases":[{"database":"default","outcome":"up to date","done":[],"not_done":[],"warnings":[],"ms":TIME},{"database":"blog_owner","outcome":"up to date","done":[],"not_done":[],"warnings":[],"ms":TIME},{"database":"shop_db","outcome":"failed","done":[],"not_done":[{"app":"shop","version":"2","name":"2_broken"}],"warnings":[],"ms":TIME}],"failures":[{"kind":"failed","database":"shop_db","app":"shop","version":"2","file":"FOLDER/migrations/shop/2_broken/up.sql","message":"migration `2_broken` of app `shop` failed on `shop_db`: near \"TALBE\": syntax error; nothing of it was changed","help":null}],"problems":[]},"seed":null}
+    {"drop":null,"create":[{"database":"default","done":{"already_there":"FOLDER/default.sqlite3"},"error":null},{"database":"blog_owner","done":{"already_there":"FOLDER/blog.sqlite3"},"error":null},{"database":"shop_db","done":{"already_there":"FOLDER/shop.sqlite3"},"error":null}],"migrate":{"databases":[{"database":"default","outcome":"up to date","done":[],"not_done":[],"warnings":[],"ms":TIME,"later":0},{"database":"blog_owner","outcome":"up to date","done":[],"not_done":[],"warnings":[],"ms":TIME,"later":0},{"database":"shop_db","outcome":"failed","done":[],"not_done":[{"app":"shop","version":"2","name":"2_broken"}],"warnings":[],"ms":TIME,"later":0}],"failures":[{"kind":"failed","database":"shop_db","app":"shop","version":"2","file":"FOLDER/migrations/shop/2_broken/up.sql","message":"migration `2_broken` of app `shop` failed on `shop_db`: near \"TALBE\": syntax error; nothing of it was changed","help":null}],"problems":[]},"seed":null}
     --- stderr
     default: up to date
     blog_owner: up to date

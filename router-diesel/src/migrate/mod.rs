@@ -39,7 +39,7 @@
 //! | a migration is | then |
 //! |---|---|
 //! | dirty | nothing runs on that database |
-//! | changed: edited after it was applied | nothing runs there, unless [`Migrator::changed`] allows it |
+//! | changed: edited after it was applied | nothing runs there, unless [`Migrator::changed`] allows it; it can be reverted, with a warning |
 //! | out of order: pending, though a later one of its app was applied | it runs, with a warning, unless [`Migrator::out_of_order`] refuses it |
 //! | missing: recorded, but not among the migrations | a warning |
 //! | recorded under another alias, as after a rename, or where `migration_history` does not say | nothing runs there before [`Migrator::adopt`] |
