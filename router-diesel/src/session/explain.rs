@@ -111,6 +111,9 @@ impl<C: RoutedConnection> Session<C> {
             return Chance::No("the routers chose another".to_owned());
         }
         let Some(reader) = reader.filter(|_| node != PRIMARY) else { return Chance::Picked };
+        if reader.stays_on_primary() {
+            return Chance::No("no replica had caught up a moment ago".to_owned());
+        }
         if reader.outdated {
             return Chance::Asked("if it has all that the primary has now".to_owned());
         }

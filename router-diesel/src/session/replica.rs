@@ -72,6 +72,11 @@ impl Reader {
         self.node.filter(|_| self.verified)
     }
 
+    /// Whether it is too early to ask the replicas again.
+    pub(super) fn stays_on_primary(&self) -> bool {
+        self.on_primary_until.is_some_and(|until| Instant::now() < until)
+    }
+
     pub(super) fn set_need(&mut self, need: Position) {
         self.need = Some(need);
         self.is_foreign = false;
@@ -234,11 +239,8 @@ impl<C: RoutedConnection> Session<C> {
     fn choose_anew(&mut self, read: ReplicaRead, skipped: &mut Skipped) -> QueryResult<usize> {
         self.databases.watch_clusters();
         let cluster = Arc::clone(self.databases.clusters().get(read.cluster));
-        if let Some(until) = self.reader(read.cluster).on_primary_until {
-            if Instant::now() < until {
-                return self.read_primary(&cluster, read, skipped);
-            }
-            self.reader(read.cluster).on_primary_until = None;
+        if self.reader(read.cluster).stays_on_primary() {
+            return self.read_primary(&cluster, read, skipped);
         }
         self.leave_unusable(&cluster, read, skipped);
         // The policy is asked once for a read that is served: a second answer would be another's turn.

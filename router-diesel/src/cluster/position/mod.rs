@@ -236,7 +236,7 @@ impl fmt::Display for Coverage {
         match self {
             Self::Covered => f.write_str("caught up"),
             Self::Behind(Distance::Time(left)) => {
-                write!(f, "written to less than a window ago, {} to go", Distance::Time(*left))
+                write!(f, "used the primary less than a window ago, {} to go", Distance::Time(*left))
             }
             Self::Behind(distance) => write!(f, "behind by {distance}"),
             Self::Incomparable(why) => why.fmt(f),
