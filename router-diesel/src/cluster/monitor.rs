@@ -203,27 +203,22 @@ impl<C: RoutedConnection> Driver<C> {
 struct Target<C> {
     url: DatabaseUrl,
     settings: PoolSettings,
-    access: Access,
     conn: Mutex<Option<C>>,
 }
 
 impl<C: RoutedConnection> Target<C> {
     fn new(url: &DatabaseUrl, pool: &PoolSettings, pace: Pace) -> Self {
-        // Behind a pooler that shares connections between transactions, what is set on one stays there for others.
-        let is_own = pool.prepared_statements;
         let settings = PoolSettings {
             connection_timeout: pace.timeout,
-            statement_timeout: is_own.then_some(pace.timeout),
+            statement_timeout: Some(pace.timeout),
             ..pool.clone()
         };
-        let access = if is_own { Access::ReadOnly } else { Access::ReadWrite };
-        Self { url: url.clone(), settings, access, conn: Mutex::new(None) }
+        Self { url: url.clone(), settings, conn: Mutex::new(None) }
     }
 
     /// The same, with a connection of its own.
     fn anew(&self) -> Self {
-        let Self { url, settings, access, .. } = self;
-        Self { url: url.clone(), settings: settings.clone(), access: *access, conn: Mutex::new(None) }
+        Self { url: self.url.clone(), settings: self.settings.clone(), conn: Mutex::new(None) }
     }
 
     fn probe(&self) -> Result<Observation, String> {
@@ -235,7 +230,7 @@ impl<C: RoutedConnection> Target<C> {
             return Ok(observation);
         }
         *held = None;
-        let mut conn = C::open(&self.url, &self.settings, self.access).map_err(|it| it.to_string())?;
+        let mut conn = C::open(&self.url, &self.settings, Access::ReadOnly).map_err(|it| it.to_string())?;
         if !self.settings.prepared_statements {
             conn.set_prepared_statement_cache_size(CacheSize::Disabled);
         }
