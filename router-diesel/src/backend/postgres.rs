@@ -18,8 +18,13 @@ impl RoutedConnection for PgConnection {
         Dialect::Postgres
     }
 
+    /// Behind a pooler that shares connections between transactions, as `prepared_statements: false` says, nothing is
+    /// set: whoever is given the connection next would find it, and a writer could not write.
     fn open(url: &DatabaseUrl, settings: &PoolSettings, access: Access) -> ConnectionResult<Self> {
         let mut conn = Self::establish(&with_connect_timeout(url.expose(), settings))?;
+        if !settings.prepared_statements {
+            return Ok(conn);
+        }
         let mut setup = String::new();
         if let Some(timeout) = settings.statement_timeout {
             setup.push_str(&format!("SET statement_timeout = {};", milliseconds(timeout)));

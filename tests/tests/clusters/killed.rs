@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use router_diesel::cluster::Standing;
 use router_tests::PASSWORD;
 
-use crate::world::{Engine, LIVELY, PRIMARY, World, count, eventually, insert, standing, warm_up};
+use crate::world::{
+    CONNECTION_TIMEOUT, Engine, LIVELY, PRIMARY, World, count, eventually, insert, standing, warm_up,
+};
 
 crate::on_servers!(no_read_fails_while_a_replica_is_killed, reads_go_on_without_the_primary,);
 
@@ -57,8 +59,8 @@ fn no_read_fails_while_a_replica_is_killed(engine: Engine) {
         world.restart_replica(0);
         let marks = world.mark();
         let back = eventually("the replica to serve again", || world.reads_since(&marks)[1] > 0);
-        // A probe may have just failed, and so a ban just begun.
-        let allowed = INTERVAL + INTERVAL + Duration::from_millis(500);
+        // A probe may have just failed, and so a ban of the same length just begun; and the machine may be busy.
+        let allowed = INTERVAL + INTERVAL + Duration::from_secs(1);
         assert!(back <= allowed, "back after {back:?}");
         wait_for_reads(200);
         drop(end);
@@ -83,7 +85,6 @@ impl Drop for SetWhenDropped<'_> {
 fn reads_go_on_without_the_primary(engine: Engine) {
     let Some(mut world) = World::start(engine, 2) else { return };
     let databases = world.file().with(LIVELY).replicas_with("max_lag: 2s").build();
-    let connect_timeout = Duration::from_secs(2);
     warm_up(&databases);
     let mut writer = databases.session();
     insert(&mut writer, 1).unwrap();
@@ -99,7 +100,7 @@ fn reads_go_on_without_the_primary(engine: Engine) {
     let write = || {
         let start = Instant::now();
         let error = insert(&mut databases.session(), 2).unwrap_err().to_string();
-        assert!(start.elapsed() < connect_timeout, "{error} after {:?}", start.elapsed());
+        assert!(start.elapsed() < CONNECTION_TIMEOUT, "{error} after {:?}", start.elapsed());
         assert!(error.contains("`default`") && !error.contains(PASSWORD), "{error}");
         error
     };
@@ -121,7 +122,7 @@ fn reads_go_on_without_the_primary(engine: Engine) {
     // Replicas of a dead primary fall no further behind.
     eventually(
         "the primary to be long down",
-        || matches!(standing(&databases, "default"), Standing::Down { elapsed, .. } if elapsed > Duration::from_secs(3)),
+        || matches!(standing(&databases, "default"), Standing::Down { elapsed, .. } if elapsed > Duration::from_millis(2_500)),
     );
     read_all(&mut reader);
     // Whoever wrote and took no position since is not shown less.

@@ -4,8 +4,17 @@
 //! one test that only read and write share one, since starting one takes longer than they do.
 
 mod cost;
+mod hanging;
 mod killed;
+mod lag;
+mod life;
 mod pairs;
+mod pooler;
+mod roles;
+mod snapshot;
+mod sqlite;
+mod switches;
+mod tokens;
 mod waiting;
 mod world;
 

@@ -67,13 +67,6 @@ impl World {
         world
     }
 
-    pub(crate) fn engine(&self) -> Engine {
-        match self.servers {
-            Servers::Postgres(_) => Engine::Postgres,
-            Servers::MariaDb(_) => Engine::MariaDb,
-        }
-    }
-
     fn replicas(&self) -> usize {
         servers!(&self.servers, it => it.replicas())
     }
@@ -164,13 +157,8 @@ impl World {
 
     /// A file with all nodes of the cluster, as they are.
     pub(crate) fn file(&self) -> File {
-        File {
-            primary: self.database.url().to_owned(),
-            replicas: (0..self.replicas()).map(|it| self.database.replica_url(it).to_owned()).collect(),
-            settings: String::new(),
-            replica_settings: String::new(),
-            more: String::new(),
-        }
+        let replicas: Vec<_> = (0..self.replicas()).map(|it| self.database.replica_url(it)).collect();
+        File::of(self.database.url(), &replicas)
     }
 }
 
@@ -188,13 +176,26 @@ pub(crate) struct File {
 }
 
 /// Nodes that are asked once, at the beginning: the statement logs then have what sessions asked and no more.
-pub(crate) const QUIET: &str = "health: { interval: 10m }, pool: { validate_after: 10m }";
+pub(crate) const QUIET: &str = "health: { interval: 10m, timeout: 10s }, pool: { validate_after: 10m }";
 
-/// Nodes that are asked often.
-pub(crate) const LIVELY: &str = "health: { interval: 200ms, timeout: 200ms, ban: 200ms }, \
-                                 pool: { connection_timeout: 2s }";
+/// Nodes that are asked often, and soon given another chance.
+pub(crate) const LIVELY: &str = "health: { interval: 500ms, timeout: 500ms, ban: 200ms }, \
+                                 pool: { connection_timeout: 4s }";
+
+/// That of [`LIVELY`].
+pub(crate) const CONNECTION_TIMEOUT: Duration = Duration::from_secs(4);
 
 impl File {
+    pub(crate) fn of(primary: &str, replicas: &[&str]) -> Self {
+        Self {
+            primary: primary.to_owned(),
+            replicas: replicas.iter().map(|url| (*url).to_owned()).collect(),
+            settings: String::new(),
+            replica_settings: String::new(),
+            more: String::new(),
+        }
+    }
+
     pub(crate) fn with(mut self, settings: &str) -> Self {
         self.settings = settings.to_owned();
         self
