@@ -58,9 +58,10 @@ pub(crate) enum Position {
 }
 
 impl Position {
-    /// A write of this moment, on an engine without positions.
+    /// A write of this moment, on an engine without positions. What is less than a millisecond counts as one, so
+    /// that no window is over before its time.
     pub(crate) fn at(now: SystemTime) -> Self {
-        Self::Time { at: milliseconds(now) }
+        Self::Time { at: milliseconds(now + Duration::from_nanos(999_999)) }
     }
 
     /// Whether a server at `self` has all that `needed` has.
