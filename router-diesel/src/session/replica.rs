@@ -47,6 +47,8 @@ pub(super) struct Reader {
     is_foreign: bool,
     /// Whether the primary was used since `need` was asked.
     pub(super) outdated: bool,
+    /// Whether the read under way is all that outdated `need`: if it fails, nothing was seen.
+    is_first_use: bool,
     /// Until when reads stay on the primary.
     on_primary_until: Option<Instant>,
 }
@@ -60,6 +62,7 @@ impl Reader {
             need: None,
             is_foreign: false,
             outdated: false,
+            is_first_use: false,
             on_primary_until: None,
         }
     }
@@ -211,14 +214,18 @@ impl<C: RoutedConnection> Session<C> {
     }
 
     /// The node that the session already reads from, if it may go on.
-    fn kept_node(&self, read: ReplicaRead, skipped: &Skipped) -> Option<usize> {
-        let reader = self.readers.iter().find(|reader| reader.cluster == read.cluster)?;
+    fn kept_node(&mut self, read: ReplicaRead, skipped: &Skipped) -> Option<usize> {
+        let reader = self.readers.iter_mut().find(|reader| reader.cluster == read.cluster)?;
         let node = reader.node.filter(|node| reader.verified && !skipped.contains(*node))?;
         let cluster = self.databases.clusters().get(read.cluster);
         let database = cluster.database(node);
         let is_held = self.nodes.iter().any(|(held, checkout)| *held == database && !checkout.is_lost());
         let is_chosen = read.only.is_none_or(|only| only == node);
-        (is_held && is_chosen && cluster.view().may_serve(node)).then_some(database)
+        let may_go_on = is_held && is_chosen && cluster.view().may_serve(node);
+        if may_go_on {
+            reader.is_first_use = false;
+        }
+        may_go_on.then_some(database)
     }
 
     #[cold]
@@ -234,7 +241,7 @@ impl<C: RoutedConnection> Session<C> {
         self.leave_unusable(&cluster, read, skipped);
         if self.reader(read.cluster).node == Some(PRIMARY) {
             // It has all there is, so nothing need be asked.
-            self.try_node(&cluster, PRIMARY, None)?;
+            self.try_node(&cluster, read, PRIMARY, None)?;
             self.keep(read, PRIMARY);
             return Ok(cluster.database(PRIMARY));
         }
@@ -256,7 +263,7 @@ impl<C: RoutedConnection> Session<C> {
             while let Some(node) =
                 first.take().or_else(|| self.next_node(&cluster, read, &skipped.and(&behind)))
             {
-                match self.try_node(&cluster, node, need.as_ref()) {
+                match self.try_node(&cluster, read, node, need.as_ref()) {
                     Ok(Coverage::Covered) => {
                         self.keep(read, node);
                         return Ok(cluster.database(node));
@@ -278,11 +285,19 @@ impl<C: RoutedConnection> Session<C> {
     }
 
     /// Connects to a node, and says whether it has all that is needed.
-    fn try_node(&mut self, cluster: &Cluster, node: usize, need: Option<&Position>) -> QueryResult<Coverage> {
+    fn try_node(
+        &mut self,
+        cluster: &Cluster,
+        read: ReplicaRead,
+        node: usize,
+        need: Option<&Position>,
+    ) -> QueryResult<Coverage> {
         let database = cluster.database(node);
         self.node(database)?;
         if node == PRIMARY {
+            let is_first_use = !self.reader(read.cluster).outdated;
             self.note_use(database, Operation::Read);
+            self.reader(read.cluster).is_first_use = is_first_use;
             return Ok(Coverage::Covered);
         }
         self.coverage(cluster, node, need)
@@ -413,9 +428,12 @@ impl<C: RoutedConnection> Session<C> {
         let kind = Error::from_diesel(&error).map(Error::kind);
         let is_pools = matches!(kind, Some(ErrorKind::Unreachable | ErrorKind::Exhausted));
         // Where the primary serves as the replicas do, they may serve in its place.
-        let is_last = node == PRIMARY && !cluster.view().may_serve(PRIMARY);
+        let is_last = node == PRIMARY && (skipped.contains(PRIMARY) || !cluster.view().may_serve(PRIMARY));
         if self.open.is_some() || is_last || !(is_pools || read_failed_for_its_node(&error)) {
             return Err(error);
+        }
+        if node == PRIMARY && self.reader(read.cluster).is_first_use {
+            self.reader(read.cluster).outdated = false;
         }
         let reason = error.to_string();
         match kind {
