@@ -134,6 +134,7 @@ impl<C: RoutedConnection> Session<C> {
         let source = Shared::new(source);
         let mut skipped = Skipped::default();
         let mut session = self;
+        let was_outdated = session.reader(read.cluster).outdated;
         loop {
             let node = session.choose(read, &mut skipped)?;
             if session.is_transaction_pending() {
@@ -168,6 +169,8 @@ impl<C: RoutedConnection> Session<C> {
                 PoloniusResult::Owned { value: error, input_borrow } => {
                     session = input_borrow;
                     session.leave_node(read, node, error, &mut skipped)?;
+                    // Nothing was seen there.
+                    session.reader(read.cluster).outdated = was_outdated;
                 }
             }
         }
