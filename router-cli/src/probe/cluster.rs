@@ -134,9 +134,7 @@ fn node(status: &NodeStatus, database: &Database, probe: &Probe) -> Node {
     let why =
         (*standing != Standing::Up).then(|| hide_secrets(&one_line(&standing.to_string()), &database.url));
     if let Some(why) = &why {
-        let may_serve =
-            !status.is_replica || matches!(standing, Standing::Untested | Standing::Suspect { .. });
-        words.push_str(if may_serve { "; " } else { "; serves no reads: " });
+        words.push_str(if !status.is_replica || standing.may_serve() { "; " } else { "; serves no reads: " });
         words.push_str(why);
     }
     Node {

@@ -8,6 +8,7 @@ use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 use router_cli::{Exit, Program};
 use router_tests::mariadb::MariaDbCluster;
+use router_tests::pgbouncer::PgBouncer;
 use router_tests::postgres::PostgresCluster;
 use router_tests::proxy::Proxy;
 use router_tests::{ClusterDatabase, PASSWORD, Stop, require};
@@ -113,6 +114,23 @@ fn a_replica_that_says_nothing_is_waited_for_no_longer_than_any_database() {
     assert_eq!(exit, Exit::Unreachable, "{databases:?}");
     assert_eq!(standings(&databases), ["up", "unreachable"]);
     assert_eq!(databases[1]["error"], "no answer within 500ms");
+}
+
+/// A session behind the pooler gets the server's connection that `health` had, and must be able to write.
+#[test]
+fn what_is_asked_through_a_pooler_leaves_nothing_behind() {
+    let Some(cluster) = require(PostgresCluster::start(1)) else { return };
+    let database = cluster.database("blog").unwrap();
+    let one = [("default_pool_size", "1")];
+    let Some(pooler) = require(PgBouncer::start_with(cluster.primary(), &one)) else { return };
+    let url = pooler.url_through(database.url());
+    let keys = ", pool: { prepared_statements: false }";
+    let world = World::new([("default", &url, keys), ("copy", database.replica_url(0), REPLICA)]);
+    let (exit, databases) = world.health();
+    assert_eq!(exit, Exit::Fine, "{databases:?}");
+    assert_eq!(standings(&databases), ["up", "up"]);
+    let mut conn = PgConnection::establish(&url).unwrap();
+    conn.batch_execute("CREATE TABLE posts (id serial)").unwrap();
 }
 
 #[test]
