@@ -12,7 +12,7 @@ use super::plan::{Treatment, choose};
 use super::record::RecordState;
 use super::report::{Action, DatabaseReport, Done};
 use super::selection::Job;
-use super::site::Site;
+use super::site::{Site, look_only};
 use super::state::{Known, Mending, MigrationStatus, State, mending, states};
 use super::step::{self, Ended};
 use super::{MigrationId, Resolution, Target, Version};
@@ -82,8 +82,8 @@ struct Run<'a, C: RoutedConnection> {
 
 impl<C: RoutedConnection> Run<'_, C> {
     fn go(&mut self, work: &Work) -> Result<(), Failure> {
-        // What has no migrations has nothing to run, and need not be there yet.
         if matches!(work, Work::Migrate) && self.job.migrations.is_empty() {
+            self.look_at_nothing();
             return Ok(());
         }
         let mut site = Site::<C>::open(self.job.database, self.job.history)?;
@@ -127,6 +127,18 @@ impl<C: RoutedConnection> Run<'_, C> {
             })?;
         }
         done
+    }
+
+    /// What has no migrations has nothing to run, and need not be there yet. What is recorded of it is told.
+    fn look_at_nothing(&mut self) {
+        self.warn(self.job.warnings.clone());
+        if let Ok(known) = look_only::<C>(self.job) {
+            let statuses = states(self.job.database.url.engine(), &self.job.migrations, &known, |app| {
+                self.job.has_app(app)
+            });
+            let Manner { target, treatment, .. } = self.manner;
+            self.warn(choose(&self.job.database.alias, &statuses, target, *treatment).warnings);
+        }
     }
 
     /// Why the records do not allow this work.

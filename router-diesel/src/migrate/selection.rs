@@ -1,5 +1,7 @@
 //! Which databases and apps a call is about.
 
+use std::path::Path;
+
 use diesel::backend::Backend;
 use router_core::{Alias, AppLabel, Hints, Model};
 use rustc_hash::FxHashMap;
@@ -27,6 +29,8 @@ pub(crate) struct Narrowing {
 pub(crate) struct Found<DB: Backend> {
     pub(crate) apps: FxHashMap<AppLabel, Vec<AppMigration<DB>>>,
     pub(crate) problems: Vec<LintProblem>,
+    /// Whether there is not one app that has a folder or a source.
+    pub(crate) has_nothing: bool,
 }
 
 /// A database, and the migrations that belong on it.
@@ -38,6 +42,8 @@ pub(crate) struct Job<'a, DB: Backend> {
     pub(crate) apps: Vec<&'a AppLabel>,
     /// In the order in which they run.
     pub(crate) migrations: Vec<&'a AppMigration<DB>>,
+    /// What is doubtful about where migrations were looked for: perhaps that was the wrong place.
+    pub(crate) warnings: Vec<String>,
 }
 
 impl<DB: Backend> Job<'_, DB> {
@@ -213,6 +219,7 @@ impl Narrowing {
             let mut migrations: Vec<_> =
                 apps.iter().filter_map(|app| found.apps.get(*app)).flatten().collect();
             migrations.sort_by(|a, b| a.id.order().cmp(&b.id.order()));
+            let warnings = if found.has_nothing { no_folders(config, &apps) } else { Vec::new() };
             jobs.push(Job {
                 config,
                 routing,
@@ -220,10 +227,21 @@ impl Narrowing {
                 history: history_of(config, database),
                 apps,
                 migrations,
+                warnings,
             });
         }
         jobs
     }
+}
+
+/// That there is no folder for any of these apps.
+fn no_folders(config: &Config, apps: &[&AppLabel]) -> Vec<String> {
+    let folders: Vec<&Path> =
+        apps.iter().filter_map(|app| config.app(app.as_str())).map(|app| app.migrations.as_path()).collect();
+    let Some(first) = folders.first() else { return Vec::new() };
+    let names: Vec<_> = folders.iter().map(|folder| format!("`{}`", folder.display())).collect();
+    let are = if folders.len() == 1 { "is" } else { "are" };
+    vec![format!("there are no migrations: {} {are} not there{}", names.join(", "), source::seen_from(first))]
 }
 
 /// Whether the routers let an app's migrations run on a database.
@@ -242,15 +260,18 @@ pub(crate) fn find<DB: Backend>(
             return Err(unknown("app", app.as_str(), config.apps.iter().map(|app| app.label.as_str())));
         }
     }
-    let mut found = Found { apps: FxHashMap::default(), problems: Vec::new() };
+    let mut found = Found { apps: FxHashMap::default(), problems: Vec::new(), has_nothing: true };
     for app in config.apps.iter().filter(|app| app.managed && narrowing.has_app(&app.label)) {
         let problems = &mut found.problems;
         let migrations = match sources.iter().rev().find(|(label, _)| *label == app.label) {
-            Some((_, source)) => source::from_source(&app.label, source, problems),
-            None => source::from_folder(&app.label, &app.migrations, problems),
+            Some((_, source)) => Some(source::from_source(&app.label, source, problems)),
+            None => source::from_folder(app, problems),
         };
-        found.apps.insert(app.label.clone(), migrations);
+        found.has_nothing &= migrations.is_none();
+        found.apps.insert(app.label.clone(), migrations.unwrap_or_default());
     }
+    // A folder that the file names is told of by itself.
+    found.has_nothing &= found.problems.is_empty();
     Ok(found)
 }
 

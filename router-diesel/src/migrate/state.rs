@@ -80,6 +80,8 @@ pub struct MigrationStatus {
     pub file: Option<PathBuf>,
     /// What there is to know beyond the state.
     pub detail: Option<String>,
+    /// Whether it is among the migrations, not only among the records.
+    pub is_known: bool,
 }
 
 /// What is known of a database.
@@ -166,6 +168,7 @@ pub(crate) fn states<DB: Backend>(
             duration: record.and_then(|record| record.duration),
             file: migration.file(engine),
             detail,
+            is_known: true,
         });
     }
     let found: FxHashMap<_, ()> =
@@ -183,6 +186,7 @@ pub(crate) fn states<DB: Backend>(
                 duration: record.duration,
                 file: None,
                 detail,
+                is_known: false,
             });
         }
     }

@@ -65,6 +65,7 @@ impl<C: RoutedConnection> Migrator<C> {
                         history: job.history.alias.clone(),
                         migrations,
                         failure,
+                        warnings: job.warnings.clone(),
                     }
                 })
                 .collect();
@@ -275,7 +276,7 @@ impl<C: RoutedConnection> Migrator<C> {
             history: job.history.alias.clone(),
             steps: Vec::new(),
             failures: Vec::new(),
-            warnings: Vec::new(),
+            warnings: job.warnings.clone(),
             later: 0,
         };
         let engine = job.database.url.engine();
@@ -292,7 +293,7 @@ impl<C: RoutedConnection> Migrator<C> {
                     .collect();
                 plan.failures = choice.refusals;
                 plan.failures.extend(job.refusal(&known));
-                plan.warnings = choice.warnings;
+                plan.warnings.extend(choice.warnings);
                 plan.later = choice.later;
             }
             Err(failure) => plan.failures.push(failure),

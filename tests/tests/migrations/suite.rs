@@ -189,6 +189,33 @@ fn states_are_told_and_treated() {
 }
 
 #[test]
+fn what_a_newer_version_has_applied_keeps_no_old_one_from_starting() {
+    let Some(world) = world("") else { return };
+    world.project();
+    let behind = || world.migrator().status().unwrap().is_behind();
+    assert!(behind());
+    world.migrator().migrate().unwrap();
+    assert!(!behind());
+
+    // The newer version has one migration more, which is under way; it has edited one, and dropped a table.
+    world.table("shop/20240105000000_newer", "newer");
+    assert!(behind());
+    world.migrator().migrate().unwrap();
+    world.execute("shop_db", "UPDATE __dbrouter_migrations SET state = 'running' WHERE version = '20240105000000'");
+    assert!(behind());
+    world.remove("shop/20240105000000_newer");
+    world.write("shop/20240103000000_prices/up.sql", "CREATE TABLE prices (id INTEGER, more INTEGER);");
+    world.execute("shop_db", "DROP TABLE products");
+    let status = world.migrator().status().unwrap();
+    assert_eq!(
+        told(&status)[2],
+        "shop_db: shop/20240102000000_products drift, shop/20240103000000_prices changed, \
+         shop/20240105000000_newer dirty"
+    );
+    assert!(!status.is_behind() && !status.is_clean());
+}
+
+#[test]
 fn fake_records_and_runs_nothing() {
     let Some(world) = world("") else { return };
     world.project();
