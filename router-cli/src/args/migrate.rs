@@ -93,6 +93,9 @@ pub(crate) struct MigrateArguments {
     /// Migrate up to and with this version; by default all that is pending
     #[arg(long, value_name = "VERSION")]
     pub(crate) to: Option<String>,
+    /// Begin this app from nothing, though another database has records of it; may be repeated
+    #[arg(long, value_name = "APP")]
+    pub(crate) anew: Vec<String>,
     #[command(flatten)]
     pub(crate) fleet: Fleet,
     #[command(flatten)]
@@ -106,6 +109,9 @@ pub(crate) struct PlanArguments {
     /// Plan up to and with this version; by default all that is pending
     #[arg(long, value_name = "VERSION")]
     pub(crate) to: Option<String>,
+    /// Begin this app from nothing, though another database has records of it; may be repeated
+    #[arg(long, value_name = "APP")]
+    pub(crate) anew: Vec<String>,
     /// Show the SQL of each migration, too
     #[arg(long)]
     pub(crate) sql: bool,

@@ -9,10 +9,11 @@ use rustc_hash::FxHashMap;
 use super::error::{Failure, FailureKind, MigrateError};
 use super::lint::{LintProblem, may_migrate};
 use super::migration::{AnySource, AppMigration};
-use super::record::Stray;
+use super::record::{Moved, Stray};
 use super::site::history_of;
 use super::source;
 use super::state::{Known, Mending, mending};
+use super::stray::Recorded;
 use super::version::Version;
 use crate::config::{Config, Database};
 use crate::near::nearest;
@@ -23,6 +24,8 @@ use crate::routing::Routing;
 pub(crate) struct Narrowing {
     pub(crate) databases: Vec<String>,
     pub(crate) apps: Vec<AppLabel>,
+    /// The apps that may begin from nothing on another database than before. That narrows nothing.
+    pub(crate) anew: Vec<AppLabel>,
 }
 
 /// All migrations that were found, by app.
@@ -31,6 +34,8 @@ pub(crate) struct Found<DB: Backend> {
     pub(crate) problems: Vec<LintProblem>,
     /// Whether there is not one app that has a folder or a source.
     pub(crate) has_nothing: bool,
+    /// What is recorded on the databases of the file, as far as that was asked.
+    pub(crate) recorded: Recorded,
 }
 
 /// A database, and the migrations that belong on it.
@@ -42,6 +47,9 @@ pub(crate) struct Job<'a, DB: Backend> {
     pub(crate) apps: Vec<&'a AppLabel>,
     /// In the order in which they run.
     pub(crate) migrations: Vec<&'a AppMigration<DB>>,
+    /// The apps that may begin from nothing here, whatever is recorded elsewhere.
+    pub(crate) anew: &'a [AppLabel],
+    pub(crate) recorded: &'a Recorded,
     /// What is doubtful about where migrations were looked for: perhaps that was the wrong place.
     pub(crate) warnings: Vec<String>,
 }
@@ -86,7 +94,7 @@ impl<DB: Backend> Job<'_, DB> {
     /// Why nothing may run where it ran before by records that are not this database's own.
     pub(crate) fn refusal(&self, known: &Known) -> Option<Failure> {
         let of_records = self.refusal_of_strays(known).or_else(|| self.refusal_of_lost_records(known));
-        of_records.or_else(|| {
+        of_records.or_else(|| self.refusal_of_moved_apps(known)).or_else(|| {
             let (alias, count) = (&self.database.alias, self.run_by_diesel(known));
             let message = format!("Diesel recorded {count} of these migrations on `{alias}`");
             (count > 0).then(|| {
@@ -117,6 +125,25 @@ impl<DB: Backend> Job<'_, DB> {
             "bring the records on `{history}` back; where all migrations have run on `{alias}`, \
              `dbrouter fake --all --database {alias}` records them anew, and `dbrouter reset --database {alias}` \
              begins it from nothing"
+        )))
+    }
+
+    /// An app that would begin from nothing here, though another database of the file has it.
+    fn refusal_of_moved_apps(&self, known: &Known) -> Option<Failure> {
+        let Moved { app, from, count } = known.moved.first()?;
+        let alias = &self.database.alias;
+        let recorded = match count {
+            1 => "1 migration of it is".to_owned(),
+            count => format!("{count} migrations of it are"),
+        };
+        let message = format!(
+            "nothing of app `{app}` is recorded for `{alias}`, but {recorded} recorded for `{from}`, on which `{app}` \
+             is not migrated any more"
+        );
+        Some(Failure::new(FailureKind::Refused, message).on(alias).help(format!(
+            "look at `apps` of `{from}` in the file; where the tables of `{app}` were moved to `{alias}`, \
+             `dbrouter fake --all --database {alias} --app {app}` records them, and where it is to begin from nothing \
+             there, `dbrouter migrate --anew {app}` runs it"
         )))
     }
 
@@ -160,7 +187,7 @@ impl Narrowing {
                 )));
             }
         }
-        for app in &self.apps {
+        for app in self.apps.iter().chain(&self.anew) {
             match config.app(app.as_str()) {
                 None => {
                     return Err(unknown(
@@ -196,7 +223,7 @@ impl Narrowing {
 
     /// The databases and their apps, in file order. A database where no app migrates is left out.
     pub(crate) fn jobs<'a, DB: Backend>(
-        &self,
+        &'a self,
         routing: &'a Routing,
         found: &'a Found<DB>,
     ) -> Vec<Job<'a, DB>> {
@@ -227,6 +254,8 @@ impl Narrowing {
                 history: history_of(config, database),
                 apps,
                 migrations,
+                anew: &self.anew,
+                recorded: &found.recorded,
                 warnings,
             });
         }
@@ -260,7 +289,12 @@ pub(crate) fn find<DB: Backend>(
             return Err(unknown("app", app.as_str(), config.apps.iter().map(|app| app.label.as_str())));
         }
     }
-    let mut found = Found { apps: FxHashMap::default(), problems: Vec::new(), has_nothing: true };
+    let mut found = Found {
+        apps: FxHashMap::default(),
+        problems: Vec::new(),
+        has_nothing: true,
+        recorded: Recorded::default(),
+    };
     for app in config.apps.iter().filter(|app| app.managed && narrowing.has_app(&app.label)) {
         let problems = &mut found.problems;
         let migrations = match sources.iter().rev().find(|(label, _)| *label == app.label) {

@@ -97,6 +97,7 @@ impl<C: RoutedConnection> Site<C> {
         let mut known = self.look()?;
         known.others = stray::find(job, &known, &mut self.conn, self.remote.as_mut())
             .map_err(|error| Failure::unreadable(&self.database, "cannot read the state", &error))?;
+        known.moved = stray::moved::<C>(job, &known);
         Ok(known)
     }
 
@@ -250,6 +251,7 @@ pub(crate) fn look_only<C: RoutedConnection>(job: &Job<'_, C::Backend>) -> Resul
     if let Some(conn) = &mut conn {
         known.others = stray::find(job, &known, conn, remote.as_mut()).map_err(unreadable)?;
     }
+    known.moved = stray::moved::<C>(job, &known);
     Ok(known)
 }
 

@@ -136,7 +136,7 @@ impl<C: RoutedConnection> Migrator<C> {
     ) -> Result<Report, MigrateError> {
         let (app, version) = (AppLabel::new(app.as_ref()), version.into());
         let migrator = Self {
-            narrowing: Narrowing { apps: vec![app.clone()], databases: self.narrowing.databases.clone() },
+            narrowing: Narrowing { apps: vec![app.clone()], ..self.narrowing.clone() },
             ..self.clone()
         };
         migrator.with_jobs(|_, jobs| {
@@ -334,7 +334,7 @@ impl<C: RoutedConnection> Migrator<C> {
         let mut all = found.problems.clone();
         all.append(&mut problems);
         // Aliases are compared whichever of them are narrowed to.
-        let narrowing = Narrowing { databases: Vec::new(), apps: self.narrowing.apps.clone() };
+        let narrowing = Narrowing { databases: Vec::new(), ..self.narrowing.clone() };
         let everywhere = narrowing.jobs(self.databases.routing(), found);
         all.extend(physical::problems::<C>(self.databases.routing(), &everywhere));
         all

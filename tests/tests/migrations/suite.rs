@@ -403,16 +403,48 @@ fn what_is_in_doubt_stays_in_doubt_when_it_is_moved() {
 }
 
 #[test]
-fn an_app_that_moves_to_another_database_runs_there_in_spite_of_a_shared_history() {
+fn an_app_that_moves_to_another_database_begins_there_only_if_it_is_named() {
     let Some(mut world) = world("") else { return };
     world.project();
     world.yaml = world.yaml.replace("apps: [shop, legacy] }", "apps: [shop, legacy], migration_history: default }");
     world.rebuilt(|builder| builder).migrator().migrate().unwrap();
     world.yaml = world.yaml.replace(", apps: [blog], migrate_to: blog_admin, migration_history: default", "").replace("[shop, legacy]", "[shop, legacy, blog]");
-    let report = world.rebuilt(|builder| builder).migrator().migrate().unwrap();
+    let databases = world.rebuilt(|builder| builder);
+    let said = "nothing of app `blog` is recorded for `shop_db`, but 2 migrations of it are recorded for `blog_admin`, \
+                on which `blog` is not migrated any more";
+    for migrator in [databases.migrator(), databases.migrator().anew("shop")] {
+        let error = migrator.migrate().unwrap_err();
+        assert_eq!((error.kind(), error.failed[0].message.as_str()), (FailureKind::Refused, said), "{error}");
+    }
+    assert_eq!(databases.migrator().plan().unwrap().databases[1].failures[0].message, said);
+    assert!(told(&databases.migrator().status().unwrap())[1].ends_with("Refused"));
+    assert_eq!(databases.migrator().anew("blgo").migrate().unwrap_err().kind(), FailureKind::Usage);
+    let report = databases.migrator().anew("blog").migrate().unwrap();
     assert_eq!(report.done(), 2);
     let shop = world.tables("shop_db");
     assert!(shop.contains("comments posts"), "{shop}");
+}
+
+#[test]
+fn an_app_that_a_wrong_name_sends_elsewhere_does_not_begin_there() {
+    let Some(world) = world("") else { return };
+    world.project();
+    world.migrator().migrate().unwrap();
+    let databases = world.with("apps: [shop, legacy]", "apps: [shopp, legacy]");
+    let error = databases.migrator().migrate().unwrap_err();
+    assert_eq!(error.kind(), FailureKind::Refused, "{error}");
+    let text = error.to_string();
+    for part in [
+        "nothing of app `shop` is recorded for `default`, but 2 migrations of it are recorded for `shop_db`",
+        "`dbrouter fake --all --database default --app shop`",
+        "`dbrouter migrate --anew shop`",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    assert!(!world.tables("default").contains("products"));
+    // Where its tables were moved, that can be said.
+    databases.migrator().database("default").app("shop").fake(Vec::<Version>::new()).unwrap();
+    assert_eq!(databases.migrator().migrate().unwrap().done(), 0);
 }
 
 #[test]

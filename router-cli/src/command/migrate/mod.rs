@@ -54,6 +54,7 @@ fn migrate(
     let migrator = fleet_migrator(&databases, &arguments.selection, &arguments.fleet)
         .lock_wait(arguments.lock_wait.lock_wait)
         .target(target(arguments.to.as_deref()));
+    let migrator = arguments.anew.iter().fold(migrator, |migrator, app| migrator.anew(app));
     let result = listen(migrator, output, |migrator| migrator.migrate());
     report::finish(result, databases.config(), output)
 }
