@@ -289,7 +289,7 @@ fn a_status_says_what_would_refuse_a_run() {
     --- stderr
     1 migration to run
     error: nothing is recorded for `store`, but 1 migration of its apps is recorded on it for `shop_db`
-      help: if `store` is what `shop_db` was, take the records over by `adopt`
+      help: `dbrouter adopt --apply --database store` takes them over, if `store` is what `shop_db` was, and shows them first without `--apply`; else say what has run on `store` by `dbrouter fake VERSION --database store --app shop`
     "#);
     assert_eq!(world.run(["status", "-d", "store", "--check"]).exit, Exit::Found);
 }

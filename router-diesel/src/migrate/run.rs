@@ -32,11 +32,20 @@ pub(crate) enum Work {
     /// Reverts the last so many and runs them again.
     Redo(usize),
     /// Records these as applied; none means all that are pending.
-    Fake(Vec<Version>),
+    Fake(Vec<Version>, Choosing),
     /// Says of one what a person found out.
     Resolve(MigrationId, Resolution),
     /// Records these, with the time at which each was applied.
     Adopt(Vec<(MigrationId, String)>),
+}
+
+/// How a caller chose where to record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Choosing {
+    /// Database and app were named.
+    ByName,
+    /// What was not named is everything.
+    AtLarge,
 }
 
 /// How a run goes about it.
@@ -145,7 +154,9 @@ impl<C: RoutedConnection> Run<'_, C> {
     fn refusal(&self, work: &Work, known: &Known) -> Option<Failure> {
         match work {
             Work::Migrate | Work::Rollback(_) | Work::Redo(_) => self.job.refusal(known),
-            Work::Fake(_) | Work::Resolve(..) | Work::Adopt(_) => None,
+            // To record one by one hides for good what waits to be taken over.
+            Work::Fake(_, Choosing::AtLarge) => self.job.refusal_of_strays(known),
+            Work::Fake(_, Choosing::ByName) | Work::Resolve(..) | Work::Adopt(_) => None,
         }
     }
 
@@ -222,7 +233,7 @@ impl<C: RoutedConnection> Run<'_, C> {
                 self.steps(site, lock, ids, Direction::Up)
             }
             // What is run makes the tables itself.
-            Work::Fake(versions) => site.prepare().and_then(|()| self.fake(site, known, versions)),
+            Work::Fake(versions, _) => site.prepare().and_then(|()| self.fake(site, known, versions)),
             Work::Resolve(id, resolution) => self.resolve(site, known, id, *resolution),
             Work::Adopt(rows) => site.prepare().and_then(|()| self.adopt(site, known, rows)),
         }
@@ -340,6 +351,12 @@ impl<C: RoutedConnection> Run<'_, C> {
     }
 
     fn fake(&mut self, site: &mut Site<C>, known: &Known, versions: &[Version]) -> Result<(), Failure> {
+        if let Some(stray) = known.others.first() {
+            self.warn(vec![format!(
+                "what is recorded on `{}` for `{}` stays there, and `dbrouter adopt` does not look for it any more",
+                stray.place, stray.database
+            )]);
+        }
         let engine = site.engine();
         let wanted = |version: &Version| {
             if versions.is_empty() { self.manner.target.reaches(version) } else { versions.contains(version) }
@@ -377,7 +394,8 @@ impl<C: RoutedConnection> Run<'_, C> {
             Resolution::Applied => (records.accept(conn, &record.id, checksum), Action::Recorded),
             Resolution::Reverted => (records.delete(conn, &record.id), Action::Forgotten),
         };
-        told.map_err(|error| unrecorded(&self.job.database.alias, id, &error))?;
+        told.and_then(|()| if action == Action::Forgotten { site.forget_diesels(id) } else { Ok(()) })
+            .map_err(|error| unrecorded(&self.job.database.alias, id, &error))?;
         self.did(&record.id, action);
         Ok(())
     }

@@ -14,7 +14,7 @@ use super::site::history_of;
 use super::source;
 use super::state::{Known, Mending, mending};
 use super::stray::Recorded;
-use super::version::Version;
+use super::version::{MigrationId, Version};
 use crate::config::{Config, Database};
 use crate::near::nearest;
 use crate::routing::Routing;
@@ -79,29 +79,33 @@ impl<DB: Backend> Job<'_, DB> {
             .any(|record| record.id.app == *app && mending(record, &known.markers) != Mending::NotApplied)
     }
 
-    /// The versions that Diesel's own harness ran here, of apps of which nothing is recorded. One that is recorded
-    /// for another app was that app's.
-    fn run_by_diesel(&self, known: &Known) -> usize {
-        let is_pending = |version: &Version| {
-            !known.records.iter().any(|record| record.id.version == *version)
-                && self.migrations.iter().any(|migration| {
-                    migration.id.version == *version && !Self::is_recorded(known, &migration.id.app)
-                })
+    /// What Diesel's own harness ran here and is pending nevertheless. A version that is recorded for another app was
+    /// that app's.
+    fn run_by_diesel(&self, known: &Known) -> Vec<&MigrationId> {
+        let is_recorded = |version: &Version| {
+            known.records.iter().any(|record| {
+                record.id.version == *version && mending(record, &known.markers) != Mending::NotApplied
+            })
         };
-        known.diesel.iter().filter(|version| is_pending(version)).count()
+        let ids = self.migrations.iter().map(|migration| &migration.id);
+        ids.filter(|id| known.diesel.contains(&id.version) && !is_recorded(&id.version)).collect()
     }
 
     /// Why nothing may run where it ran before by records that are not this database's own.
     pub(crate) fn refusal(&self, known: &Known) -> Option<Failure> {
         let of_records = self.refusal_of_strays(known).or_else(|| self.refusal_of_lost_records(known));
         of_records.or_else(|| self.refusal_of_moved_apps(known)).or_else(|| {
-            let (alias, count) = (&self.database.alias, self.run_by_diesel(known));
-            let message = format!("Diesel recorded {count} of these migrations on `{alias}`");
-            (count > 0).then(|| {
-                Failure::new(FailureKind::Refused, message)
-                    .on(alias)
-                    .help("`adopt` takes them over, or `fake` records them")
-            })
+            let (alias, ran) = (&self.database.alias, self.run_by_diesel(known));
+            let first = ran.first()?;
+            let rest = if ran.len() > 1 { format!(" and {} more", ran.len() - 1) } else { String::new() };
+            let message = format!(
+                "Diesel's own harness has run migrations on `{alias}` that are not recorded here: {first}{rest}"
+            );
+            Some(Failure::new(FailureKind::Refused, message).on(alias).help(format!(
+                "`dbrouter adopt --database {alias}` shows what it takes over, and does so with `--apply`; or record \
+                 one by `dbrouter fake {} --database {alias} --app {}`",
+                first.version, first.app
+            )))
         })
     }
 
@@ -147,23 +151,32 @@ impl<DB: Backend> Job<'_, DB> {
         )))
     }
 
-    fn refusal_of_strays(&self, known: &Known) -> Option<Failure> {
-        let Stray { database: other, place, .. } = known.others.first()?;
+    /// Records of this database that are not where they belong.
+    pub(crate) fn refusal_of_strays(&self, known: &Known) -> Option<Failure> {
+        let Stray { database: other, place, record } = known.others.first()?;
         let alias = &self.database.alias;
         let place_named = if place == alias { "it".to_owned() } else { format!("`{place}`") };
         let recorded = match known.others.len() {
             1 => "1 migration of its apps is".to_owned(),
             count => format!("{count} migrations of its apps are"),
         };
-        let message = format!(
-            "nothing is recorded for `{alias}`, but {recorded} recorded on {place_named} for `{other}`"
-        );
-        let help = if other == alias {
-            format!("its records are kept on `{}` now; move them there by `adopt`", self.history.alias)
+        let history = &self.history.alias;
+        let (message, adopts) = if other == alias {
+            let message =
+                format!("the records of `{alias}` belong on `{history}` now, but {recorded} recorded on");
+            let place_named = if place == alias { format!("`{alias}` itself") } else { place_named };
+            (format!("{message} {place_named}"), "moves them".to_owned())
         } else {
-            format!("if `{alias}` is what `{other}` was, take the records over by `adopt`")
+            let message = format!(
+                "nothing is recorded for `{alias}`, but {recorded} recorded on {place_named} for `{other}`"
+            );
+            (message, format!("takes them over, if `{alias}` is what `{other}` was"))
         };
-        Some(Failure::new(FailureKind::Refused, message).on(alias).help(help))
+        Some(Failure::new(FailureKind::Refused, message).on(alias).help(format!(
+            "`dbrouter adopt --apply --database {alias}` {adopts}, and shows them first without `--apply`; else say \
+             what has run on `{alias}` by `dbrouter fake VERSION --database {alias} --app {}`",
+            record.id.app
+        )))
     }
 }
 

@@ -247,7 +247,11 @@ fn an_existing_diesel_project_is_adopted() {
     let error = world.migrator().database("shop_db").migrate().unwrap_err();
     assert_eq!(error.kind(), FailureKind::Refused);
     let text = error.to_string();
-    for part in ["Diesel recorded 1 of these migrations on `shop_db`", "`adopt` takes them over, or `fake` records them"] {
+    for part in [
+        "Diesel's own harness has run migrations on `shop_db` that are not recorded here: shop/20240102000000_products",
+        "`dbrouter adopt --database shop_db` shows what it takes over",
+        "`dbrouter fake 20240102000000 --database shop_db --app shop`",
+    ] {
         assert!(text.contains(part), "{part} in {text}");
     }
     assert_eq!(world.migrator().plan().unwrap().databases[2].failures.len(), 1);
@@ -273,6 +277,94 @@ fn an_existing_diesel_project_is_adopted() {
         world.tables("shop_db"),
         "__dbrouter_migrations __diesel_schema_migrations orders prices products"
     );
+
+    // An old process goes on with Diesel's harness, and what it has run is not run again.
+    world.table("shop/20240106000000_stock", "stock");
+    world.execute("shop_db", "INSERT INTO __diesel_schema_migrations (version) VALUES ('20240106000000')");
+    let shop = world.migrator().database("shop_db");
+    for error in [shop.migrate().unwrap_err(), shop.rollback(1).unwrap_err()] {
+        assert_eq!(error.kind(), FailureKind::Refused, "{error}");
+        assert!(error.to_string().contains("not recorded here: shop/20240106000000_stock"), "{error}");
+    }
+    assert!(!world.tables("shop_db").contains("stock"));
+    world.execute("shop_db", "CREATE TABLE stock (id INTEGER PRIMARY KEY)");
+    assert_eq!(shop.adopt().unwrap().apply().unwrap().done(), 1);
+    assert!(shop.status().unwrap().is_clean());
+
+    // What is reverted is not Diesel's any more either.
+    let diesels = || world.texts("shop_db", "SELECT version AS value FROM __diesel_schema_migrations ORDER BY version");
+    assert_eq!(shop.rollback(1).unwrap().done(), 1);
+    assert_eq!(diesels(), ["19990101000000", "20240102000000"]);
+    assert_eq!(shop.migrate().unwrap().done(), 1);
+    shop.resolve("shop", "20240102000000", Resolution::Reverted).unwrap();
+    assert_eq!(diesels(), ["19990101000000"]);
+}
+
+#[test]
+fn a_version_of_several_apps_or_databases_is_to_be_narrowed() {
+    let Some(world) = world("") else { return };
+    world.project();
+    let error = world.migrator().fake(["20240102000000"]).unwrap_err();
+    assert_eq!(
+        (error.kind(), error.to_string().as_str()),
+        (
+            FailureKind::Usage,
+            "version 20240102000000 may be blog/20240102000000_posts on `blog_admin` or \
+             shop/20240102000000_products on `shop_db`; say by `--app` which is meant"
+        )
+    );
+    assert_eq!(world.tables("default"), "");
+    let both = world.migrator().app("shop").app("blog");
+    assert_eq!(both.fake(["20240102000000"]).unwrap().done(), 2);
+
+    let everywhere = world.rebuilt(|builder| {
+        builder.router(migrate_fn(|_, model, _| (model.app == "shop").then_some(true)))
+    });
+    let error = everywhere.migrator().app("shop").fake(["20240103000000"]).unwrap_err();
+    assert!(error.to_string().ends_with("; say by `--database` which is meant"), "{error}");
+    for alias in ["default", "shop_db"] {
+        let report = everywhere.migrator().database(alias).fake(["20240103000000"]).unwrap();
+        assert_eq!(report.done(), 1);
+    }
+    // What is there of it differs from database to database.
+    let error = everywhere.migrator().resolve("shop", "20240103000000", Resolution::Reverted).unwrap_err();
+    assert!(error.to_string().contains("drift on `default`"), "{error}");
+    assert!(error.to_string().ends_with("; say by `--database` which is meant"), "{error}");
+    let shop = everywhere.migrator().database("shop_db");
+    assert_eq!(shop.resolve("shop", "20240103000000", Resolution::Reverted).unwrap().done(), 1);
+}
+
+#[test]
+fn what_is_not_in_doubt_is_told_of_as_it_stands() {
+    let Some(world) = world("") else { return };
+    world.project();
+    world.migrator().target(Target::Version("20240102000000".into())).migrate().unwrap();
+    for (version, said) in [
+        ("20240102000000", "is applied on `shop_db`, so there is nothing to resolve; nothing of app `shop` is in doubt"),
+        ("20240103000000", "is pending on `shop_db`, so there is nothing to resolve; nothing of app `shop` is in doubt"),
+        ("7", "is neither recorded nor among the migrations; nothing of app `shop` is in doubt"),
+    ] {
+        let error = world.migrator().resolve("shop", version, Resolution::Applied).unwrap_err();
+        assert_eq!(error.kind(), FailureKind::Usage);
+        assert_eq!(error.to_string(), format!("version {version} of app `shop` {said}"));
+    }
+    world.execute("shop_db", "DROP TABLE products");
+    let error = world.migrator().resolve("shop", "7", Resolution::Reverted).unwrap_err();
+    assert!(error.to_string().ends_with("; in doubt: shop/20240102000000_products (drift on `shop_db`)"), "{error}");
+}
+
+#[test]
+fn what_waits_elsewhere_may_be_faked_by_name_alone() {
+    let Some(world) = world("") else { return };
+    world.project();
+    world.migrator().migrate().unwrap();
+    let renamed = world.with("shop_db:", "store:");
+    let store = renamed.migrator().database("store");
+    assert_eq!(store.fake(["20240102000000"]).unwrap_err().kind(), FailureKind::Refused);
+    let report = store.app("shop").fake(["20240102000000", "20240103000000"]).unwrap();
+    assert_eq!(report.done(), 2);
+    assert!(report.databases[0].warnings[0].contains("what is recorded on `store` for `shop_db` stays there"), "{report:?}");
+    assert!(renamed.migrator().status().unwrap().is_clean());
 }
 
 #[test]
@@ -330,7 +422,12 @@ fn records_that_are_elsewhere_by_now_are_found_and_moved() {
 
         let error = migrator.migrate().expect_err(&case);
         assert_eq!(error.kind(), FailureKind::Refused, "{case}: {error}");
-        let part = format!("2 migrations of its apps are recorded on {place} for `{from}`");
+        let alias = error.failed[0].database.as_ref().unwrap().as_str();
+        let part = match place {
+            _ if alias != from => format!("2 migrations of its apps are recorded on {place} for `{from}`"),
+            "it" => "belong on `default` now, but 2 migrations of its apps are recorded on `blog_db` itself".to_owned(),
+            _ => format!("the records of `{from}` belong on `{from}` now, but 2 migrations of its apps are recorded on {place}"),
+        };
         assert!(error.to_string().contains(&part), "{case}: {error}");
         let plan = migrator.plan().unwrap();
         assert_eq!(plan.databases.iter().map(|it| it.failures.len()).sum::<usize>(), 1, "{case}");
@@ -339,6 +436,12 @@ fn records_that_are_elsewhere_by_now_are_found_and_moved() {
             1,
             "{case}"
         );
+        // Whatever else would hide them or need them is refused in the same way.
+        let narrowed = migrator.clone().database(alias);
+        for again in [narrowed.rollback(1), narrowed.redo(1), narrowed.fake(Vec::<Version>::new())] {
+            let again = again.expect_err(&case);
+            assert_eq!(again.failed, error.failed, "{case}: {again}");
+        }
 
         let plan = migrator.adopt().unwrap();
         assert_eq!(plan.databases[0].from.as_ref().unwrap(), from, "{case}");
