@@ -12,10 +12,11 @@ use router_core::{Alias, Operation, Router, RouterChain, RouterName};
 use crate::backend::RoutedConnection;
 use crate::cluster::health::Event;
 use crate::cluster::{
-    Balance, ClusterError, ClusterStatus, Clusters, Monitor, Policies, Position, Token, TokenKeys,
+    Balance, Cluster, ClusterError, ClusterStatus, Clusters, Failure, Fallback, Member, Monitor, PRIMARY,
+    Policies, Position, Skipped, Token, TokenKeys,
 };
 use crate::config::{Config, Offline};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::migrate::Migrator;
 use crate::pool::{self, Checkout, Isolation, Manager, Pool, Vitals};
 use crate::routing::{Circumstances, Explanation, Prepared, Routing};
@@ -118,7 +119,8 @@ impl<C: RoutedConnection> Databases<C> {
         token.encode(self.inner.token_keys.as_ref())
     }
 
-    /// How a primary and its replicas stand, and how often reads fell back. Nothing is asked: it is what is known.
+    /// How a primary and its replicas stand, and how often reads fell back. Nothing is asked: it is what is known
+    /// since [`watch_clusters`](Self::watch_clusters) or the first read.
     ///
     /// # Errors
     /// No database has that name, or it has no replica.
@@ -179,6 +181,9 @@ impl<C: RoutedConnection> Databases<C> {
     /// Checks out a connection to the database where the tables of a query are read. What the query itself
     /// would do does not matter, unless it locks rows or writes.
     ///
+    /// Where the database has replicas, it is a connection to the one that is next. Such a connection knows nothing
+    /// of what was written elsewhere: a [`session`](Self::session) does.
+    ///
     /// ```no_run
     /// # use diesel::prelude::*;
     /// # diesel::table! { posts { id -> Integer } }
@@ -211,7 +216,8 @@ impl<C: RoutedConnection> Databases<C> {
         self.check_out_for(&query.as_query(), Operation::Write)
     }
 
-    /// Says where a query would go and why, with what each router answered. Nothing is run.
+    /// Says where a query would go and why, with what each router answered, as a new session would send it.
+    /// Nothing is run.
     ///
     /// # Errors
     /// What Diesel says of a query that cannot be built.
@@ -219,8 +225,7 @@ impl<C: RoutedConnection> Databases<C> {
     where
         T: QueryFragment<C::Backend> + QueryId,
     {
-        let prepared = self.prepare(query)?;
-        Ok(self.inner.routing.explain(&prepared, Circumstances::default()))
+        self.session().explain(query)
     }
 
     /// Runs the migrations of these databases, and tells where they stand.
@@ -268,7 +273,44 @@ impl<C: RoutedConnection> Databases<C> {
         // A query that locks rows is a write however it was asked for.
         let operation = operation.max(prepared.statement.operation());
         let circumstances = Circumstances { only: self.only(), ..Circumstances::default() };
-        self.check_out(self.inner.routing.route(&prepared, operation, circumstances)?)
+        let database = self.inner.routing.route(&prepared, operation, circumstances)?;
+        if prepared.may_be_read_from_replicas()
+            && operation == Operation::Read
+            && self.base_depth() == 0
+            && let Some(Member { cluster, node: PRIMARY }) = self.clusters().member(database)
+        {
+            return self.check_out_of(self.clusters().get(cluster));
+        }
+        self.check_out(database)
+    }
+
+    /// Checks out a connection to the node that serves the next read of a cluster.
+    fn check_out_of(&self, cluster: &Cluster) -> Result<Checkout<C>, Error> {
+        self.watch_clusters();
+        let mut skipped = Skipped::default();
+        while let Some(node) = cluster.pick(&cluster.view(), &skipped) {
+            let error = match self.check_out(cluster.database(node)) {
+                Ok(checkout) => return Ok(checkout),
+                Err(error) => diesel::result::Error::from(error),
+            };
+            let Some(failure) = Failure::of(&error) else {
+                return Err(error.into());
+            };
+            let reason = error.to_string();
+            cluster.passes_over(node, failure, &reason);
+            skipped.push(node, reason);
+        }
+        if !cluster.primary_may_serve() {
+            let why = "`primary_reads` or `offline` keeps it from reading, or it is drained";
+            return Err(ClusterError::no_node(cluster, &skipped, why).into());
+        }
+        cluster.count(Fallback::NoReplica);
+        self.check_out(cluster.database(PRIMARY)).map_err(|error| match error.kind() {
+            ErrorKind::Unreachable | ErrorKind::Exhausted => {
+                ClusterError::no_node(cluster, &skipped, error.to_string()).into()
+            }
+            _ => error,
+        })
     }
 
     /// What is known of a query: found by its id, else by its text, else learnt now.
@@ -312,8 +354,14 @@ impl<C: RoutedConnection> Databases<C> {
         &self.inner.clusters
     }
 
-    /// Starts to look after the nodes of the clusters, if nobody does yet.
-    pub(crate) fn watch_clusters(&self) {
+    /// Starts to look after the nodes of all clusters, on a thread of its own, if nobody does yet.
+    ///
+    /// The first read from a cluster does that too. To do it at the start has the replicas known by then, which those
+    /// with a `max_lag` need before they serve.
+    pub fn watch_clusters(&self) {
+        if self.clusters().iter().len() == 0 {
+            return;
+        }
         self.inner.monitor.get_or_init(|| Monitor::start::<C>(&self.inner.clusters, self.config()));
     }
 

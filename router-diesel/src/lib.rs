@@ -41,7 +41,7 @@
 //! 3. [`Databases::session`] is a connection that routes each statement by itself.
 //!
 //! The guides are in the repository: `docs/getting-started.md`, `docs/configuration.md`, `docs/sessions.md`,
-//! `docs/migrations.md` and `docs/routers.md`.
+//! `docs/replicas.md`, `docs/migrations.md` and `docs/routers.md`.
 
 pub mod backend;
 pub mod cluster;
@@ -68,7 +68,7 @@ pub use router_core::{
     self, Alias, AppLabel, Hints, Model, Operation, Reason, Role, Router, RouterChain, migrate_fn, read_fn,
     relation_fn, write_fn,
 };
-pub use routing::{AppRoute, Explanation, RouteError, Routing, TableRoute};
+pub use routing::{AppRoute, Explanation, NodeRoute, RouteError, Routing, Serves, TableRoute};
 pub use session::{
     ReadQuery, ReadSession, Scope, Session, SessionTransactionManager, Using, UsingTransactionManager,
 };
@@ -86,4 +86,6 @@ mod guides {
     struct Routers;
     #[doc = include_str!("../../docs/migrations.md")]
     struct Migrations;
+    #[doc = include_str!("../../docs/replicas.md")]
+    struct Replicas;
 }

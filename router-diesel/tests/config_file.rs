@@ -5,7 +5,9 @@ use std::fs;
 use std::time::Duration;
 
 use router_core::Operation;
-use router_diesel::config::{Code, Config, ConfigError, Offline, Policy, PrimaryReads, Problem};
+use router_diesel::config::{
+    Code, Config, ConfigError, HealthSettings, Offline, Policy, PrimaryReads, Problem,
+};
 
 fn load(text: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
     Config::loader().yaml(text, "databases.yml").variables(variables.iter().copied()).load()
@@ -37,6 +39,8 @@ databases:
     policy: weighted
     primary_reads: always
     wait_for_replica: 100ms
+    primary_window: 5s
+    health: { interval: 2s, ban: 30s }
     offline: replicas
   blog_db:
     engine: postgres
@@ -80,6 +84,12 @@ environments:
     assert!(!default.pool.prepared_statements);
     assert_eq!((default.policy, default.primary_reads), (Policy::Weighted, PrimaryReads::Always));
     assert_eq!(default.offline, Some(Offline::Replicas));
+    assert_eq!(default.primary_window, Duration::from_secs(5));
+    assert_eq!(
+        (default.health.interval, default.health.ban),
+        (Duration::from_secs(2), Duration::from_secs(30))
+    );
+    assert_eq!(default.health.timeout, HealthSettings::default().timeout);
     assert_eq!(default.place.to_string(), "databases.yml:10:3");
 
     let blog = config.database("blog_db").unwrap();
@@ -306,6 +316,24 @@ fn oddities_are_refused_with_a_code() {
         ("databases: { a: { url: ':memory:', max_lag: 1s } }", "R034"),
         ("databases: { a: { url: ':memory:', policy: fastest } }", "R013"),
         ("databases: { a: { url: ':memory:', weight: 0 } }", "R010"),
+        ("databases: { a: { url: ':memory:', weight: 101 } }", "R010"),
+        ("databases: { a: { url: ':memory:', primary_reads: sometimes } }", "R013"),
+        ("databases: { a: { url: ':memory:', offline: all } }", "R013"),
+        (
+            "databases: { a: { url: ':memory:' }, b: { url: ':memory:', replica_of: a, max_lag: 199ms } }",
+            "R011",
+        ),
+        ("databases: { a: { url: ':memory:' }, b: { url: ':memory:', replica_of: a, health: {} } }", "R034"),
+        (
+            "databases: { a: { url: ':memory:' }, b: { url: ':memory:', replica_of: a, primary_window: 1s } }",
+            "R034",
+        ),
+        ("databases: { a: { url: ':memory:', health: { intervall: 1s } } }", "R008"),
+        ("databases: { a: { url: ':memory:', health: { interval: 49ms } } }", "R011"),
+        ("databases: { a: { url: ':memory:', health: { timeout: 2s } } }", "R011"),
+        ("databases: { a: { url: ':memory:', health: { timeout: 0s } } }", "R011"),
+        ("databases: { a: { url: ':memory:', health: { ban: 0s } } }", "R011"),
+        ("databases: { a: { url: ':memory:', primary_window: 9999h } }", "R011"),
         (
             "databases: { a: { url: ':memory:' }, b: { url: ':memory:', replica_of: a, policy: random } }",
             "R034",
@@ -508,6 +536,54 @@ fn an_app_that_nobody_claims_is_noted_where_all_are_to_be_declared() {
     );
     assert_eq!(notes(&format!("{apps}\n{two}")), [""; 0]);
     assert_eq!(notes(&format!("unrouted: error\n{apps}\n{one}")), [""; 0]);
+}
+
+#[test]
+fn what_is_said_of_a_cluster_in_vain_is_noted() {
+    let file = |main: &str, copy: &str| {
+        let copy =
+            if copy.is_empty() { String::new() } else { format!("  copy: {{ url: 'sqlite://b', {copy} }}") };
+        format!("databases:\n  main: {{ url: 'sqlite://main'{main} }}\n{copy}")
+    };
+    for (main, copy, expected) in [
+        (
+            ", policy: random, weight: 2, offline: replicas",
+            "",
+            &[
+                "R050: `policy` of `main` has no effect; ",
+                "R050: `weight` of `main` has no effect; ",
+                "R050: `offline` of `main` has no effect; ",
+            ][..],
+        ),
+        (", offline: primary", "", &[]),
+        (
+            "",
+            "replica_of: main, weight: 3",
+            &["R050: `weight` of `copy` has no effect; write `policy: weighted` on `main`"],
+        ),
+        (
+            ", policy: weighted, weight: 2",
+            "replica_of: main, weight: 3",
+            &[
+                "R050: `weight` of `main` has no effect; write `primary_reads: always` for reads that it shares with its \
+             replicas",
+            ],
+        ),
+        (
+            ", policy: weighted, weight: 2, primary_reads: always, health: { interval: 400ms }",
+            "replica_of: main, weight: 3",
+            &[],
+        ),
+        (", policy: least_connections", "replica_of: main, weight: 3, max_lag: 200ms", &[]),
+    ] {
+        let mut notes = notes(&file(main, copy));
+        notes.sort();
+        let mut expected = expected.to_vec();
+        expected.sort_unstable();
+        assert_eq!(notes, expected, "{main} {copy}");
+    }
+    let health = sound(&file(", health: { interval: 400ms }", "replica_of: main")).databases[0].health;
+    assert_eq!((health.interval, health.timeout), (Duration::from_millis(400), Duration::from_millis(400)));
 }
 
 #[test]

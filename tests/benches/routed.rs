@@ -13,7 +13,7 @@ use diesel::prelude::*;
 use diesel::r2d2::{ConnectionManager, Pool};
 use router_diesel::config::Config;
 use router_diesel::{Databases, RoutedConnection, Session};
-use router_tests::postgres::Postgres;
+use router_tests::postgres::{Postgres, PostgresCluster};
 use router_tests::sqlite::Sqlite;
 
 diesel::table! {
@@ -27,7 +27,7 @@ const ROWS: i32 = 1_000;
 fn main() {
     // `cargo test --benches` runs this with `--test`: once each, to see that it works.
     let rounds = if std::env::args().any(|argument| argument == "--bench") { 300 } else { 1 };
-    println!("{:<44} {:>10} {:>10} {:>8}", "", "plain", "routed", "ratio");
+    println!("{:<48} {:>10} {:>10} {:>8}", "", "plain", "routed", "ratio");
 
     let sqlite = Sqlite::start().expect("a folder");
     let database = sqlite.database("blog").expect("a file");
@@ -37,6 +37,7 @@ fn main() {
     pool.get().expect("a connection").batch_execute("PRAGMA journal_mode = WAL").expect("a log");
     fill(&mut pool.get().expect("a connection"));
     statements("SQLite file", &databases, &pool, rounds, 200, 5);
+    from_replica(database.url(), &pool, rounds);
 
     match Postgres::start() {
         Ok(server) => {
@@ -47,6 +48,10 @@ fn main() {
             fill(&mut pool.get().expect("a connection"));
             statements("PostgreSQL on loopback", &databases, &pool, rounds, 20, 10);
             check_out(&databases, &pool, rounds);
+            match PostgresCluster::start(1) {
+                Ok(cluster) => after_token(&cluster, rounds),
+                Err(error) => println!("PostgreSQL with a replica: {error}"),
+            }
         }
         Err(error) => println!("PostgreSQL: {error}"),
     }
@@ -178,6 +183,58 @@ fn check_out(
     );
 }
 
+/// A session's reads from a replica, against a plain connection to it. The replica is the primary's own file: only
+/// the way to it is measured.
+fn from_replica(url: &str, pool: &Pool<ConnectionManager<SqliteConnection>>, rounds: usize) {
+    let yaml = format!(
+        "databases:
+  default: {{ url: '{url}' }}
+  replica: {{ url: '{url}', replica_of: default }}"
+    );
+    let config = Config::loader().yaml(yaml, "databases.yml").load().expect("a sound file");
+    let databases = Databases::<SqliteConnection>::builder(config).build().expect("sound rules");
+    let mut plain = pool.get().expect("a connection");
+    let mut routed = databases.session();
+    compare(
+        "SQLite file: point read from a replica",
+        rounds,
+        200,
+        |i| drop(black_box(plain.point_read(i * 37 % ROWS))),
+        |i| drop(black_box(routed.point_read(i * 37 % ROWS))),
+    );
+    assert_eq!(routed.connected().map(|alias| alias.as_str()).collect::<Vec<_>>(), ["replica"]);
+}
+
+/// A session and one read from a replica that has what its token needs, against one without a token.
+fn after_token(cluster: &PostgresCluster, rounds: usize) {
+    let database = cluster.database("blog").expect("a database");
+    let yaml = format!(
+        "databases:
+  default: {{ url: '{}' }}
+  replica: {{ url: '{}', replica_of: default }}",
+        database.url(),
+        database.replica_url(0)
+    );
+    let config = Config::loader().yaml(yaml, "databases.yml").load().expect("a sound file");
+    let databases = Databases::<PgConnection>::builder(config).build().expect("sound rules");
+    let mut writer = databases.session();
+    fill(&mut writer);
+    let token = writer.token().expect("a token");
+    cluster.wait_until_caught_up().expect("a replica that follows");
+    drop(databases.session().point_read(1));
+    // The connection must have been open when the replica was last asked how far it is.
+    std::thread::sleep(Duration::from_millis(1_200));
+    compare(
+        "PostgreSQL: session and one read, after a token",
+        rounds,
+        20,
+        |i| drop(black_box(databases.session().point_read(i))),
+        |i| drop(black_box(databases.session_after(&token).expect("a token").point_read(i))),
+    );
+    let status = databases.cluster("default").expect("a cluster");
+    assert_eq!(status.reads_without_replica + status.reads_ahead_of_replicas, 0, "{status:?}");
+}
+
 fn compare(name: &str, rounds: usize, calls: i32, mut plain: impl FnMut(i32), mut routed: impl FnMut(i32)) {
     let time = |call: &mut dyn FnMut(i32)| {
         let start = Instant::now();
@@ -205,5 +262,5 @@ fn compare(name: &str, rounds: usize, calls: i32, mut plain: impl FnMut(i32), mu
     let plain = pairs[rounds / 2].0 / calls.unsigned_abs();
     pairs.sort_by_key(|(_, routed)| *routed);
     let routed = pairs[rounds / 2].1 / calls.unsigned_abs();
-    println!("{name:<44} {plain:>10.2?} {routed:>10.2?} {:>8.3}", ratios[rounds / 2]);
+    println!("{name:<48} {plain:>10.2?} {routed:>10.2?} {:>8.3}", ratios[rounds / 2]);
 }

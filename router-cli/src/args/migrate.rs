@@ -38,6 +38,14 @@ pub(crate) struct Selection {
     pub(crate) apps: Vec<String>,
 }
 
+impl Selection {
+    /// The same choice as it is typed after a command, with a space before each option.
+    pub(crate) fn as_options(&self) -> String {
+        let databases = self.databases.iter().map(|alias| format!(" --database {alias}"));
+        databases.chain(self.apps.iter().map(|app| format!(" --app {app}"))).collect()
+    }
+}
+
 /// How long to wait for another process.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct LockWait {
@@ -126,9 +134,12 @@ States:
 With --format json, one line, to which fields may be added at the end:
   {\"clean\":BOOL,\"databases\":[{\"database\":ALIAS,\"history\":ALIAS,\"migrations\":[
     {\"app\":APP,\"version\":TEXT,\"name\":TEXT,\"state\":STATE,\"applied_at\":TEXT?,\"ms\":NUMBER?,
-     \"file\":PATH?,\"detail\":TEXT?}],\"failure\":FAILURE?}]}
+     \"file\":PATH?,\"detail\":TEXT?}],\"failure\":FAILURE?}],\"problems\":[PROBLEM]}
   FAILURE is {\"kind\":TEXT,\"database\":ALIAS?,\"app\":APP?,\"version\":TEXT?,\"file\":PATH?,
-    \"message\":TEXT,\"help\":TEXT?}; what has a ? may be null";
+    \"message\":TEXT,\"help\":TEXT?}
+  PROBLEM, which keeps a run from beginning, is {\"code\":TEXT,\"app\":APP,\"version\":TEXT?,
+    \"databases\":[ALIAS],\"file\":PATH?,\"line\":NUMBER?,\"message\":TEXT,\"help\":TEXT?}
+  What has a ? may be null.";
 
 #[derive(Debug, Args)]
 pub(crate) struct BackArguments {

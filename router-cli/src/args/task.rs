@@ -42,7 +42,7 @@ pub(crate) struct CreateArguments {
 pub(crate) struct DropArguments {
     #[command(flatten)]
     pub(crate) selection: Selection,
-    /// Do it also in production, and where others are connected
+    /// Do it also in production, where others are connected, and where records would be lost
     #[arg(long)]
     pub(crate) force: bool,
     #[command(flatten)]
@@ -63,7 +63,7 @@ pub(crate) struct SetupArguments {
 pub(crate) struct ResetArguments {
     #[command(flatten)]
     pub(crate) setup: SetupArguments,
-    /// Do it also in production, and where others are connected
+    /// Do it also in production, where others are connected, and where records would be lost
     #[arg(long)]
     pub(crate) force: bool,
 }

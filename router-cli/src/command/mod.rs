@@ -1,10 +1,10 @@
 //! The commands, one file each.
 
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+mod anew;
 mod check;
 mod diff;
 mod health;
-#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
-mod history;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod migrate;
 mod new;

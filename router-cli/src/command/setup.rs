@@ -5,9 +5,9 @@ use router_diesel::tasks::{Created, Dropped, Report, Seeded};
 use router_diesel::{AnyConnection, Databases, Migrator};
 use serde::Serialize;
 
-use super::history;
+use super::anew;
 use super::migrate::{self, report};
-use super::task::{self, Outcome, begun, exit, outcomes, tasks, tell};
+use super::task::{self, Outcome, begun, exit, outcomes, seeding, tasks, tell};
 use crate::args::migrate::Selection;
 use crate::args::task::{ResetArguments, SetupArguments};
 use crate::exit::Exit;
@@ -37,9 +37,9 @@ pub(super) fn setup(
     databases: &Databases<AnyConnection>,
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
-    // A name that is wrong is told before anything is made.
-    task::seed_folder(&arguments.seeds)?;
     let selection = &arguments.selection;
+    // A name that is wrong is told before anything is made.
+    begun(seeding(databases, selection, &arguments.seeds).check_seed_folder())?;
     if let Err(error) = migrator(arguments, selection, databases).targets() {
         return report::finish(Err(error), databases.config(), output);
     }
@@ -55,21 +55,18 @@ pub(super) fn reset(
 ) -> Result<Exit, Failure> {
     let ResetArguments { setup: arguments, force } = arguments;
     let config = databases.config();
-    task::seed_folder(&arguments.seeds)?;
+    begun(seeding(databases, &arguments.selection, &arguments.seeds).check_seed_folder())?;
     if let Err(error) = migrator(arguments, &arguments.selection, databases).targets() {
         return report::finish(Err(error), config, output);
     }
     let mut steps = Steps::default();
-    let Some(selection) = history::in_databases(databases, &arguments.selection) else {
+    let Some(selection) = anew::in_databases(databases, &arguments.selection) else {
         output.say("there is nothing to do: no database is written or migrated for these apps");
         return steps.finish(Exit::Fine, databases, output);
     };
     // What would be refused afterwards is told before anything is lost.
     if let Err(error) = migrator(arguments, &selection, databases).lint_files() {
         return report::finish(Err(error), config, output);
-    }
-    if !force {
-        history::refuse_to_lose(databases, &selection)?;
     }
     let tasks =
         tasks(databases, &selection).force(task::force(*force)).lock_timeout(arguments.lock_wait.lock_wait);
@@ -99,23 +96,15 @@ impl Steps {
         output: &mut Output<'_>,
     ) -> Result<Exit, Failure> {
         let config = databases.config();
-        let tasks = tasks(databases, selection)
-            .seed_folder(task::seed_folder(&arguments.seeds)?)
-            .lock_timeout(arguments.lock_wait.lock_wait);
+        let tasks =
+            seeding(databases, selection, &arguments.seeds).lock_timeout(arguments.lock_wait.lock_wait);
         let created = self.created.insert(begun(tasks.create())?);
         tell(created, config, output)?;
         if !created.is_success() {
             return Ok(exit(created));
         }
-        let dropped = self.dropped.as_ref();
-        let records = databases.migrator().lock_wait(arguments.lock_wait.lock_wait);
         let migrator = migrator(arguments, selection, databases);
-        let migrated = migrate::listen(migrator, output, |migrator| {
-            if let Some(dropped) = dropped {
-                history::forget(&records, config, dropped)?;
-            }
-            migrator.migrate()
-        });
+        let migrated = migrate::listen(migrator, output, |migrator| migrator.migrate());
         let migrated = self.migrated.insert(report::refuse_usage(migrated)?);
         report::tell(migrated, config, output)?;
         if migrated.is_err() {

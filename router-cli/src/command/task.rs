@@ -4,11 +4,11 @@ use std::fmt::Display;
 use std::path::Path;
 
 use router_diesel::config::Config;
-use router_diesel::tasks::{Force, LockError, Report, TaskError, Tasks};
+use router_diesel::tasks::{self, Force, Loaded, LockError, Report, TaskError, Tasks};
 use router_diesel::{AnyConnection, Databases};
 use serde::Serialize;
 
-use super::{history, setup};
+use super::setup;
 use crate::args::migrate::Selection;
 use crate::args::task::{SchemaCommand, Seeds, TaskCommand};
 use crate::exit::Exit;
@@ -46,21 +46,22 @@ pub(super) fn run(
             let tasks = tasks(&databases, &arguments.selection)
                 .force(force(arguments.force))
                 .lock_timeout(arguments.lock_wait.lock_wait);
-            if !arguments.force {
-                history::refuse_to_lose(&databases, &arguments.selection)?;
-            }
-            let report = begun(tasks.drop())?;
-            let exit = write(&report, config, output)?;
-            history::say_what_stays(config, &report, output);
-            Ok(exit)
+            finish(tasks.drop(), config, output)
         }
         TaskCommand::Setup(arguments) => setup::setup(arguments, &databases, output),
         TaskCommand::Reset(arguments) => setup::reset(arguments, &databases, output),
         TaskCommand::Seed(arguments) => {
-            let tasks = tasks(&databases, &arguments.selection)
-                .seed_folder(seed_folder(&arguments.seeds)?)
+            let tasks = seeding(&databases, &arguments.selection, &arguments.seeds)
                 .lock_timeout(arguments.lock_wait.lock_wait);
-            finish(tasks.seed(), config, output)
+            let report = begun(tasks.seed())?;
+            let exit = write(&report, config, output)?;
+            if report.outcomes.is_empty() {
+                let folder = arguments.seeds.seeds.as_deref().unwrap_or(Path::new("seeds")).display();
+                output.say(format_args!(
+                    "seeds are the SQL files of `{folder}/<database>` and `{folder}/<app>`"
+                ));
+            }
+            Ok(exit)
         }
         TaskCommand::Schema(SchemaCommand::Dump(arguments)) => {
             let tasks = tasks(&databases, &arguments.selection).schema_folder(&arguments.folder);
@@ -71,9 +72,29 @@ pub(super) fn run(
                 .schema_folder(&arguments.folder)
                 .force(force(arguments.force))
                 .lock_timeout(arguments.lock_wait.lock_wait);
-            finish(tasks.load_schema(), config, output)
+            let report = begun(tasks.load_schema())?;
+            let exit = write(&report, config, output)?;
+            say_what_to_record(&report, &arguments.selection, output);
+            Ok(exit)
         }
     }
+}
+
+/// Says that the migrations of what was loaded still count as pending, and how to record them.
+fn say_what_to_record(report: &Report<Loaded>, selection: &Selection, output: &mut Output<'_>) {
+    let is_loaded = |outcome: &&tasks::Outcome<Loaded>| outcome.result.is_ok();
+    let mut loaded = report.outcomes.iter().filter(is_loaded).peekable();
+    if loaded.peek().is_none() {
+        return;
+    }
+    let is_all = report.is_success() && selection.databases.is_empty() && selection.apps.is_empty();
+    let options: String = match is_all {
+        true => String::new(),
+        false => loaded.map(|outcome| format!(" --database {}", outcome.alias)).collect(),
+    };
+    output.say(format_args!(
+        "no migration was recorded; next, `dbrouter fake --all{options}` records those that the schema has"
+    ));
 }
 
 /// The tasks of what was chosen.
@@ -84,15 +105,16 @@ pub(super) fn tasks<'a>(
     Tasks::new(databases.routing()).databases(&selection.databases).apps(&selection.apps)
 }
 
-/// The folder of seeds, which must be there where it was named: many projects have no seeds, and so no usual one.
-pub(super) fn seed_folder(seeds: &Seeds) -> Result<&Path, Failure> {
+/// The same, with the folder of seeds if it was named.
+pub(super) fn seeding<'a>(
+    databases: &'a Databases<AnyConnection>,
+    selection: &Selection,
+    seeds: &Seeds,
+) -> Tasks<'a, AnyConnection> {
+    let tasks = tasks(databases, selection);
     match &seeds.seeds {
-        None => Ok(Path::new("seeds")),
-        Some(folder) if folder.is_dir() => Ok(folder),
-        Some(folder) => Err(Failure::Usage(format!(
-            "`--seeds {}` names no folder that is there; correct it, or leave it out for `seeds`",
-            folder.display()
-        ))),
+        Some(folder) => tasks.seed_folder(folder),
+        None => tasks,
     }
 }
 
@@ -120,8 +142,8 @@ fn write<T: Display + Serialize>(
     Ok(exit(report))
 }
 
-/// The report, unless something concerned all databases: then nothing was done.
-pub(super) fn begun<T>(result: Result<Report<T>, TaskError>) -> Result<Report<T>, Failure> {
+/// What came of it, unless something concerned all databases: then nothing was done.
+pub(super) fn begun<T>(result: Result<T, TaskError>) -> Result<T, Failure> {
     result.map_err(|error| Failure::Usage(error.to_string()))
 }
 
@@ -158,14 +180,17 @@ pub(super) fn tell<T: Display>(
     Ok(())
 }
 
-/// Hides what a driver or a program may have repeated of a database's URL.
+/// Hides what a driver or a program may have repeated of the URLs of the databases that an error is about.
 fn masked(error: &TaskError, config: &Config) -> String {
-    let text = error.to_string();
-    let database = error.alias().and_then(|alias| config.database(alias.as_str()));
-    match database {
-        Some(database) => hide_secrets(&text, &database.url),
-        None => text,
-    }
+    let history = match error {
+        TaskError::RecordsUnreachable { history, .. } | TaskError::RecordsStay { history, .. } => {
+            Some(history)
+        }
+        _ => None,
+    };
+    let aliases = error.alias().into_iter().chain(history);
+    let databases = aliases.filter_map(|alias| config.database(alias.as_str()));
+    databases.fold(error.to_string(), |text, database| hide_secrets(&text, &database.url))
 }
 
 /// How the program ends: by the gravest failure.
@@ -182,9 +207,12 @@ fn exit_of(error: &TaskError) -> Exit {
         | TaskError::Replica { .. }
         | TaskError::NotAllowed { .. }
         | TaskError::Production { .. }
+        | TaskError::UndeclaredEnvironment { .. }
+        | TaskError::KeepsRecords { .. }
         | TaskError::InMemory { .. }
         | TaskError::Nameless { .. }
         | TaskError::NoSchema { .. }
+        | TaskError::NoSeedFolder { .. }
         | TaskError::NowhereToWrite { .. }
         | TaskError::MissingProgram { .. }
         | TaskError::SecretOption { .. }

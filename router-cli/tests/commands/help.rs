@@ -264,9 +264,12 @@ fn help_of_status() {
     With --format json, one line, to which fields may be added at the end:
       {"clean":BOOL,"databases":[{"database":ALIAS,"history":ALIAS,"migrations":[
         {"app":APP,"version":TEXT,"name":TEXT,"state":STATE,"applied_at":TEXT?,"ms":NUMBER?,
-         "file":PATH?,"detail":TEXT?}],"failure":FAILURE?}]}
+         "file":PATH?,"detail":TEXT?}],"failure":FAILURE?}],"problems":[PROBLEM]}
       FAILURE is {"kind":TEXT,"database":ALIAS?,"app":APP?,"version":TEXT?,"file":PATH?,
-        "message":TEXT,"help":TEXT?}; what has a ? may be null
+        "message":TEXT,"help":TEXT?}
+      PROBLEM, which keeps a run from beginning, is {"code":TEXT,"app":APP,"version":TEXT?,
+        "databases":[ALIAS],"file":PATH?,"line":NUMBER?,"message":TEXT,"help":TEXT?}
+      What has a ? may be null.
     --- stderr
     "#);
 }
@@ -469,7 +472,7 @@ fn help_of_drop() {
     Options:
       -d, --database <ALIAS>      This database only; may be repeated
           --app <APP>             This app only; may be repeated
-          --force                 Do it also in production, and where others are connected
+          --force                 Do it also in production, where others are connected, and where records would be lost
           --lock-wait <DURATION>  How long to wait for another process at the same database: 500ms, 60s, 5m [default: 60s]
       -h, --help                  Print help
 
@@ -521,7 +524,7 @@ fn help_of_reset() {
           --app <APP>             This app only; may be repeated
           --seeds <FOLDER>        The folder with a folder of seeds for each database and app [default: seeds]
           --lock-wait <DURATION>  How long to wait for another process at the same database: 500ms, 60s, 5m [default: 60s]
-          --force                 Do it also in production, and where others are connected
+          --force                 Do it also in production, where others are connected, and where records would be lost
       -h, --help                  Print help
 
     Global options:

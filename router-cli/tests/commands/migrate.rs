@@ -50,7 +50,7 @@ fn everything_that_is_pending_is_run_once() {
     assert_shown!(world.show(["migrate", "--format", "json"]), @r#"
     exit: 0
     --- stdout
-    {"databases":[{"database":"default","outcome":"up to date","done":[],"not_done":[],"warnings":[],"ms":TIME},{"database":"blog_owner","outcome":"up to date","done":[],"not_done":[],"warnings":[],"ms":TIME},{"database":"shop_db","outcome":"up to date","done":[],"not_done":[],"warnings":[],"ms":TIME}],"failures":[],"problems":[]}
+    {"databases":[{"database":"default","outcome":"up to date","done":[],"not_done":[],"warnings":[],"ms":TIME,"later":0},{"database":"blog_owner","outcome":"up to date","done":[],"not_done":[],"warnings":[],"ms":TIME,"later":0},{"database":"shop_db","outcome":"up to date","done":[],"not_done":[],"warnings":[],"ms":TIME,"later":0}],"failures":[],"problems":[]}
     --- stderr
     default: up to date
     blog_owner: up to date
@@ -64,7 +64,7 @@ fn what_was_done_as_json() {
     assert_shown!(world.show(["migrate", "--format", "json"]), @r#"
     exit: 0
     --- stdout
-    {"databases":[{"database":"default","outcome":"done","done":[{"app":"users","version":"1","name":"1_users","action":"applied","ms":TIME}],"not_done":[],"warnings":[],"ms":TIME},{"database":"blog_owner","outcome":"done","done":[{"app":"blog","version":"1","name":"1_posts","action":"applied","ms":TIME},{"app":"blog","version":"2","name":"2_comments","action":"applied","ms":TIME}],"not_done":[],"warnings":[],"ms":TIME},{"database":"shop_db","outcome":"done","done":[{"app":"shop","version":"1","name":"1_products","action":"applied","ms":TIME}],"not_done":[],"warnings":[],"ms":TIME}],"failures":[],"problems":[]}
+    {"databases":[{"database":"default","outcome":"done","done":[{"app":"users","version":"1","name":"1_users","action":"applied","ms":TIME}],"not_done":[],"warnings":[],"ms":TIME,"later":0},{"database":"blog_owner","outcome":"done","done":[{"app":"blog","version":"1","name":"1_posts","action":"applied","ms":TIME},{"app":"blog","version":"2","name":"2_comments","action":"applied","ms":TIME}],"not_done":[],"warnings":[],"ms":TIME,"later":0},{"database":"shop_db","outcome":"done","done":[{"app":"shop","version":"1","name":"1_products","action":"applied","ms":TIME}],"not_done":[],"warnings":[],"ms":TIME,"later":0}],"failures":[],"problems":[]}
     --- stderr
     default: 1 migration to run
     default: applying users/1_users
@@ -129,7 +129,7 @@ fn a_failure_is_told_with_what_was_done_before_it() {
     assert_shown!(world.show(["migrate", "--format", "json"]), @r#"
     exit: 4
     --- stdout
-    {"databases":[{"database":"default","outcome":"up to date","done":[],"not_done":[],"warnings":[],"ms":TIME},{"database":"blog_owner","outcome":"failed","done":[],"not_done":[{"app":"blog","version":"3","name":"3_broken"},{"app":"blog","version":"4","name":"4_later"}],"warnings":[],"ms":TIME},{"database":"shop_db","outcome":"not started","done":[],"not_done":[],"warnings":[],"ms":TIME}],"failures":[{"kind":"failed","database":"blog_owner","app":"blog","version":"3","file":"FOLDER/migrations/blog/3_broken/up.sql","message":"migration `3_broken` of app `blog` failed on `blog_owner`: near \"TALBE\": syntax error; nothing of it was changed","help":null}],"problems":[]}
+    {"databases":[{"database":"default","outcome":"up to date","done":[],"not_done":[],"warnings":[],"ms":TIME,"later":0},{"database":"blog_owner","outcome":"failed","done":[],"not_done":[{"app":"blog","version":"3","name":"3_broken"},{"app":"blog","version":"4","name":"4_later"}],"warnings":[],"ms":TIME,"later":0},{"database":"shop_db","outcome":"not started","done":[],"not_done":[],"warnings":[],"ms":TIME,"later":0}],"failures":[{"kind":"failed","database":"blog_owner","app":"blog","version":"3","file":"FOLDER/migrations/blog/3_broken/up.sql","message":"migration `3_broken` of app `blog` failed on `blog_owner`: near \"TALBE\": syntax error; nothing of it was changed","help":null}],"problems":[]}
     --- stderr
     default: up to date
     blog_owner: 2 migrations to run
@@ -203,7 +203,7 @@ fn a_database_that_cannot_be_reached_does_not_hide_the_others() {
     assert_shown!(world.show(["status", "--format", "json"]), @r#"
     exit: 3
     --- stdout
-    {"clean":false,"databases":[{"database":"default","history":"default","migrations":[{"app":"users","version":"1","name":"1_users","state":"applied","applied_at":"WHEN","ms":TIME,"file":"FOLDER/migrations/users/1_users/up.sql","detail":null}],"failure":null},{"database":"blog_owner","history":"default","migrations":[],"failure":{"kind":"unreachable","database":"blog_owner","app":null,"version":null,"file":null,"message":"database `blog_owner` cannot be reached: unable to open database file","help":null}},{"database":"shop_db","history":"shop_db","migrations":[{"app":"shop","version":"1","name":"1_products","state":"applied","applied_at":"WHEN","ms":TIME,"file":"FOLDER/migrations/shop/1_products/up.sql","detail":null}],"failure":null}]}
+    {"clean":false,"databases":[{"database":"default","history":"default","migrations":[{"app":"users","version":"1","name":"1_users","state":"applied","applied_at":"WHEN","ms":TIME,"file":"FOLDER/migrations/users/1_users/up.sql","detail":null}],"failure":null},{"database":"blog_owner","history":"default","migrations":[],"failure":{"kind":"unreachable","database":"blog_owner","app":null,"version":null,"file":null,"message":"database `blog_owner` cannot be reached: unable to open database file","help":null}},{"database":"shop_db","history":"shop_db","migrations":[{"app":"shop","version":"1","name":"1_products","state":"applied","applied_at":"WHEN","ms":TIME,"file":"FOLDER/migrations/shop/1_products/up.sql","detail":null}],"failure":null}],"problems":[]}
     --- stderr
     error: database `blog_owner` cannot be reached: unable to open database file
     "#);
@@ -248,6 +248,50 @@ fn what_needs_a_table_of_another_database_is_refused_before_anything_runs() {
       help: keep the id column, drop the constraint
     "#);
     assert!(!world.path("default.sqlite3").exists());
+    assert_shown!(world.show(["status", "--format", "json", "--app", "blog"]), @r#"
+    exit: 0
+    --- stdout
+    {"clean":false,"databases":[{"database":"blog_owner","history":"default","migrations":[{"app":"blog","version":"1","name":"1_posts","state":"pending","applied_at":null,"ms":null,"file":"FOLDER/migrations/blog/1_posts/up.sql","detail":null},{"app":"blog","version":"2","name":"2_comments","state":"pending","applied_at":null,"ms":null,"file":"FOLDER/migrations/blog/2_comments/up.sql","detail":null},{"app":"blog","version":"3","name":"3_authors","state":"pending","applied_at":null,"ms":null,"file":"FOLDER/migrations/blog/3_authors/up.sql","detail":null}],"failure":null}],"problems":[{"code":"ReferenceElsewhere","app":"blog","version":"3","databases":["blog_owner"],"file":"FOLDER/migrations/blog/3_authors/up.sql","line":2,"message":"refers to `users` of app `users`, which is on `default`; this migration of app `blog` runs on `blog_owner`","help":"keep the id column, drop the constraint"}]}
+    --- stderr
+    error[ReferenceElsewhere]: FOLDER/migrations/blog/3_authors/up.sql:2: refers to `users` of app `users`, which is on `default`; this migration of app `blog` runs on `blog_owner`
+      help: keep the id column, drop the constraint
+    "#);
+}
+
+#[test]
+fn a_status_says_what_would_refuse_a_run() {
+    let world = World::migrated();
+    assert_eq!(world.run(["migrate"]).exit, Exit::Fine);
+    assert_eq!(world.run(["status", "--check"]).exit, Exit::Fine);
+    // A file that would undo it counts as well as one that does it.
+    world.migration("shop/2_prices", "", "DELETE FROM posts;");
+    assert_shown!(world.show(["status", "--check", "-d", "shop_db"]), @r#"
+    exit: 1
+    --- stdout
+    database  migration        state    applied at
+    shop_db   shop/1_products  applied  WHEN
+    shop_db   shop/2_prices    pending  -
+    --- stderr
+    1 migration to run
+    error[Empty]: FOLDER/migrations/shop/2_prices/up.sql: migration `2_prices` of app `shop` is empty: nothing would run, and it would count as applied
+      help: write its SQL, remove the folder, or say why in a comment that nothing is to be done
+    error[StatementElsewhere]: FOLDER/migrations/shop/2_prices/down.sql:1: uses `posts` of app `blog`, which is on `blog_owner`; this migration of app `shop` runs on `shop_db`
+      help: move the statement to a migration of app `blog`, or copy the rows by a program
+    "#);
+    std::fs::remove_dir_all(world.path("migrations/shop/2_prices")).unwrap();
+    let file = std::fs::read_to_string(world.path("databases.yml")).unwrap();
+    world.write("databases.yml", &file.replace("shop_db:", "store:"));
+    assert_shown!(world.show(["status", "-d", "store"]), @r#"
+    exit: 0
+    --- stdout
+    database  migration        state    applied at
+    store     shop/1_products  pending  -
+    --- stderr
+    1 migration to run
+    error: nothing is recorded for `store`, but 1 migration of its apps is recorded on it for `shop_db`
+      help: if `store` is what `shop_db` was, take the records over by `adopt`
+    "#);
+    assert_eq!(world.run(["status", "-d", "store", "--check"]).exit, Exit::Found);
 }
 
 #[test]
@@ -262,6 +306,21 @@ fn it_can_be_narrowed() {
     blog_owner: 1 migration to run
     blog_owner: applying blog/1_posts
     blog_owner: applied blog/1_posts in TIME
+    blog_owner: 1 later migration pending
+    "#);
+    assert_shown!(world.show(["migrate", "-d", "blog_db", "--to", "1"]), @r#"
+    exit: 0
+    --- stdout
+    database    outcome     done  not done  time
+    blog_owner  up to date  -     - TIME
+    --- stderr
+    blog_owner: nothing to run; 1 later migration pending
+    "#);
+    assert_shown!(world.show(["plan", "-d", "blog_db", "--to", "1"]), @r#"
+    exit: 0
+    --- stdout
+    --- stderr
+    nothing to run; 1 later migration pending
     "#);
     assert_shown!(world.show(["migrate", "--app", "shop"]), @r#"
     exit: 0
@@ -317,17 +376,18 @@ fn a_plan_writes_nothing() {
     -- shop_db: shop/1_products, FOLDER/migrations/shop/1_products/up.sql
     CREATE TABLE products (id INTEGER);
     --- stderr
+    1 later migration pending
     "#);
     assert_shown!(world.show(["plan", "--sql", "--database", "shop_db", "--format", "json"]), @r#"
     exit: 0
     --- stdout
-    {"databases":[{"database":"shop_db","history":"shop_db","steps":[{"app":"shop","version":"1","name":"1_products","in_transaction":true,"file":"FOLDER/migrations/shop/1_products/up.sql","sql":"CREATE TABLE products (id INTEGER);"}],"warnings":[],"failures":[]}],"problems":[]}
+    {"databases":[{"database":"shop_db","history":"shop_db","steps":[{"app":"shop","version":"1","name":"1_products","in_transaction":true,"file":"FOLDER/migrations/shop/1_products/up.sql","sql":"CREATE TABLE products (id INTEGER);"}],"warnings":[],"failures":[],"later":0}],"problems":[]}
     --- stderr
     "#);
     assert_shown!(world.show(["plan", "--app", "users", "--format", "json"]), @r#"
     exit: 0
     --- stdout
-    {"databases":[{"database":"default","history":"default","steps":[{"app":"users","version":"1","name":"1_users","in_transaction":true,"file":"FOLDER/migrations/users/1_users/up.sql","sql":null}],"warnings":[],"failures":[]}],"problems":[]}
+    {"databases":[{"database":"default","history":"default","steps":[{"app":"users","version":"1","name":"1_users","in_transaction":true,"file":"FOLDER/migrations/users/1_users/up.sql","sql":null}],"warnings":[],"failures":[],"later":0}],"problems":[]}
     --- stderr
     "#);
     for file in ["default.sqlite3", "blog.sqlite3", "shop.sqlite3"] {
@@ -362,7 +422,7 @@ fn a_status_says_where_every_migration_stands() {
     assert_shown!(world.show(["status", "--format", "json"]), @r#"
     exit: 0
     --- stdout
-    {"clean":true,"databases":[{"database":"default","history":"default","migrations":[{"app":"users","version":"1","name":"1_users","state":"applied","applied_at":"WHEN","ms":TIME,"file":"FOLDER/migrations/users/1_users/up.sql","detail":null}],"failure":null},{"database":"blog_owner","history":"default","migrations":[{"app":"blog","version":"1","name":"1_posts","state":"applied","applied_at":"WHEN","ms":TIME,"file":"FOLDER/migrations/blog/1_posts/up.sql","detail":null},{"app":"blog","version":"2","name":"2_comments","state":"applied","applied_at":"WHEN","ms":TIME,"file":"FOLDER/migrations/blog/2_comments/up.sql","detail":null}],"failure":null},{"database":"shop_db","history":"shop_db","migrations":[{"app":"shop","version":"1","name":"1_products","state":"applied","applied_at":"WHEN","ms":TIME,"file":"FOLDER/migrations/shop/1_products/up.sql","detail":null}],"failure":null}]}
+    {"clean":true,"databases":[{"database":"default","history":"default","migrations":[{"app":"users","version":"1","name":"1_users","state":"applied","applied_at":"WHEN","ms":TIME,"file":"FOLDER/migrations/users/1_users/up.sql","detail":null}],"failure":null},{"database":"blog_owner","history":"default","migrations":[{"app":"blog","version":"1","name":"1_posts","state":"applied","applied_at":"WHEN","ms":TIME,"file":"FOLDER/migrations/blog/1_posts/up.sql","detail":null},{"app":"blog","version":"2","name":"2_comments","state":"applied","applied_at":"WHEN","ms":TIME,"file":"FOLDER/migrations/blog/2_comments/up.sql","detail":null}],"failure":null},{"database":"shop_db","history":"shop_db","migrations":[{"app":"shop","version":"1","name":"1_products","state":"applied","applied_at":"WHEN","ms":TIME,"file":"FOLDER/migrations/shop/1_products/up.sql","detail":null}],"failure":null}],"problems":[]}
     --- stderr
     "#);
 
@@ -429,6 +489,8 @@ fn the_projects_own_routers_count() {
     blog_owner  blog/2_comments  pending  -
     --- stderr
     4 migrations to run
+    error[ReadElsewhere]: app `shop` is migrated on `default`, and read from `shop_db`, which is another database
+      help: let it be migrated where it is read; to keep only the records elsewhere, write `migration_history`
     "#);
 }
 

@@ -54,16 +54,16 @@ fn the_last_migrations_are_reverted_latest_first() {
     database    outcome  done        not done  time
     blog_owner  done     1 reverted  - TIME
     --- stderr
-    blog_owner: 1 migration to run
+    blog_owner: 1 migration to revert
     blog_owner: reverting blog/2_comments
     blog_owner: reverted blog/2_comments in TIME
     "#);
     assert_shown!(world.show(["rollback", "--app", "blog", "--format", "json"]), @r#"
     exit: 0
     --- stdout
-    {"databases":[{"database":"blog_owner","outcome":"done","done":[{"app":"blog","version":"1","name":"1_posts","action":"reverted","ms":TIME}],"not_done":[],"warnings":[],"ms":TIME}],"failures":[],"problems":[]}
+    {"databases":[{"database":"blog_owner","outcome":"done","done":[{"app":"blog","version":"1","name":"1_posts","action":"reverted","ms":TIME}],"not_done":[],"warnings":[],"ms":TIME,"later":0}],"failures":[],"problems":[]}
     --- stderr
-    blog_owner: 1 migration to run
+    blog_owner: 1 migration to revert
     blog_owner: reverting blog/1_posts
     blog_owner: reverted blog/1_posts in TIME
     "#);
@@ -78,33 +78,70 @@ fn the_last_migrations_are_reverted_latest_first() {
 }
 
 #[test]
-fn what_has_no_way_back_stays() {
+fn what_has_no_way_back_stays_with_all_after_it() {
     let world = applied();
-    std::fs::remove_file(world.path("migrations/blog/1_posts/down.sql")).unwrap();
-    assert_shown!(world.show(["rollback", "-d", "blog_db", "--steps", "2"]), @r#"
+    let now = std::time::SystemTime::now();
+    let config = router_diesel::config::Config::loader().file(world.path("databases.yml"));
+    let config = config.variables(Vec::<(String, String)>::new()).load().unwrap();
+    let routing = router_diesel::Routing::new(config).unwrap();
+    let made = router_diesel::tasks::new_migration(&routing, "blog", "skeleton", now).unwrap();
+    let skeleton = std::fs::read_to_string(made.folder.join("down.sql")).unwrap();
+    std::fs::remove_dir_all(made.folder).unwrap();
+    world.migration("blog/3_tags", "CREATE TABLE tags (id INTEGER);", " \n");
+    world.migration("blog/4_marks", "CREATE TABLE marks (id INTEGER);", &skeleton);
+    world.migration("blog/5_done", "CREATE TABLE done (id INTEGER);", "DROP TABLE done;");
+    assert_eq!(world.run(["migrate"]).exit, Exit::Fine);
+    std::fs::remove_file(world.path("migrations/blog/2_comments/down.sql")).unwrap();
+    world.write("migrations/blog/1_posts/down.sql", "DROP TABLE posts;\nDELETE FROM users;\n");
+    assert_shown!(world.show(["rollback", "-d", "blog_db", "--steps", "5"]), @r#"
     exit: 4
     --- stdout
-    database    outcome  done        not done  time
-    blog_owner  failed   1 reverted  1 TIME
-    blog_owner: failed; reverted: blog/2_comments; not reverted: blog/1_posts
+    database    outcome  done  not done  time
+    blog_owner  failed   -     5 TIME
+    blog_owner: failed; not reverted: blog/5_done, blog/4_marks, blog/3_tags, blog/2_comments, blog/1_posts
     --- stderr
-    blog_owner: 2 migrations to run
-    blog_owner: reverting blog/2_comments
-    blog_owner: reverted blog/2_comments in TIME
-    blog_owner: reverting blog/1_posts
-    blog_owner: failed at blog/1_posts
-    error: FOLDER/migrations/blog/1_posts: migration `1_posts` of app `blog` cannot be run on `blog_owner`: its `down.sql` is missing; nothing of it was changed
+    error: FOLDER/migrations/blog/4_marks: migration `4_marks` of app `blog` cannot be reverted on `blog_owner`: its `down.sql` holds only comments, those that `dbrouter new` wrote; nothing of it was changed
       help: write `down.sql`, or `down.sqlite.sql` for this engine alone
+    error: FOLDER/migrations/blog/3_tags: migration `3_tags` of app `blog` cannot be reverted on `blog_owner`: its `down.sql` is empty; nothing of it was changed
+      help: write `down.sql`, or `down.sqlite.sql` for this engine alone
+    error: FOLDER/migrations/blog/2_comments: migration `2_comments` of app `blog` cannot be reverted on `blog_owner`: its `down.sql` is missing; nothing of it was changed
+      help: write `down.sql`, or `down.sqlite.sql` for this engine alone
+    error: FOLDER/migrations/blog/1_posts/down.sql: migration `1_posts` of app `blog` cannot be reverted on `blog_owner`: line 2 uses `users` of app `users`, which is on `default`; this migration of app `blog` runs on `blog_owner`; nothing of it was changed
+      help: move the statement to a migration of app `users`, or copy the rows by a program
     "#);
-    assert_shown!(world.show(["status", "-d", "blog_db"]), @r#"
+    assert_eq!(world.run(["status", "-d", "blog_db", "--check"]).exit, Exit::Fine);
+    assert_eq!(world.run(["redo", "-d", "blog_db", "--steps", "2"]).exit, Exit::Failed);
+    assert_eq!(world.run(["status", "-d", "blog_db", "--check"]).exit, Exit::Fine);
+    assert_eq!(world.run(["rollback", "-d", "blog_db"]).exit, Exit::Fine);
+}
+
+#[test]
+fn what_was_edited_is_reverted_with_a_warning_and_run_as_it_stands() {
+    let world = applied();
+    world.migration(
+        "blog/2_comments",
+        "CREATE TABLE comments (id INTEGER, text TEXT);",
+        "DROP TABLE comments;",
+    );
+    assert_eq!(world.run(["migrate"]).exit, Exit::Failed);
+    assert_shown!(world.show(["redo", "-d", "blog_db"]), @r#"
     exit: 0
     --- stdout
-    database    migration        state    applied at
-    blog_owner  blog/1_posts     applied  WHEN
-    blog_owner  blog/2_comments  pending  -
+    database    outcome  done                   not done  time
+    blog_owner  done     1 reverted, 1 applied  - TIME
     --- stderr
-    1 migration to run
+    blog_owner: warning: migration `2_comments` of app `blog` was edited after it was applied to `blog_owner`: its `down.sql` must undo what ran then
+    blog_owner: 1 migration to revert
+    blog_owner: reverting blog/2_comments
+    blog_owner: reverted blog/2_comments in TIME
+    blog_owner: 1 migration to run
+    blog_owner: applying blog/2_comments
+    blog_owner: applied blog/2_comments in TIME
     "#);
+    assert_eq!(world.run(["status", "--check"]).exit, Exit::Fine);
+    // What undoes it may be edited at any time.
+    world.write("migrations/blog/2_comments/down.sql", "DROP TABLE IF EXISTS comments;");
+    assert_eq!(world.run(["status", "--check"]).exit, Exit::Fine);
 }
 
 #[test]
@@ -117,13 +154,13 @@ fn the_last_migrations_are_run_again() {
     blog_owner  done     1 reverted, 1 applied  - TIME
     shop_db     done     1 reverted, 1 applied  - TIME
     --- stderr
-    blog_owner: 1 migration to run
+    blog_owner: 1 migration to revert
     blog_owner: reverting blog/2_comments
     blog_owner: reverted blog/2_comments in TIME
     blog_owner: 1 migration to run
     blog_owner: applying blog/2_comments
     blog_owner: applied blog/2_comments in TIME
-    shop_db: 1 migration to run
+    shop_db: 1 migration to revert
     shop_db: reverting shop/1_products
     shop_db: reverted shop/1_products in TIME
     shop_db: 1 migration to run
@@ -133,9 +170,9 @@ fn the_last_migrations_are_run_again() {
     assert_shown!(world.show(["redo", "-d", "blog_db", "--steps", "2", "--format", "json"]), @r#"
     exit: 0
     --- stdout
-    {"databases":[{"database":"blog_owner","outcome":"done","done":[{"app":"blog","version":"2","name":"2_comments","action":"reverted","ms":TIME},{"app":"blog","version":"1","name":"1_posts","action":"reverted","ms":TIME},{"app":"blog","version":"1","name":"1_posts","action":"applied","ms":TIME},{"app":"blog","version":"2","name":"2_comments","action":"applied","ms":TIME}],"not_done":[],"warnings":[],"ms":TIME}],"failures":[],"problems":[]}
+    {"databases":[{"database":"blog_owner","outcome":"done","done":[{"app":"blog","version":"2","name":"2_comments","action":"reverted","ms":TIME},{"app":"blog","version":"1","name":"1_posts","action":"reverted","ms":TIME},{"app":"blog","version":"1","name":"1_posts","action":"applied","ms":TIME},{"app":"blog","version":"2","name":"2_comments","action":"applied","ms":TIME}],"not_done":[],"warnings":[],"ms":TIME,"later":0}],"failures":[],"problems":[]}
     --- stderr
-    blog_owner: 2 migrations to run
+    blog_owner: 2 migrations to revert
     blog_owner: reverting blog/2_comments
     blog_owner: reverted blog/2_comments in TIME
     blog_owner: reverting blog/1_posts
@@ -178,7 +215,7 @@ fn migrations_are_recorded_without_being_run() {
     assert_shown!(world.show(["fake", "--all", "--format", "json"]), @r#"
     exit: 0
     --- stdout
-    {"databases":[{"database":"default","outcome":"done","done":[{"app":"users","version":"1","name":"1_users","action":"recorded","ms":null}],"not_done":[],"warnings":[],"ms":TIME},{"database":"blog_owner","outcome":"done","done":[{"app":"blog","version":"2","name":"2_comments","action":"recorded","ms":null}],"not_done":[],"warnings":[],"ms":TIME},{"database":"shop_db","outcome":"done","done":[{"app":"shop","version":"1","name":"1_products","action":"recorded","ms":null}],"not_done":[],"warnings":[],"ms":TIME}],"failures":[],"problems":[]}
+    {"databases":[{"database":"default","outcome":"done","done":[{"app":"users","version":"1","name":"1_users","action":"recorded","ms":null}],"not_done":[],"warnings":[],"ms":TIME,"later":0},{"database":"blog_owner","outcome":"done","done":[{"app":"blog","version":"2","name":"2_comments","action":"recorded","ms":null}],"not_done":[],"warnings":[],"ms":TIME,"later":0},{"database":"shop_db","outcome":"done","done":[{"app":"shop","version":"1","name":"1_products","action":"recorded","ms":null}],"not_done":[],"warnings":[],"ms":TIME,"later":0}],"failures":[],"problems":[]}
     --- stderr
     "#);
     assert_shown!(world.show(["status"]), @r#"
@@ -226,7 +263,7 @@ fn what_is_in_doubt_is_resolved() {
     assert_shown!(world.show(["resolve", "shop", "1", "--reverted", "-d", "shop_db", "--format", "json"]), @r#"
     exit: 0
     --- stdout
-    {"databases":[{"database":"shop_db","outcome":"done","done":[{"app":"shop","version":"1","name":"1_products","action":"forgotten","ms":null}],"not_done":[],"warnings":[],"ms":TIME}],"failures":[],"problems":[]}
+    {"databases":[{"database":"shop_db","outcome":"done","done":[{"app":"shop","version":"1","name":"1_products","action":"forgotten","ms":null}],"not_done":[],"warnings":[],"ms":TIME,"later":0}],"failures":[],"problems":[]}
     --- stderr
     "#);
 }
@@ -254,17 +291,26 @@ fn diesels_own_records_are_shown_and_then_taken_over() {
     blog_owner  blog/1_posts  applied                            WHEN
     blog_owner  77            left out, no app has this version
     --- stderr
-    1 record to take over; `adopt --apply` does it
+    1 record to take over; `dbrouter adopt --apply` does it
+    "#);
+    assert_shown!(world.show(["adopt", "--app", "blog", "-d", "blog_owner"]), @r#"
+    exit: 0
+    --- stdout
+    database    migration     becomes                              run on
+    blog_owner  blog/1_posts  applied                              WHEN
+    blog_owner  77            left out, of no app that was chosen
+    --- stderr
+    1 record to take over; `dbrouter adopt --apply --database blog_owner --app blog` does it
     "#);
     assert_shown!(world.show(["adopt", "--format", "json"]), @r#"
     exit: 0
     --- stdout
     {"databases":[{"database":"blog_owner","adopted":[{"app":"blog","version":"1","name":"1_posts","run_on":"WHEN"}],"known":[],"unknown":["77"],"ambiguous":[]}],"failures":[],"report":null}
     --- stderr
-    1 record to take over; `adopt --apply` does it
+    1 record to take over; `dbrouter adopt --apply` does it
     "#);
     assert_shown!(world.show(["status", "-d", "blog_db"]), @r#"
-    exit: 4
+    exit: 0
     --- stdout
     database    migration        state    applied at
     blog_owner  blog/1_posts     pending  -
@@ -336,7 +382,7 @@ fn a_migration_that_nobody_has_written_does_not_run() {
     assert_eq!(world.run(["migrate", "-d", "shop_db"]).exit, Exit::Fine);
     let ended = world.run(["rollback", "-d", "shop_db"]);
     assert_eq!(ended.exit, Exit::Failed);
-    assert!(ended.stderr.contains("its `down.sql` is empty; nothing of it was changed"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("its `down.sql` holds only comments, those that"), "{}", ended.stderr);
 }
 
 #[test]

@@ -49,12 +49,11 @@ fn databases_are_created_and_dropped() {
     --- stdout
     blog_owner: dropped `FOLDER/blog.sqlite3`
     --- stderr
-    blog_owner: the records of its migrations stay on `default`; `reset` takes them away, and so does `resolve --reverted --database blog_owner` of each
     "#);
     assert_shown!(world.show(["drop", "--app", "shop", "--format", "json"]), @r#"
     exit: 0
     --- stdout
-    {"databases":[{"database":"shop_db","done":{"dropped":"FOLDER/shop.sqlite3"},"error":null}]}
+    {"databases":[{"database":"shop_db","done":{"dropped":"FOLDER/shop.sqlite3","records":[],"lost_records_of":[]},"error":null}]}
     --- stderr
     "#);
     assert_shown!(world.show(["drop"]), @r#"
@@ -98,14 +97,14 @@ fn a_database_is_set_up_and_begun_anew() {
     assert_shown!(show(&world, ["setup", "--app", "blog", "--format", "json", "--seeds", "HERE"], "seeds"), @r#"
     exit: 0
     --- stdout
-    {"drop":null,"create":[{"database":"blog_owner","done":{"already_there":"FOLDER/blog.sqlite3"},"error":null}],"migrate":{"databases":[{"database":"blog_owner","outcome":"up to date","done":[],"not_done":[],"warnings":[],"ms":TIME}],"failures":[],"problems":[]},"seed":[{"database":"blog_db","done":{"sown":[],"earlier":["blog/01_posts.sql","blog/02_comments.sql"],"changed":[]},"error":null}]}
+    {"drop":null,"create":[{"database":"blog_owner","done":{"already_there":"FOLDER/blog.sqlite3"},"error":null}],"migrate":{"databases":[{"database":"blog_owner","outcome":"up to date","done":[],"not_done":[],"warnings":[],"ms":TIME,"later":0}],"failures":[],"problems":[]},"seed":[{"database":"blog_db","done":{"sown":[],"earlier":["blog/01_posts.sql","blog/02_comments.sql"],"changed":[]},"error":null}]}
     --- stderr
     blog_owner: up to date
     "#);
     assert_shown!(show(&world, ["reset", "-d", "blog_db", "--seeds", "HERE"], "seeds"), @r#"
     exit: 0
     --- stdout
-    blog_owner: dropped `FOLDER/blog.sqlite3`
+    blog_owner: dropped `FOLDER/blog.sqlite3`; took 2 records of its migrations away from `default`
     blog_owner: created `FOLDER/blog.sqlite3`
     database    outcome  done       not done  time
     blog_owner  done     2 applied  - TIME
@@ -131,7 +130,7 @@ fn a_database_is_set_up_and_begun_anew() {
     assert_shown!(show(&world, ["reset", "--app", "blog", "--format", "json", "--seeds", "HERE"], "seeds"), @r#"
     exit: 0
     --- stdout
-    {"drop":[{"database":"blog_owner","done":{"dropped":"FOLDER/blog.sqlite3"},"error":null}],"create":[{"database":"blog_owner","done":{"created":"FOLDER/blog.sqlite3"},"error":null}],"migrate":{"databases":[{"database":"blog_owner","outcome":"done","done":[{"app":"blog","version":"1","name":"1_posts","action":"applied","ms":TIME},{"app":"blog","version":"2","name":"2_comments","action":"applied","ms":TIME}],"not_done":[],"warnings":[],"ms":TIME}],"failures":[],"problems":[]},"seed":[{"database":"blog_db","done":{"sown":["blog/01_posts.sql","blog/02_comments.sql"],"earlier":[],"changed":[]},"error":null}]}
+    {"drop":[{"database":"blog_owner","done":{"dropped":"FOLDER/blog.sqlite3","records":[{"from":"default","number":2}],"lost_records_of":[]},"error":null}],"create":[{"database":"blog_owner","done":{"created":"FOLDER/blog.sqlite3"},"error":null}],"migrate":{"databases":[{"database":"blog_owner","outcome":"done","done":[{"app":"blog","version":"1","name":"1_posts","action":"applied","ms":TIME},{"app":"blog","version":"2","name":"2_comments","action":"applied","ms":TIME}],"not_done":[],"warnings":[],"ms":TIME,"later":0}],"failures":[],"problems":[]},"seed":[{"database":"blog_db","done":{"sown":["blog/01_posts.sql","blog/02_comments.sql"],"earlier":[],"changed":[]},"error":null}]}
     --- stderr
     blog_owner: 2 migrations to run
     blog_owner: applying blog/1_posts
@@ -149,13 +148,13 @@ fn a_database_that_keeps_the_records_of_another_is_not_dropped_alone() {
     exit: 2
     --- stdout
     --- stderr
-    error: `default` keeps the records of the migrations of `blog_owner`, which would all count as pending; drop both together, or pass `--force`
+    error: `default` keeps the records of the migrations of `blog_owner`, which would all count as pending; drop both together, with `--database default --database blog_owner`, or pass `--force`
     "#);
     assert_shown!(world.show(["reset", "--app", "users"]), @r#"
     exit: 2
     --- stdout
     --- stderr
-    error: `default` keeps the records of the migrations of `blog_owner`, which would all count as pending; drop both together, or pass `--force`
+    error: `default` keeps the records of the migrations of `blog_owner`, which would all count as pending; drop both together, with `--database default --database blog_owner`, or pass `--force`
     "#);
     assert_eq!(world.run(["status", "--check"]).exit, Exit::Fine);
     assert_eq!(world.run(["drop", "-d", "default", "-d", "blog_db"]).exit, Exit::Fine);
@@ -190,7 +189,7 @@ fn a_database_that_keeps_the_records_of_another_is_not_dropped_alone() {
     assert_shown!(world.show(["drop", "-d", "default", "--force"]), @r#"
     exit: 0
     --- stdout
-    default: dropped `FOLDER/default.sqlite3`
+    default: dropped `FOLDER/default.sqlite3`; it kept the records of `blog_owner`, whose migrations all count as pending now: `dbrouter fake --all --database blog_owner` records those that are there
     --- stderr
     "#);
 }
@@ -246,7 +245,7 @@ fn a_step_that_fails_is_the_last() {
     assert_shown!(show(&world, ["setup", "--format", "json", "--seeds", "HERE"], "seeds"), @r#"
     exit: 4
     --- stdout
-    {"drop":null,"create":[{"database":"default","done":{"already_there":"FOLDER/default.sqlite3"},"error":null},{"database":"blog_owner","done":{"already_there":"FOLDER/blog.sqlite3"},"error":null},{"database":"shop_db","done":{"already_there":"FOLDER/shop.sqlite3"},"error":null}],"migrate":{"databases":[{"database":"default","outcome":"up to date","done":[],"not_done":[],"warnings":[],"ms":TIME},{"database":"blog_owner","outcome":"up to date","done":[],"not_done":[],"warnings":[],"ms":TIME},{"database":"shop_db","outcome":"failed","done":[],"not_done":[{"app":"shop","version":"2","name":"2_broken"}],"warnings":[],"ms":TIME}],"failures":[{"kind":"failed","database":"shop_db","app":"shop","version":"2","file":"FOLDER/migrations/shop/2_broken/up.sql","message":"migration `2_broken` of app `shop` failed on `shop_db`: near \"TALBE\": syntax error; nothing of it was changed","help":null}],"problems":[]},"seed":null}
+    {"drop":null,"create":[{"database":"default","done":{"already_there":"FOLDER/default.sqlite3"},"error":null},{"database":"blog_owner","done":{"already_there":"FOLDER/blog.sqlite3"},"error":null},{"database":"shop_db","done":{"already_there":"FOLDER/shop.sqlite3"},"error":null}],"migrate":{"databases":[{"database":"default","outcome":"up to date","done":[],"not_done":[],"warnings":[],"ms":TIME,"later":0},{"database":"blog_owner","outcome":"up to date","done":[],"not_done":[],"warnings":[],"ms":TIME,"later":0},{"database":"shop_db","outcome":"failed","done":[],"not_done":[{"app":"shop","version":"2","name":"2_broken"}],"warnings":[],"ms":TIME,"later":0}],"failures":[{"kind":"failed","database":"shop_db","app":"shop","version":"2","file":"FOLDER/migrations/shop/2_broken/up.sql","message":"migration `2_broken` of app `shop` failed on `shop_db`: near \"TALBE\": syntax error; nothing of it was changed","help":null}],"problems":[]},"seed":null}
     --- stderr
     default: up to date
     blog_owner: up to date
@@ -329,6 +328,7 @@ fn seeds_are_sown_once() {
     --- stdout
     --- stderr
     there is nothing to do
+    seeds are the SQL files of `FOLDER/empty/<database>` and `FOLDER/empty/<app>`
     "#);
 }
 
@@ -339,11 +339,11 @@ fn a_folder_of_seeds_that_is_not_there_is_told_before_anything_is_done() {
     exit: 2
     --- stdout
     --- stderr
-    error: `--seeds FOLDER/none` names no folder that is there; correct it, or leave it out for `seeds`
+    error: there is no folder of seeds `FOLDER/none`; correct it, or leave it out for `seeds`
     "#);
     for command in ["setup", "reset"] {
         let said = show(&world, [command, "--seeds", "HERE"], "none");
-        assert!(said.contains("names no folder"), "{said}");
+        assert!(said.contains("there is no folder of seeds"), "{said}");
         assert!(!world.path("default.sqlite3").exists(), "{said}");
     }
     assert_eq!(world.run(["seed"]).exit, Exit::Fine);
@@ -373,7 +373,7 @@ fn schemas_are_dumped_and_loaded() {
     --- stdout
     shop_db: failed
     --- stderr
-    error: database `shop_db` is not empty: it has `products`; `drop` and `create` it first, or pass `--force` to load over them
+    error: database `shop_db` is not empty: it has `products`; to begin anew, `dbrouter drop --database shop_db` and `dbrouter create --database shop_db`, or pass `--force` to load over them
     "#);
     for task in ["drop", "create"] {
         assert_eq!(world.run([task, "-d", "shop_db"]).exit, Exit::Fine);
@@ -383,7 +383,10 @@ fn schemas_are_dumped_and_loaded() {
     --- stdout
     shop_db: loaded `FOLDER/schema/shop_db.sql`, and has 1 table or view now
     --- stderr
+    no migration was recorded; next, `dbrouter fake --all --database shop_db` records those that the schema has
     "#);
+    assert_eq!(world.run(["fake", "--all", "--database", "shop_db"]).exit, Exit::Fine);
+    assert_eq!(world.run(["status", "--check"]).exit, Exit::Fine);
     assert_shown!(show(&world, ["schema", "load", "-d", "shop_db", "--format", "json", "--folder", "HERE"], "none"), @r#"
     exit: 2
     --- stdout
@@ -419,7 +422,133 @@ fn what_was_dumped_under_one_alias_is_loaded_under_another() {
     blog_owner: loaded `FOLDER/schema/blog_db.sql`, and has 2 tables and views now
     shop_db: loaded `FOLDER/schema/shop_db.sql`, and has 1 table or view now
     --- stderr
+    no migration was recorded; next, `dbrouter fake --all` records those that the schema has
     "#);
+}
+
+#[test]
+fn a_database_of_two_names_is_dumped_and_loaded_once() {
+    let world = World::new(
+        "databases:
+  default: { url: 'sqlite://FOLDER/main.sqlite3', apps: [users] }
+  blog_db: { url: 'sqlite://FOLDER/main.sqlite3', apps: [blog] }",
+    );
+    assert_eq!(world.run(["create"]).exit, Exit::Fine);
+    show(&world, ["schema", "dump", "--folder", "HERE"], "schema");
+    assert_shown!(show(&world, ["schema", "load", "--folder", "HERE"], "schema"), @r#"
+    exit: 0
+    --- stdout
+    default: loaded `FOLDER/schema/default.sql`, and has 0 tables and views now
+    blog_db: the same database as `default`
+    --- stderr
+    no migration was recorded; next, `dbrouter fake --all` records those that the schema has
+    "#);
+    assert_shown!(show(&world, ["schema", "load", "--format", "json", "--folder", "HERE"], "schema"), @r#"
+    exit: 0
+    --- stdout
+    {"databases":[{"database":"default","done":{"path":"FOLDER/schema/default.sql","tables":0},"error":null},{"database":"blog_db","done":{"same_as":"default"},"error":null}]}
+    --- stderr
+    no migration was recorded; next, `dbrouter fake --all` records those that the schema has
+    "#);
+}
+
+#[test]
+fn records_elsewhere_go_with_their_database() {
+    let world = World::migrated();
+    assert_eq!(world.run(["setup"]).exit, Exit::Fine);
+    assert_shown!(world.show(["drop", "-d", "blog_db"]), @r#"
+    exit: 0
+    --- stdout
+    blog_owner: dropped `FOLDER/blog.sqlite3`; took 2 records of its migrations away from `default`
+    --- stderr
+    "#);
+    let said = world.show(["setup", "-d", "blog_db"]);
+    assert!(said.contains("blog_owner  done     2 applied"), "{said}");
+
+    // A file that was lost, and not dropped: its records are in the way until they are taken away.
+    std::fs::remove_file(world.path("blog.sqlite3")).unwrap();
+    let created = world.show(["setup"]);
+    assert_eq!(world.show(["setup"]), created, "it is as empty the second time");
+    assert_shown!(created, @r#"
+    exit: 4
+    --- stdout
+    default: `FOLDER/default.sqlite3` was already there
+    blog_owner: failed
+    shop_db: `FOLDER/shop.sqlite3` was already there
+    --- stderr
+    error: database `blog_owner` is there and empty, but `default` has 2 records of its migrations, as if they had run; correct its URL if it is the wrong database, else `dbrouter reset --database blog_owner` takes the records away and sets it up
+    "#);
+    assert_eq!(world.run(["reset", "--database", "blog_owner"]).exit, Exit::Fine);
+    assert_eq!(world.run(["status", "--check"]).exit, Exit::Fine);
+}
+
+#[test]
+fn nothing_is_dropped_where_its_records_cannot_be_reached() {
+    let world = World::migrated();
+    assert_eq!(world.run(["setup"]).exit, Exit::Fine);
+    std::fs::remove_file(world.path("default.sqlite3")).unwrap();
+    std::fs::create_dir(world.path("default.sqlite3")).unwrap();
+    assert_shown!(world.show(["drop", "-d", "blog_db"]), @r#"
+    exit: 3
+    --- stdout
+    blog_owner: failed
+    --- stderr
+    error: database `blog_owner` was not dropped, as the records of its migrations are on `default` and cannot be taken away: database `default` cannot be reached: unable to open database file; try again when it answers, or pass `--force`, and they stay
+    "#);
+    assert!(world.path("blog.sqlite3").exists());
+    assert_shown!(world.show(["drop", "-d", "blog_db", "--force"]), @r#"
+    exit: 4
+    --- stdout
+    blog_owner: failed
+    --- stderr
+    error: database `blog_owner` is gone, but the records of its migrations stay on `default`: database `default` cannot be reached: unable to open database file; `dbrouter drop --database blog_owner` takes them away when it answers
+    "#);
+    assert!(!world.path("blog.sqlite3").exists());
+}
+
+#[test]
+fn what_was_not_created_is_named_with_the_command_that_makes_it() {
+    let world = World::new(
+        "apps: { blog: { tables: [posts], migrations: 'FOLDER/migrations/blog' } }
+databases: { default: { url: 'sqlite://FOLDER/db/main.sqlite3', apps: [blog] } }",
+    );
+    world.migration("blog/1_posts", "CREATE TABLE posts (id INTEGER);", "DROP TABLE posts;");
+    assert_shown!(world.show(["migrate"]), @r#"
+    exit: 3
+    --- stdout
+    database  outcome  done  not done  time
+    default   failed   -     - TIME
+    --- stderr
+    error: database `default` cannot be reached: there is no `FOLDER/db/main.sqlite3`
+      help: `dbrouter create --database default` makes it
+    "#);
+    assert_eq!(world.run(["create", "--database", "default"]).exit, Exit::Fine);
+    assert_eq!(world.run(["migrate"]).exit, Exit::Fine);
+}
+
+#[test]
+fn an_environment_that_may_be_a_mistyped_production_is_left_alone() {
+    let world = World::migrated();
+    assert_eq!(world.run(["setup"]).exit, Exit::Fine);
+    for command in [&["drop"][..], &["reset"], &["schema", "load"]] {
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let all = [&["dbrouter", "--env", "prodcution"], command].concat();
+        assert_eq!(world.program.run(&all, &mut stdout, &mut stderr), Exit::Usage, "{command:?}");
+        let said = String::from_utf8([stdout, stderr].concat()).unwrap();
+        let expected =
+            "destroys data, and no environment `prodcution` is declared; did you mean `production`?";
+        assert!(said.contains(expected), "{said}");
+        assert!(world.path("default.sqlite3").exists(), "{command:?}");
+    }
+    let world = world.with(|program| program.variables([("DBROUTER_ENV", "staging")]));
+    assert_shown!(world.show(["drop"]), @r#"
+    exit: 2
+    --- stdout
+    --- stderr
+    error: `drop` destroys data, and no environment `staging` is declared; declare it in the file, if only as `environments: { staging: {} }`, or pass `--force`
+    "#);
+    let world = world.with(|program| program.variables([("DBROUTER_ENV", "test")]));
+    assert_eq!(world.run(["drop"]).exit, Exit::Fine);
 }
 
 #[test]
@@ -441,7 +570,7 @@ fn production_is_left_alone_unless_it_is_forced() {
     assert_shown!(world.show(["drop", "--env", "production", "--force", "-d", "default"]), @r#"
     exit: 0
     --- stdout
-    default: dropped `FOLDER/default.sqlite3`
+    default: dropped `FOLDER/default.sqlite3`; it kept the records of `blog_owner`, whose migrations all count as pending now: `dbrouter fake --all --database blog_owner` records those that are there
     --- stderr
     "#);
 }
@@ -496,6 +625,12 @@ databases:
     --- stdout
     --- stderr
     error: unknown database `defualt`; did you mean `default`?
+    "#);
+    assert_shown!(world.show(["create", "-d", "shop"]), @r#"
+    exit: 2
+    --- stdout
+    --- stderr
+    error: unknown database `shop`; there are `default`, `copy`
     "#);
     assert_shown!(world.show(["seed", "--app", "blgo"]), @r#"
     exit: 2

@@ -7,6 +7,7 @@ use diesel::{Connection, ConnectionError, ConnectionResult, QueryResult, RunQuer
 
 use super::{Access, RoutedConnection, TextRow, milliseconds};
 use crate::config::{DatabaseUrl, Engine, PoolSettings};
+use crate::identity::{SqlitePlace, sqlite_place};
 use crate::statement::Dialect;
 
 impl RoutedConnection for SqliteConnection {
@@ -19,8 +20,15 @@ impl RoutedConnection for SqliteConnection {
     }
 
     /// A writer that finds the file locked waits for `connection_timeout` instead of failing at once, as
-    /// several pooled connections to one file need.
+    /// several pooled connections to one file need. A file that is only read is not made where it is missing.
     fn open(url: &DatabaseUrl, settings: &PoolSettings, access: Access) -> ConnectionResult<Self> {
+        if access == Access::ReadOnly
+            && let SqlitePlace::File(path) = sqlite_place(url.expose())
+            && !path.exists()
+        {
+            let message = format!("unable to open database file: there is no file `{}`", path.display());
+            return Err(ConnectionError::BadConnection(message));
+        }
         let mut conn = Self::establish(url.expose())?;
         let mut setup = format!("PRAGMA busy_timeout = {};", milliseconds(settings.connection_timeout));
         if access == Access::ReadOnly {

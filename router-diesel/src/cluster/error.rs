@@ -16,6 +16,8 @@ pub enum ClusterError {
         alias: Alias,
         /// Each replica, with why it may not.
         replicas: Vec<(Alias, String)>,
+        /// Why the primary may not.
+        primary: String,
     },
     /// The primary is `offline: primary`.
     Offline {
@@ -37,20 +39,21 @@ pub enum ClusterError {
 }
 
 impl ClusterError {
-    pub(crate) fn no_node(cluster: &Cluster, skipped: &Skipped) -> Self {
-        Self::NoNode { alias: cluster.alias().clone(), replicas: cluster.why_not(skipped) }
+    pub(crate) fn no_node(cluster: &Cluster, skipped: &Skipped, primary: impl Into<String>) -> Self {
+        Self::NoNode {
+            alias: cluster.alias().clone(),
+            replicas: cluster.why_not(skipped),
+            primary: primary.into(),
+        }
     }
 }
 
 impl fmt::Display for ClusterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoNode { alias, replicas } => {
-                write!(f, "no replica of `{alias}` can serve the read")?;
-                for (index, (replica, why)) in replicas.iter().enumerate() {
-                    write!(f, "{} `{replica}`: {why}", if index == 0 { ":" } else { ";" })?;
-                }
-                f.write_str("; and the primary may not, by `primary_reads` or `offline`")
+            Self::NoNode { alias, replicas, primary } => {
+                write!(f, "no node of `{alias}` can serve the read: the primary: {primary}")?;
+                replicas.iter().try_for_each(|(replica, why)| write!(f, "; `{replica}`: {why}"))
             }
             Self::Offline { alias } => {
                 write!(f, "database `{alias}` is `offline: primary`: only its replicas are used")

@@ -19,10 +19,12 @@ mod status;
 mod token;
 mod view;
 
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::{ArcSwap, Guard};
+use diesel::result::Error as DieselError;
 use once_cell::sync::OnceCell;
 use router_core::Alias;
 use rustc_hash::FxHashMap;
@@ -41,7 +43,9 @@ pub use status::{ClusterStatus, NodeStatus};
 pub use token::{Token, TokenError, TokenKey, TokenKeys};
 pub(crate) use view::{Skipped, View};
 
+use crate::backend::read_failed_for_its_node;
 use crate::config::{Config, Database, Engine, PrimaryReads};
+use crate::error::{Error, ErrorKind};
 use crate::pool::Vitals;
 
 /// A cluster's own number for its primary; its replicas follow in file order.
@@ -79,7 +83,7 @@ impl Clusters {
             for (node, index) in nodes.iter().enumerate() {
                 members[*index] = Some(Member { cluster: list.len(), node });
             }
-            list.push(Arc::new(Cluster::new(config, nodes, vitals, policies)));
+            list.push(Arc::new(Cluster::new(config, &nodes, vitals, policies)));
         }
         Self { list, members }
     }
@@ -105,6 +109,7 @@ pub(crate) type Policies = FxHashMap<Alias, Arc<dyn Balance>>;
 pub(crate) struct Cluster {
     nodes: Vec<Node>,
     balance: Arc<dyn Balance>,
+    policy: String,
     primary_reads: PrimaryReads,
     has_positions: bool,
     wait_for_replica: Duration,
@@ -136,15 +141,11 @@ pub(crate) struct Replayed {
 }
 
 impl Cluster {
-    fn new(config: &Config, databases: Vec<usize>, vitals: &[Arc<Vitals>], policies: &Policies) -> Self {
+    fn new(config: &Config, databases: &[usize], vitals: &[Arc<Vitals>], policies: &Policies) -> Self {
         let declared = |index: &usize| -> &Database { &config.databases[*index] };
         let primary = declared(&databases[PRIMARY]);
-        let settings = databases.iter().map(|index| NodeSettings {
-            alias: declared(index).alias.clone(),
-            max_lag: declared(index).max_lag,
-        });
-        let health =
-            Health::new(primary.health.clone(), settings.collect(), primary.primary_reads, primary.offline);
+        let settings = databases.iter().map(|index| NodeSettings { max_lag: declared(index).max_lag });
+        let health = Health::new(primary.health, settings.collect(), primary.primary_reads, primary.offline);
         let nodes: Vec<Node> = databases
             .iter()
             .map(|index| Node {
@@ -159,6 +160,7 @@ impl Cluster {
         let own = policies.get(&primary.alias).cloned();
         let cluster = Self {
             nodes,
+            policy: own.as_ref().map_or_else(|| primary.policy.to_string(), |own| format!("{own:?}")),
             balance: own.unwrap_or_else(|| balance::named(primary.policy)),
             primary_reads: primary.primary_reads,
             has_positions: primary.url.engine() != Engine::Sqlite,
@@ -247,6 +249,13 @@ impl Cluster {
         lock(&self.nodes[node].replayed).as_ref().map(|known| known.position.clone())
     }
 
+    /// Takes in that a node answered, where that is news.
+    pub(crate) fn answered(&self, node: usize) {
+        if *self.view().standing(node) != Standing::Up {
+            self.tell(node, Event::Served);
+        }
+    }
+
     /// Takes in the answer to a probe.
     pub(crate) fn probed(&self, node: usize, asked: Instant, observation: &Observation) {
         let position = self.note_replayed(node, asked, observation);
@@ -315,13 +324,47 @@ impl Cluster {
         let _ = self.waker.set(waker);
     }
 
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.nodes.len()
     }
 
     /// How often to probe the nodes, and how long to wait for each answer.
     fn pace(&self) -> Pace {
         lock(&self.health).pace()
+    }
+
+    /// The replicas with why they do not serve a read, but for the one that does.
+    pub(crate) fn in_words(&self, skipped: &Skipped, serving: Option<usize>) -> impl fmt::Display {
+        let mut why_not = self.why_not(skipped);
+        why_not.retain(|(alias, _)| serving.is_none_or(|serving| alias != self.alias_of(serving)));
+        InWords(why_not)
+    }
+
+    /// Takes in that a node did not serve a read for its own fault, so that another is tried.
+    pub(crate) fn passes_over(&self, node: usize, failure: Failure, reason: &str) {
+        tracing::warn!(alias = %self.alias_of(node), cause = %reason, "a node did not serve a read");
+        match failure {
+            // It is only in demand.
+            Failure::Busy => {}
+            Failure::Unreachable => self.tell(node, Event::ConnectFailed(reason.to_owned())),
+            Failure::Lost => self.tell(node, Event::ReadFailed(reason.to_owned())),
+        }
+        self.count(Fallback::OtherNode);
+    }
+
+    /// Whether a node covers a need by what is known of it, which may be old.
+    pub(crate) fn known_coverage(&self, node: usize, need: &Position) -> Option<Coverage> {
+        let known = || self.known_position(node).map(|position| position.covers(need));
+        self.window_coverage(need).or_else(known)
+    }
+
+    pub(crate) fn aliases(&self) -> impl Iterator<Item = &Alias> {
+        self.nodes.iter().map(|node| &node.alias)
+    }
+
+    /// What chooses among the replicas, as a person names it.
+    pub(crate) fn policy(&self) -> &str {
+        &self.policy
     }
 
     pub(crate) fn count(&self, fallback: Fallback) {
@@ -333,7 +376,7 @@ impl Cluster {
         self.view().primary_may_serve()
     }
 
-    /// Why each replica does not serve a read, those first that were tried.
+    /// Why each replica does not serve a read: what became of those that were tried, the standing of the others.
     pub(crate) fn why_not(&self, skipped: &Skipped) -> Vec<(Alias, String)> {
         let view = self.view();
         let replicas = self.nodes.iter().enumerate().skip(1);
@@ -343,6 +386,41 @@ impl Cluster {
                 (it.alias.clone(), tried.unwrap_or_else(|| view.standing(node).to_string()))
             })
             .collect()
+    }
+}
+
+/// Why a replica did not serve a read, where another may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// All its connections are in use.
+    Busy,
+    /// No connection can be made to it.
+    Unreachable,
+    /// The connection was lost, or the node cancelled the read.
+    Lost,
+}
+
+impl Failure {
+    /// What an error of a pool or a connection says of its node; nothing where the statement itself is at fault.
+    pub(crate) fn of(error: &DieselError) -> Option<Self> {
+        match Error::from_diesel(error).map(Error::kind) {
+            Some(ErrorKind::Exhausted) => Some(Self::Busy),
+            Some(ErrorKind::Unreachable) => Some(Self::Unreachable),
+            _ => read_failed_for_its_node(error).then_some(Self::Lost),
+        }
+    }
+}
+
+/// Nodes with why they do not serve: `replica_1: behind by 48 kB; replica_2: drained`.
+struct InWords(Vec<(Alias, String)>);
+
+impl fmt::Display for InWords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (alias, why)) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "; " };
+            write!(f, "{separator}{alias}: {why}")?;
+        }
+        Ok(())
     }
 }
 

@@ -14,9 +14,9 @@ use diesel::connection::CacheSize;
 use super::health::Event;
 use super::health::Pace;
 use super::observe::{self, Observation};
-use super::{Cluster, Clusters, lock};
+use super::{Cluster, Clusters, Standing, lock};
 use crate::backend::{Access, RoutedConnection};
-use crate::config::{Config, DatabaseUrl, PoolSettings};
+use crate::config::{Config, DatabaseUrl, Engine, PoolSettings};
 
 /// After how long a probe that never ended is forgotten and another one begun.
 const FORGET_AFTER: Duration = Duration::from_secs(30);
@@ -161,10 +161,14 @@ impl<C: RoutedConnection> Driver<C> {
             slot.probe = None;
             slot.target = Arc::new(slot.target.anew());
         }
+        if *slot.cluster.view().standing(slot.node) == Standing::Offline {
+            return now + slot.pace.interval;
+        }
         if now < slot.due {
             return slot.due;
         }
-        slot.due = now + slot.pace.interval;
+        // A little sooner each time, and never the same, so that many processes do not ask at once for ever.
+        slot.due = now + slot.pace.interval.mul_f64(1.0 - fastrand::f64() / 10.0);
         let (target, sender) = (Arc::clone(&slot.target), self.sender.clone());
         let asked = Instant::now();
         let started = thread::Builder::new().name("router-probe".into()).spawn(move || {
@@ -207,12 +211,10 @@ struct Target<C> {
 }
 
 impl<C: RoutedConnection> Target<C> {
+    /// No setting is made on a server: a pooler would hand its connection on with it, to a user who wants to write.
     fn new(url: &DatabaseUrl, pool: &PoolSettings, pace: Pace) -> Self {
-        let settings = PoolSettings {
-            connection_timeout: pace.timeout,
-            statement_timeout: Some(pace.timeout),
-            ..pool.clone()
-        };
+        let settings =
+            PoolSettings { connection_timeout: pace.timeout, statement_timeout: None, ..pool.clone() };
         Self { url: url.clone(), settings, conn: Mutex::new(None) }
     }
 
@@ -230,7 +232,12 @@ impl<C: RoutedConnection> Target<C> {
             return Ok(observation);
         }
         *held = None;
-        let mut conn = C::open(&self.url, &self.settings, Access::ReadOnly).map_err(|it| it.to_string())?;
+        // SQLite makes a missing file, unless it is to be read only.
+        let access = match self.url.engine() {
+            Engine::Sqlite => Access::ReadOnly,
+            Engine::Postgres | Engine::Mysql => Access::ReadWrite,
+        };
+        let mut conn = C::open(&self.url, &self.settings, access).map_err(|it| it.to_string())?;
         if !self.settings.prepared_statements {
             conn.set_prepared_statement_cache_size(CacheSize::Disabled);
         }

@@ -5,7 +5,6 @@
 //! `pg_control_recovery()`, there are no positions, and whoever must read fresh reads from the primary.
 //!
 //! Ask outside of a transaction: a question that PostgreSQL refuses would fail it.
-#![allow(dead_code, reason = "wired to sessions next")]
 
 use std::time::SystemTime;
 

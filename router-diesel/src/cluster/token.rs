@@ -1,5 +1,4 @@
 //! What a session has written and read, as a short text.
-#![allow(dead_code, reason = "wired to sessions next")]
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -59,11 +58,6 @@ impl Token {
     /// What a cluster, named by its primary, needs.
     pub(crate) fn need(&self, primary: &Alias) -> Option<&Position> {
         self.needs.get(primary).or(self.is_cut.then_some(&Position::Unknown))
-    }
-
-    /// All needs of clusters that are named.
-    pub(crate) fn needs(&self) -> impl Iterator<Item = (&Alias, &Position)> {
-        self.needs.iter()
     }
 
     /// Says what a cluster needs, whatever it needed before: for a position that its primary gave.

@@ -1,10 +1,10 @@
 //! Who may serve at one moment, as sessions see it.
 
-use std::fmt;
 use std::time::Duration;
 
+use super::PRIMARY;
+use super::balance::{Balance, Candidate, pick};
 use super::health::{self, Standing};
-use super::{Balance, Candidate, PRIMARY};
 
 /// The standing of every node, and those among which a policy chooses. Sessions share it and never change it.
 #[derive(Debug, Default)]
@@ -40,13 +40,13 @@ impl View {
     /// The node that a policy chooses, of those that are not skipped.
     pub(crate) fn pick(&self, balance: &dyn Balance, skipped: &Skipped) -> Option<usize> {
         if skipped.is_empty() {
-            return choose(balance, &self.candidates).map(|index| self.nodes[index]);
+            return pick(balance, &self.candidates).map(|index| self.nodes[index]);
         }
         let left = self.nodes.iter().zip(&self.candidates).filter(|(node, _)| !skipped.contains(**node));
         let (nodes, candidates): (Vec<usize>, Vec<Candidate>) =
             left.map(|(node, candidate)| (*node, candidate.clone())).unzip();
         let suspect = || self.suspects.iter().copied().find(|node| !skipped.contains(*node));
-        choose(balance, &candidates).map(|index| nodes[index]).or_else(suspect)
+        pick(balance, &candidates).map(|index| nodes[index]).or_else(suspect)
     }
 
     pub(crate) fn may_serve(&self, node: usize) -> bool {
@@ -64,15 +64,6 @@ impl View {
 
     pub(crate) fn standing(&self, node: usize) -> &Standing {
         &self.standings[node]
-    }
-}
-
-/// An answer out of range is taken around, so that a policy of the program's own cannot bring a read down.
-fn choose(balance: &dyn Balance, candidates: &[Candidate]) -> Option<usize> {
-    match candidates.len() {
-        0 => None,
-        1 => Some(0),
-        length => Some(balance.pick(candidates) % length),
     }
 }
 
@@ -100,15 +91,5 @@ impl Skipped {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
-    }
-}
-
-impl fmt::Display for Skipped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, (node, reason)) in self.0.iter().enumerate() {
-            let separator = if index == 0 { "" } else { "; " };
-            write!(f, "{separator}node {node}: {reason}")?;
-        }
-        Ok(())
     }
 }

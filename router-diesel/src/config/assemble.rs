@@ -244,9 +244,9 @@ impl<'a> Assembler<'a> {
         }
     }
 
-    /// Lays the chosen environment over the root, and looks the others over.
-    pub(crate) fn environment(&self, root: &mut Node, chosen: &Chosen<'_>) {
-        let Some(environments) = root.take("environments") else { return };
+    /// Lays the chosen environment over the root, looks the others over, and says whether the chosen one is declared.
+    pub(crate) fn environment(&self, root: &mut Node, chosen: &Chosen<'_>) -> bool {
+        let Some(environments) = root.take("environments") else { return false };
         let context = Context { variables: None, problems: &self.problems };
         // Variables of an environment that was not chosen need not be set.
         let _: Option<Ordered<EnvironmentSection>> = read(&environments.node, environments.mark, &context);
@@ -255,7 +255,9 @@ impl<'a> Assembler<'a> {
         let mut node = environments.node;
         if let Some(environment) = node.take(chosen.name) {
             overlay(root, environment.node);
-        } else if chosen.explicitly && chosen.name != super::loader::DEFAULT_ENVIRONMENT {
+            return true;
+        }
+        if chosen.explicitly && chosen.name != super::loader::DEFAULT_ENVIRONMENT {
             let draft =
                 Draft::new(Code::UnknownEnvironment, format!("unknown environment `{}`", chosen.name))
                     .at(environments.mark, format!("none of these is called `{}`", chosen.name))
@@ -263,6 +265,7 @@ impl<'a> Assembler<'a> {
                     .did_you_mean(chosen.name, names.iter().map(String::as_str));
             self.tell(draft);
         }
+        false
     }
 
     /// Takes away what the file says about a URL where a variable overrules it, so that no variable is

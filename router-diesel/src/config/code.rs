@@ -58,7 +58,7 @@ codes! {
     WrongType = "R009", "a value is of the wrong kind";
     /// A number is out of its range.
     BadNumber = "R010", "a number is out of range";
-    /// A duration cannot be read or is zero.
+    /// A duration cannot be read, is zero, or is too short or too long for what it is for.
     BadDuration = "R011", "a duration cannot be used";
     /// An alias names no database.
     UnknownAlias = "R012", "an alias names no database";
@@ -136,6 +136,8 @@ codes! {
     Unclaimed = "R048", "no database claims an app";
     /// An app is claimed for reads alone or for writes alone, and the rest goes to the default database.
     HalfClaimed = "R049", "half of an app goes to the default database";
+    /// What is said of a cluster changes nothing where it stands.
+    NoEffect = "R050", "a setting of a cluster has no effect";
 }
 
 impl fmt::Display for Code {

@@ -141,7 +141,7 @@ pub(crate) struct DatabaseSection {
 pub(crate) struct HealthSection {
     /// How often each node is asked how it is. By default 1s.
     pub(crate) interval: Setting<Length>,
-    /// How long a node may take to answer. By default 500ms.
+    /// How long a node may take to answer. By default 500ms, or `interval` where that is shorter.
     pub(crate) timeout: Setting<Length>,
     /// How long a node that failed is left alone at least. By default 1s.
     pub(crate) ban: Setting<Length>,

@@ -173,7 +173,7 @@ impl Loader {
             Source::Text { text, name } => assembler.text(name, None, text.clone()),
         };
         let checked = root.map(|mut root| {
-            assembler.environment(&mut root, &chosen);
+            let declares_environment = assembler.environment(&mut root, &chosen);
             let overruled = assembler.overrule(&mut root);
             let context = Context { variables: Some(&variables), problems: &assembler.problems };
             let file = read(&root, Mark::default(), &context).unwrap_or_default();
@@ -184,6 +184,7 @@ impl Loader {
                 variables: &variables,
                 overruled: &overruled,
                 environment: chosen.name.to_owned(),
+                declares_environment,
                 files: std::mem::take(&mut assembler.files),
             };
             let mut problems = assembler.problems.borrow_mut();

@@ -47,6 +47,7 @@ mod url;
 mod values;
 
 pub use code::Code;
+pub(crate) use loader::DEFAULT_ENVIRONMENT;
 pub use loader::Loader;
 pub use model::{
     App, Config, Database, Engine, HealthSettings, Offline, Policy, PoolSettings, PrimaryReads, Restriction,

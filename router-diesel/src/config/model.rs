@@ -24,6 +24,8 @@ pub struct Config {
     pub env_prefix: Option<String>,
     /// The environment that was chosen, such as `development`.
     pub environment: String,
+    /// Whether the file has that environment among its `environments`.
+    pub declares_environment: bool,
     /// SQL functions that change data, so that a `SELECT` which calls one is a write.
     pub write_functions: Vec<String>,
     /// The apps: first those declared under `apps`, then those that are only claimed, in file order.
@@ -213,6 +215,25 @@ pub enum Policy {
     LeastConnections,
 }
 
+impl Policy {
+    /// The name that a configuration file uses.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RoundRobin => "round_robin",
+            Self::Random => "random",
+            Self::Weighted => "weighted",
+            Self::LeastConnections => "least_connections",
+        }
+    }
+}
+
+impl fmt::Display for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// When a primary serves reads that its replicas could serve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -243,7 +264,8 @@ pub struct HealthSettings {
     /// How often each node is asked how it is. 1 s: a restarted node is missed no longer, and the question costs the
     /// server next to nothing.
     pub interval: Duration,
-    /// How long a node may take to answer. 500 ms: a node that needs longer for so little is of no use to a request.
+    /// How long a node may take to answer. 500 ms, or `interval` where that is shorter: a node
+    /// that needs longer for so little is of no use to a request.
     pub timeout: Duration,
     /// How long a node that failed is left alone at least. 1 s: as often as it is asked.
     pub ban: Duration,

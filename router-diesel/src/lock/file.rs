@@ -41,7 +41,8 @@ impl FileLock {
             let holder = holder(&path).map(Box::new);
             return Err(LockError::Held { alias: alias.clone(), holder, waited: wait });
         };
-        file.set_len(0).and_then(|()| writeln!(file, "{marker} since {}", now())).map_err(failed)?;
+        let text = format!("{marker} since {}\n", now());
+        file.set_len(0).and_then(|()| file.write_all(text.as_bytes())).map_err(failed)?;
         Ok(Self { file, path })
     }
 

@@ -65,6 +65,11 @@ impl Tables {
         self.names.insert(name);
     }
 
+    /// Whether there is no table at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
     /// Whether there is any table but the router's own.
     pub(crate) fn has_others(&self) -> bool {
         self.names.iter().any(|name| !name.starts_with("__dbrouter_"))

@@ -19,6 +19,8 @@ pub enum Event<'a> {
         database: &'a Alias,
         /// How many migrations are to run.
         pending: usize,
+        /// Which way they are to run.
+        direction: Direction,
     },
     /// Another process holds the lock, and it is waited for.
     LockWaiting {

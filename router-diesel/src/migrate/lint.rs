@@ -7,6 +7,7 @@ use diesel::backend::Backend;
 use router_core::{Alias, AppLabel, Hints, Model, Operation};
 
 use super::Version;
+use super::journal::Direction;
 use super::migration::AppMigration;
 use super::sql::{Mention, Part};
 use crate::config::{Database, Engine, TableMap};
@@ -136,13 +137,25 @@ impl<'a> Linter<'a> {
         self.problems
     }
 
-    /// Looks at a migration as it would run on a database.
+    /// Looks at a migration as it would run on a database, and at what would undo it there.
     pub(crate) fn migration<DB: Backend>(&mut self, database: &Database, migration: &AppMigration<DB>) {
         let engine = database.url.engine();
-        let Some(file) = migration.up(engine) else {
+        if migration.up(engine).is_none() {
             self.no_file(database, engine, migration);
-            return;
-        };
+        }
+        self.side(database, migration, Direction::Up);
+        self.side(database, migration, Direction::Down);
+    }
+
+    /// Looks at one file of a migration, where there is one.
+    pub(crate) fn side<DB: Backend>(
+        &mut self,
+        database: &Database,
+        migration: &AppMigration<DB>,
+        direction: Direction,
+    ) {
+        let engine = database.url.engine();
+        let Some(file) = migration.side(engine, direction) else { return };
         for piece in &file.script(engine).statements {
             if piece.controls_transaction && migration.in_transaction {
                 self.tell(

@@ -9,10 +9,12 @@ use diesel::migration::MigrationSource;
 use sha2::{Digest, Sha256};
 
 use super::MigrationId;
+use super::journal::Direction;
 use super::sql::Script;
 use crate::config::Engine;
 use crate::statement::Classifier;
 use crate::statement::Dialect;
+use crate::tasks::is_skeleton;
 
 /// Somebody else's source of migrations: embedded, or written by hand.
 pub(crate) type AnySource<DB> = Arc<dyn MigrationSource<DB> + Send + Sync>;
@@ -47,6 +49,14 @@ impl<DB: Backend> AppMigration<DB> {
         match &self.body {
             Body::Files(files) => files.down.of(engine),
             Body::Source(_) => None,
+        }
+    }
+
+    /// The file that an engine runs in a direction, where there is one.
+    pub(crate) fn side(&self, engine: Engine, direction: Direction) -> Option<&SqlFile> {
+        match direction {
+            Direction::Up => self.up(engine),
+            Direction::Down => self.down(engine),
         }
     }
 
@@ -113,6 +123,18 @@ impl SqlFile {
     pub(crate) fn new(path: PathBuf, text: String) -> Self {
         let checksum = checksum(&text);
         Self { path, text, checksum, scripts: [const { OnceLock::new() }; 3] }
+    }
+
+    /// Why there is nothing in it to run, if so. Comments may be there to say that nothing is to be done, but not
+    /// those alone that a new migration begins with.
+    pub(crate) fn lack(&self) -> Option<&'static str> {
+        if self.text.trim().is_empty() {
+            Some("is empty")
+        } else if is_skeleton(&self.text) {
+            Some("holds only comments, those that `dbrouter new` wrote")
+        } else {
+            None
+        }
     }
 
     /// The statements of the file, taken apart once for each engine.

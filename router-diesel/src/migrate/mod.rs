@@ -39,7 +39,7 @@
 //! | a migration is | then |
 //! |---|---|
 //! | dirty | nothing runs on that database |
-//! | changed: edited after it was applied | nothing runs there, unless [`Migrator::changed`] allows it |
+//! | changed: edited after it was applied | nothing runs there, unless [`Migrator::changed`] allows it; it can be reverted, with a warning |
 //! | out of order: pending, though a later one of its app was applied | it runs, with a warning, unless [`Migrator::out_of_order`] refuses it |
 //! | missing: recorded, but not among the migrations | a warning |
 //! | recorded under another alias, as after a rename, or where `migration_history` does not say | nothing runs there before [`Migrator::adopt`] |
@@ -71,6 +71,7 @@ mod verbs;
 mod version;
 
 pub use adopt::{AdoptPlan, Adopted, DatabaseAdoption};
+pub(crate) use catalogue::Tables;
 pub use diesel_migrations;
 pub use error::{Failure, FailureKind, MigrateError};
 pub use event::Event;
@@ -79,6 +80,8 @@ pub use journal::Direction;
 pub use lint::{LintCode, LintProblem};
 pub use migrator::{Migrator, Resolution};
 pub use plan::{DatabasePlan, Plan, Step, Treat};
+pub(crate) use record::{Records, TABLE as RECORDS};
 pub use report::{Action, DatabaseReport, DatabaseStatus, Done, Outcome, Report, Status};
+pub(crate) use site::history_of;
 pub use state::{MigrationStatus, State};
 pub use version::{MigrationId, Target, Version};

@@ -55,6 +55,8 @@ pub struct DatabasePlan {
     pub failures: Vec<Failure>,
     /// What is worth knowing first.
     pub warnings: Vec<String>,
+    /// How many more are pending beyond the [`target`](super::Migrator::target).
+    pub later: usize,
 }
 
 /// One migration that would run.
@@ -95,6 +97,8 @@ pub(crate) struct Choice {
     pub(crate) run: Vec<MigrationId>,
     pub(crate) refusals: Vec<Failure>,
     pub(crate) warnings: Vec<String>,
+    /// How many are pending beyond the target.
+    pub(crate) later: usize,
 }
 
 /// Chooses what to run by where each migration stands.
@@ -127,7 +131,7 @@ pub(crate) fn choose(
                     }
                 }
             }
-            State::Pending | State::OutOfOrder => {}
+            State::Pending | State::OutOfOrder => choice.later += 1,
             State::Changed => {
                 let message = format!("{named} was edited after it was applied to `{database}`");
                 match treatment.changed {
@@ -173,7 +177,7 @@ mod tests {
         let until_2 = Target::Version("2".into());
         for (states, target, treatment, expected) in [
             (vec![Pending, Pending, Pending], &Target::Latest, strict, "1 2 3 / 0 refused, 0 warnings"),
-            (vec![Pending, Pending, Pending], &until_2, strict, "1 2 / 0 refused, 0 warnings"),
+            (vec![Pending, Pending, Pending], &until_2, strict, "1 2 / 0 refused, 0 warnings, 1 later"),
             (vec![OutOfOrder, Applied, Pending], &Target::Latest, lenient, "1 3 / 0 refused, 1 warnings"),
             (vec![OutOfOrder, Applied, Pending], &Target::Latest, strict, "3 / 1 refused, 0 warnings"),
             (vec![Changed, Pending], &Target::Latest, strict, "2 / 1 refused, 0 warnings"),
@@ -195,9 +199,10 @@ mod tests {
                 .collect();
             let choice = choose(&"blog_db".into(), &statuses, target, treatment);
             let run: Vec<_> = choice.run.iter().map(|id| id.version.as_str()).collect();
+            let later = if choice.later > 0 { format!(", {} later", choice.later) } else { String::new() };
             assert_eq!(
                 format!(
-                    "{} / {} refused, {} warnings",
+                    "{} / {} refused, {} warnings{later}",
                     run.join(" "),
                     choice.refusals.len(),
                     choice.warnings.len()

@@ -234,6 +234,21 @@ impl Records {
         conn.batch_execute(&format!("DELETE FROM {TABLE} {}", self.only(id)))
     }
 
+    /// How many rows this database has.
+    pub(crate) fn count<C: RoutedConnection>(&self, conn: &mut C) -> QueryResult<usize> {
+        let rows = conn.texts(&format!("SELECT version AS value FROM {TABLE} {}", self.own()))?;
+        Ok(rows.len())
+    }
+
+    /// Takes all rows of this database away.
+    pub(crate) fn clear<C: RoutedConnection>(&self, conn: &mut C) -> QueryResult<()> {
+        conn.batch_execute(&format!("DELETE FROM {TABLE} {}", self.own()))
+    }
+
+    fn own(&self) -> String {
+        format!("WHERE {} = {}", self.column(), quoted(self.engine, self.database.as_str()))
+    }
+
     fn column(&self) -> &'static str {
         database_column(self.engine)
     }

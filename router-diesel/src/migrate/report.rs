@@ -8,6 +8,7 @@ use router_core::Alias;
 use super::MigrationId;
 use super::error::Failure;
 use super::journal::Direction;
+use super::lint::LintProblem;
 use super::state::{MigrationStatus, State};
 
 /// What a run did. An error carries one too: what failed on one database was done on another.
@@ -52,6 +53,8 @@ pub struct DatabaseReport {
     pub duration: Duration,
     /// Which way the migrations in `not_done` should have been run.
     pub direction: Direction,
+    /// How many more are pending beyond the [`target`](super::Migrator::target).
+    pub later: usize,
 }
 
 impl DatabaseReport {
@@ -65,6 +68,7 @@ impl DatabaseReport {
             failures: Vec::new(),
             duration: Duration::ZERO,
             direction: Direction::Up,
+            later: 0,
         }
     }
 
@@ -127,7 +131,7 @@ impl fmt::Display for Action {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// There was nothing to do.
+    /// There was nothing to do; nothing up to the target, where there is one.
     UpToDate,
     /// All that was to do was done.
     Done,
@@ -187,16 +191,20 @@ fn list<'a>(
 pub struct Status {
     /// The databases, in file order.
     pub databases: Vec<DatabaseStatus>,
+    /// What would be refused before anything runs.
+    pub lint: Vec<LintProblem>,
 }
 
 impl Status {
-    /// Whether everything is applied and as it should be, on databases that all answered.
+    /// Whether everything is applied and as it should be, on databases that all answered, and nothing would keep a
+    /// run from beginning.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.databases.iter().all(|database| {
-            database.failure.is_none()
-                && database.migrations.iter().all(|migration| migration.state == State::Applied)
-        })
+        self.lint.is_empty()
+            && self.databases.iter().all(|database| {
+                database.failure.is_none()
+                    && database.migrations.iter().all(|migration| migration.state == State::Applied)
+            })
     }
 
     /// Where the migrations of one database stand.
@@ -216,6 +224,6 @@ pub struct DatabaseStatus {
     pub history: Alias,
     /// Its migrations, in the order in which they run.
     pub migrations: Vec<MigrationStatus>,
-    /// Why nothing is known, where that is so.
+    /// Why nothing is known, or why nothing may run: its records are not where they belong.
     pub failure: Option<Failure>,
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::error::{Failure, FailureKind};
 use super::event::Event;
 use super::journal::Direction;
+use super::lint::{LintProblem, Linter};
 use super::migration::AppMigration;
 use super::plan::{Treatment, choose};
 use super::record::RecordState;
@@ -102,15 +103,16 @@ impl<C: RoutedConnection> Run<'_, C> {
         }
         let mut lock = self.lock()?;
         // Another process may have done all of it while this one waited.
-        let known = site.look()?;
-        site.mend(&known, |migration, applied| {
+        let mut known = site.look_about(self.job)?;
+        let has_mended = site.mend(&known, |migration, applied| {
             let database = &self.job.database.alias;
             self.manner.tell(Event::Mended { database, migration, applied });
         })?;
-        let known = site.look_about(self.job)?;
-        site.prepare()?;
+        if has_mended {
+            known = site.look_about(self.job)?;
+        }
         let done = self.act(&mut site, &mut lock, work, &known);
-        if site.remote.is_some() && site.is_transactional() && done.is_ok() {
+        if site.remote.is_some() && site.is_transactional() && site.has_journal && done.is_ok() {
             site.journal.clear(&mut site.conn).map_err(|error| {
                 Failure::unreadable(&self.job.database.alias, "cannot clear the journal", &error)
             })?;
@@ -122,6 +124,7 @@ impl<C: RoutedConnection> Run<'_, C> {
     fn is_due(&mut self, site: &Site<C>, work: &Work, known: &Known) -> bool {
         let Work::Migrate = work else { return true };
         let choice = self.choose(site, known);
+        self.report.later = choice.later;
         let is_due = !choice.run.is_empty()
             || !choice.refusals.is_empty()
             || known.records.iter().any(|record| mending(record, &known.markers) != Mending::None);
@@ -174,6 +177,7 @@ impl<C: RoutedConnection> Run<'_, C> {
         match work {
             Work::Migrate => {
                 let choice = self.choose(site, known);
+                self.report.later = choice.later;
                 self.warn(choice.warnings);
                 if !choice.refusals.is_empty() {
                     self.report.not_done = choice.run;
@@ -182,15 +186,16 @@ impl<C: RoutedConnection> Run<'_, C> {
                 }
                 self.steps(site, lock, choice.run, Direction::Up)
             }
-            Work::Rollback(count) => self.back(site, lock, known, *count).map(drop),
+            Work::Rollback(count) => self.back(site, lock, known, *count, &[Direction::Down]).map(drop),
             Work::Redo(count) => {
-                let mut ids = self.back(site, lock, known, *count)?;
+                let mut ids = self.back(site, lock, known, *count, &[Direction::Down, Direction::Up])?;
                 ids.reverse();
                 self.steps(site, lock, ids, Direction::Up)
             }
-            Work::Fake(versions) => self.fake(site, known, versions),
+            // What is run makes the tables itself.
+            Work::Fake(versions) => site.prepare().and_then(|()| self.fake(site, known, versions)),
             Work::Resolve(id, resolution) => self.resolve(site, known, id, *resolution),
-            Work::Adopt(rows) => self.adopt(site, known, rows),
+            Work::Adopt(rows) => site.prepare().and_then(|()| self.adopt(site, known, rows)),
         }
     }
 
@@ -213,7 +218,7 @@ impl<C: RoutedConnection> Run<'_, C> {
         let (database, manner) = (&self.job.database.alias, self.manner);
         self.report.direction = direction;
         if !ids.is_empty() {
-            manner.tell(Event::DatabaseStarted { database, pending: ids.len() });
+            manner.tell(Event::DatabaseStarted { database, pending: ids.len(), direction });
         }
         let mut rest = ids.into_iter();
         while let Some(id) = rest.next() {
@@ -244,13 +249,15 @@ impl<C: RoutedConnection> Run<'_, C> {
         Ok(())
     }
 
-    /// Reverts the last migrations, latest first, and says which.
+    /// Reverts the last migrations, latest first, and says which. They are to run in these directions: nothing is
+    /// reverted where one cannot.
     fn back(
         &mut self,
         site: &mut Site<C>,
         lock: &mut Lock,
         known: &Known,
         count: usize,
+        directions: &[Direction],
     ) -> Result<Vec<MigrationId>, Failure> {
         let database = &self.job.database.alias;
         let statuses = self.statuses(site, known);
@@ -264,17 +271,43 @@ impl<C: RoutedConnection> Run<'_, C> {
                 .help("say `resolve --applied` or `resolve --reverted` first"));
         }
         let recorded = statuses.iter().rev().filter(|status| !status.state.is_pending());
-        let ids: Vec<_> = recorded.take(count).map(|status| status.migration.clone()).collect();
-        // Nothing is reverted if one of them cannot be.
-        for id in &ids {
-            if self.find(id).is_none() {
-                self.report.direction = Direction::Down;
-                self.report.not_done.clone_from(&ids);
-                return Err(no_such_file(database, id));
-            }
+        let last: Vec<&MigrationStatus> = recorded.take(count).collect();
+        let ids: Vec<_> = last.iter().map(|status| status.migration.clone()).collect();
+        let mut obstacles: Vec<Failure> = ids.iter().flat_map(|id| self.obstacles(id, directions)).collect();
+        if let Some(obstacle) = obstacles.pop() {
+            self.report.direction = Direction::Down;
+            self.report.not_done = ids;
+            self.report.failures = obstacles;
+            return Err(obstacle);
         }
+        let changed = last.iter().filter(|status| status.state == State::Changed);
+        let warnings = changed.map(|status| {
+            let MigrationId { name, app, .. } = &status.migration;
+            format!(
+                "migration `{name}` of app `{app}` was edited after it was applied to `{database}`: its `down.sql` \
+                 must undo what ran then"
+            )
+        });
+        self.warn(warnings.collect());
         self.steps(site, lock, ids.clone(), Direction::Down)?;
         Ok(ids)
+    }
+
+    /// What keeps a migration from being run in these directions, as far as files and rules tell.
+    fn obstacles(&self, id: &MigrationId, directions: &[Direction]) -> Vec<Failure> {
+        let database = self.job.database;
+        let Some(migration) = self.find(id) else { return vec![no_such_file(&database.alias, id)] };
+        let mut obstacles = Vec::new();
+        for &direction in directions {
+            obstacles
+                .extend(step::check_file(&database.alias, database.url.engine(), migration, direction).err());
+            let mut linter = Linter::new(self.job.routing);
+            linter.side(database, migration, direction);
+            obstacles.extend(
+                linter.finish().into_iter().map(|problem| misplaced(&database.alias, id, direction, problem)),
+            );
+        }
+        obstacles
     }
 
     fn fake(&mut self, site: &mut Site<C>, known: &Known, versions: &[Version]) -> Result<(), Failure> {
@@ -388,6 +421,29 @@ fn no_such_file(database: &router_core::Alias, id: &MigrationId) -> Failure {
         .on(database)
         .of(id)
         .help("bring its folder back, or say `resolve --reverted` once its changes are undone by hand")
+}
+
+/// What is wrong with a file that is to be run, on the one database where it is to be run.
+fn misplaced(
+    database: &router_core::Alias,
+    id: &MigrationId,
+    direction: Direction,
+    problem: LintProblem,
+) -> Failure {
+    let run = match direction {
+        Direction::Up => "run",
+        Direction::Down => "reverted",
+    };
+    let line = problem.line.map_or_else(String::new, |line| format!("line {line} "));
+    let message = format!(
+        "migration `{}` of app `{}` cannot be {run} on `{database}`: {line}{}; nothing of it was changed",
+        id.name, id.app, problem.message
+    );
+    let failure = Failure::new(FailureKind::Lint, message).on(database).of(id).file(problem.file.as_deref());
+    match problem.help {
+        Some(help) => failure.help(help),
+        None => failure,
+    }
 }
 
 fn unrecorded(database: &router_core::Alias, id: &MigrationId, error: &diesel::result::Error) -> Failure {

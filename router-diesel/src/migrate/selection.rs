@@ -94,10 +94,12 @@ impl<DB: Backend> Job<'_, DB> {
         let Stray { database: other, place, .. } = known.others.first()?;
         let alias = &self.database.alias;
         let place_named = if place == alias { "it".to_owned() } else { format!("`{place}`") };
+        let recorded = match known.others.len() {
+            1 => "1 migration of its apps is".to_owned(),
+            count => format!("{count} migrations of its apps are"),
+        };
         let message = format!(
-            "nothing is recorded for `{alias}`, but {} migrations of its apps are recorded on {place_named} for \
-             `{other}`",
-            known.others.len()
+            "nothing is recorded for `{alias}`, but {recorded} recorded on {place_named} for `{other}`"
         );
         let help = if other == alias {
             format!("its records are kept on `{}` now; move them there by `adopt`", self.history.alias)

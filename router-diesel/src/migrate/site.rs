@@ -15,6 +15,7 @@ use super::{adopt, stray};
 use crate::backend::{Access, RoutedConnection};
 use crate::config::{Config, Database, Engine};
 use crate::identity::sqlite_file;
+use crate::tasks::absent;
 
 /// One database, open.
 pub(crate) struct Site<C> {
@@ -25,8 +26,8 @@ pub(crate) struct Site<C> {
     pub(crate) remote: Option<C>,
     pub(crate) records: Records,
     pub(crate) journal: Journal,
-    has_records: bool,
-    has_journal: bool,
+    pub(crate) has_records: bool,
+    pub(crate) has_journal: bool,
 }
 
 /// The database that keeps the records of what runs on another: its `migration_history`, else that of the
@@ -110,7 +111,7 @@ impl<C: RoutedConnection> Site<C> {
         deleted.map_err(|error| Failure::unreadable(&stray.place, "cannot take a record away", &error))
     }
 
-    /// Makes the tables that records need. It runs under the lock.
+    /// Makes the tables that records need, unless they are there. It runs under the lock.
     pub(crate) fn prepare(&mut self) -> Result<(), Failure> {
         if !self.has_records {
             let (records, conn) = self.books();
@@ -137,12 +138,14 @@ impl<C: RoutedConnection> Site<C> {
         Ok(())
     }
 
-    /// Puts the records of interrupted transactions right, and tells of each. It runs under the lock.
+    /// Puts the records of interrupted transactions right, tells of each, and says whether there were any. It runs
+    /// under the lock.
     pub(crate) fn mend(
         &mut self,
         known: &Known,
         mut tell: impl FnMut(&MigrationId, bool),
-    ) -> Result<(), Failure> {
+    ) -> Result<bool, Failure> {
+        let mut has_mended = false;
         for record in &known.records {
             let mending = mending(record, &known.markers);
             let (records, conn) = self.books();
@@ -156,13 +159,14 @@ impl<C: RoutedConnection> Site<C> {
             };
             mended.map_err(|error| Failure::unreadable(&self.history, "cannot mend a record", &error))?;
             tell(&record.id, mending == Mending::Applied);
+            has_mended = true;
         }
         if !known.markers.is_empty() {
             self.journal
                 .clear(&mut self.conn)
                 .map_err(|error| Failure::unreadable(&self.database, "cannot clear the journal", &error))?;
         }
-        Ok(())
+        Ok(has_mended)
     }
 }
 
@@ -252,8 +256,12 @@ pub(crate) fn open<C: RoutedConnection>(database: &Database, access: Access) -> 
     }
     let mut settings = database.pool.clone();
     settings.statement_timeout = None;
-    let mut conn = C::open(&database.url, &settings, access)
-        .map_err(|error| Failure::unreachable(&database.alias, &error))?;
+    let mut conn =
+        C::open(&database.url, &settings, access).map_err(|error| match absent(database, &error) {
+            Some(name) => Failure::unreachable(&database.alias, &format_args!("there is no `{name}`"))
+                .help(format!("`dbrouter create --database {}` makes it", database.alias)),
+            None => Failure::unreachable(&database.alias, &error),
+        })?;
     if !settings.prepared_statements {
         conn.set_prepared_statement_cache_size(CacheSize::Disabled);
     }

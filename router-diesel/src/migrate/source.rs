@@ -188,9 +188,8 @@ fn read<DB: Backend>(
                 continue;
             }
         };
-        // What undoes a migration may be written later: until then it counts as empty, and is refused when it runs.
+        // What undoes a migration may be written later: until then it is refused when it is to run.
         let is_unwritten = is_skeleton(&text);
-        let text = if is_unwritten && side == "down" { String::new() } else { text };
         if side == "up" && (is_unwritten || text.trim().is_empty()) {
             let how = if is_unwritten { "as `dbrouter new` wrote it" } else { "empty" };
             problems.push(

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use diesel::backend::Backend;
 use diesel::connection::BoxableConnection;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
+use router_core::Alias;
 
 use super::MigrationId;
 use super::error::{Failure, FailureKind};
@@ -61,9 +62,15 @@ pub(crate) fn run<C: RoutedConnection>(
     direction: Direction,
 ) -> Result<Ended, Failure> {
     let engine = site.engine();
-    check_file(site, migration, direction)?;
+    check_file(&site.database, engine, migration, direction)?;
     let start = Instant::now();
     let in_transaction = migration.in_transaction && site.is_transactional();
+    let is_beside = in_transaction && site.remote.is_none();
+    // SQLite waits for the disk at each commit, so the table of records comes with the first migration. On a server,
+    // what is left of a killed process may be making it: that is no failure of a migration.
+    if !is_beside || engine != Engine::Sqlite {
+        site.prepare()?;
+    }
     let outcome = match (in_transaction, site.remote.is_some()) {
         (true, false) => beside(site, migration, direction, start),
         (true, true) => elsewhere(site, migration, direction, start),
@@ -73,11 +80,7 @@ pub(crate) fn run<C: RoutedConnection>(
     if broken.left == Left::Taken && is_done(site, &migration.id)? {
         return Ok(Ended::ByAnother);
     }
-    let file = match direction {
-        Direction::Up => migration.up(engine),
-        Direction::Down => migration.down(engine),
-    };
-    Err(failure(site, &migration.id, direction, file, &broken))
+    Err(failure(site, &migration.id, direction, migration.side(engine, direction), &broken))
 }
 
 /// Whether a migration turned out to be applied.
@@ -99,32 +102,35 @@ fn is_taken(error: &DieselError) -> bool {
     matches!(error, DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _))
 }
 
-/// The file must be there before anything is written.
-fn check_file<C: RoutedConnection>(
-    site: &Site<C>,
-    migration: &AppMigration<C::Backend>,
+/// Why a migration cannot be run one way on a database: the file for it is missing, or has nothing to run.
+pub(crate) fn check_file<DB: Backend>(
+    database: &Alias,
+    engine: Engine,
+    migration: &AppMigration<DB>,
     direction: Direction,
 ) -> Result<(), Failure> {
-    let engine = site.engine();
-    let (file, name) = match direction {
-        Direction::Up => (migration.up(engine), "up"),
-        Direction::Down => (migration.down(engine), "down"),
+    let Body::Files(files) = &migration.body else { return Ok(()) };
+    let (name, run) = match direction {
+        Direction::Up => ("up", "run"),
+        Direction::Down => ("down", "reverted"),
     };
-    if let Body::Files(files) = &migration.body
-        && file.is_none_or(|file| file.text.trim().is_empty() && direction == Direction::Down)
-    {
-        let what = if file.is_some() { "is empty" } else { "is missing" };
-        let message = format!(
-            "migration `{}` of app `{}` cannot be run on `{}`: its `{name}.sql` {what}; nothing of it was changed",
-            migration.id.name, migration.id.app, site.database
-        );
-        return Err(Failure::new(FailureKind::Failed, message)
-            .on(&site.database)
-            .of(&migration.id)
-            .file(Some(&files.folder))
-            .help(format!("write `{name}.sql`, or `{name}.{engine}.sql` for this engine alone")));
-    }
-    Ok(())
+    let what = match migration.side(engine, direction) {
+        None => "is missing",
+        Some(file) => match file.lack() {
+            Some(lack) if direction == Direction::Down => lack,
+            _ => return Ok(()),
+        },
+    };
+    let message = format!(
+        "migration `{}` of app `{}` cannot be {run} on `{database}`: its `{name}.sql` {what}; nothing of it was \
+         changed",
+        migration.id.name, migration.id.app
+    );
+    Err(Failure::new(FailureKind::Failed, message)
+        .on(database)
+        .of(&migration.id)
+        .file(Some(&files.folder))
+        .help(format!("write `{name}.sql`, or `{name}.{engine}.sql` for this engine alone")))
 }
 
 /// Record and migration as one transaction.
@@ -135,9 +141,13 @@ fn beside<C: RoutedConnection>(
     start: Instant,
 ) -> Result<(), Broken> {
     let (engine, records, id) = (site.engine(), &site.records, &migration.id);
+    let has_records = site.has_records;
     let mut left = Left::Nothing;
     site.conn
         .transaction(|conn| -> Result<(), BoxError> {
+            if !has_records {
+                records.create(conn)?;
+            }
             match direction {
                 Direction::Up => {
                     let inserted = records.insert(conn, id, migration.checksum(engine), RecordState::Running);
@@ -155,7 +165,9 @@ fn beside<C: RoutedConnection>(
             }
             Ok(())
         })
-        .map_err(|cause| Broken { cause, left })
+        .map_err(|cause| Broken { cause, left })?;
+    site.has_records = true;
+    Ok(())
 }
 
 /// Migration and marker as one transaction, between two changes of the record.
@@ -231,10 +243,7 @@ fn without_transaction<C: RoutedConnection>(
     } else {
         body(&mut site.conn, migration, direction, engine)
     };
-    let file = match direction {
-        Direction::Up => migration.up(engine),
-        Direction::Down => migration.down(engine),
-    };
+    let file = migration.side(engine, direction);
     let (records, conn) = site.books();
     match outcome {
         Ok(()) => match direction {
@@ -274,12 +283,8 @@ fn body<C: RoutedConnection>(
     engine: Engine,
 ) -> Result<(), BoxError> {
     match &migration.body {
-        Body::Files(files) => {
-            let file = match direction {
-                Direction::Up => files.up.of(engine),
-                Direction::Down => files.down.of(engine),
-            };
-            let file = file.ok_or("it has no file for this engine")?;
+        Body::Files(_) => {
+            let file = migration.side(engine, direction).ok_or("it has no file for this engine")?;
             Ok(execute(conn, file, engine, migration.in_transaction)?)
         }
         Body::Source(source) => {

@@ -81,7 +81,10 @@ fn look_in<C: RoutedConnection>(
     }
     let engine = database.url.engine();
     let is_shared = database.alias != job.database.alias;
-    for name in Records::names(engine, conn, apps)? {
+    let mut names = Records::names(engine, conn, apps)?;
+    // What an alias of the file has recorded is surely of this database or surely not; so it comes first.
+    names.sort_by_key(|name| job.config.database(name.as_str()).is_none());
+    for name in names {
         let apps: Vec<&AppLabel> = apps
             .iter()
             .copied()
@@ -89,7 +92,7 @@ fn look_in<C: RoutedConnection>(
                 Some(other) if other.alias == job.database.alias => place != Place::Right,
                 Some(other) => !job.migrates(other, app) && is_same::<C>(job, other),
                 // Of a database that is gone, perhaps: a new one has no tables yet.
-                None => place != Place::Former && (!is_shared || has_tables),
+                None => !is_shared || has_tables,
             })
             .collect();
         let records = Records { database: Alias::new(name.as_str()), engine };

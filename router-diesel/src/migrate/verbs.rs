@@ -44,14 +44,15 @@ impl<C: RoutedConnection> Migrator<C> {
         })
     }
 
-    /// Says where every migration stands. Nothing is written.
+    /// Says where every migration stands, and what would keep [`migrate`](Self::migrate) from beginning. Nothing is
+    /// written.
     ///
     /// A database that cannot be reached is a failure in its place in the status.
     ///
     /// # Errors
     /// A name that is unknown, or one of a replica.
     pub fn status(&self) -> Result<Status, MigrateError> {
-        self.with_jobs(|_, jobs| {
+        self.with_jobs(|found, jobs| {
             let databases = jobs
                 .iter()
                 .map(|job| {
@@ -67,15 +68,19 @@ impl<C: RoutedConnection> Migrator<C> {
                     }
                 })
                 .collect();
-            Ok(Status { databases })
+            Ok(Status { databases, lint: self.problems(found, jobs) })
         })
     }
 
     /// Reverts the last migrations of a database by their `down.sql`, latest first.
     ///
+    /// All of them are looked at before the first is reverted. One that was edited since it was applied is reverted
+    /// too, with a warning: its `down.sql` must undo what ran then.
+    ///
     /// # Errors
-    /// Several databases and none named; a migration that has no `down.sql` or is not among the migrations any
-    /// more; what a database says. The error's report has what was reverted.
+    /// Several databases and none named; nothing is reverted there, and every reason told, where a migration is not
+    /// among the migrations any more, or its `down.sql` is missing, has nothing to run, or uses a table on another
+    /// database; what a database says. The error's report has what was reverted.
     pub fn rollback(&self, steps: usize) -> Result<Report, MigrateError> {
         self.with_jobs(|_, jobs| {
             self.check_named(jobs, "rollback")?;
@@ -83,7 +88,7 @@ impl<C: RoutedConnection> Migrator<C> {
         })
     }
 
-    /// Reverts the last migrations of a database and runs them again.
+    /// Reverts the last migrations of a database and runs them again, as their files now stand.
     ///
     /// # Errors
     /// Those of [`rollback`](Self::rollback) and of [`migrate`](Self::migrate).
@@ -271,6 +276,7 @@ impl<C: RoutedConnection> Migrator<C> {
             steps: Vec::new(),
             failures: Vec::new(),
             warnings: Vec::new(),
+            later: 0,
         };
         let engine = job.database.url.engine();
         match look_only::<C>(job) {
@@ -287,6 +293,7 @@ impl<C: RoutedConnection> Migrator<C> {
                 plan.failures = choice.refusals;
                 plan.failures.extend(job.refusal(&known));
                 plan.warnings = choice.warnings;
+                plan.later = choice.later;
             }
             Err(failure) => plan.failures.push(failure),
         }

@@ -33,6 +33,15 @@ impl Prepared {
     pub(crate) fn names_a_table(&self) -> bool {
         !self.models.is_empty()
     }
+
+    /// Whether a replica has all that the statement asks for: it is known to only read, and what it reads is in
+    /// tables. One without a table asks for the session's own state, or for the server's.
+    pub(crate) fn may_be_read_from_replicas(&self) -> bool {
+        self.statement.operation() == Operation::Read
+            && self.statement.reading() == Reading::Parsed
+            && self.statement.transaction_controls().is_empty()
+            && self.names_a_table()
+    }
 }
 
 impl PreparedModel {

@@ -6,6 +6,7 @@ use router_core::{Alias, AppLabel, Decision, Hints, Operation, Reason, Role};
 
 use super::decide::{Circumstances, Prepared, Transaction};
 use super::{RouteError, Routing};
+use crate::config::{Database, PrimaryReads};
 use crate::statement::Reading;
 
 impl Routing {
@@ -30,8 +31,39 @@ impl Routing {
                 })
                 .collect(),
             reason: self.reason(prepared, circumstances, &outcome),
+            nodes: outcome.as_ref().map(|alias| self.declared_nodes(alias, prepared)).unwrap_or_default(),
             outcome,
         }
+    }
+
+    /// The nodes of a database's cluster by the file alone, which knows of no standing.
+    fn declared_nodes(&self, alias: &Alias, prepared: &Prepared) -> Vec<NodeRoute> {
+        let replicas: Vec<&Database> = self.config().replicas_of(alias.as_str()).collect();
+        let Some(primary) = self.config().database(alias.as_str()).filter(|_| !replicas.is_empty()) else {
+            return Vec::new();
+        };
+        let reads = prepared.may_be_read_from_replicas();
+        let always = reads && primary.primary_reads == PrimaryReads::Always;
+        let node =
+            |alias: &Alias, serves, why: &str| NodeRoute { alias: alias.clone(), serves, why: why.into() };
+        let first = match (reads, primary.primary_reads) {
+            (false, _) => node(alias, Serves::Yes, "it is the primary, and the statement needs that"),
+            (true, PrimaryReads::Always) => node(alias, Serves::Maybe, "`primary_reads` is `always`"),
+            (true, PrimaryReads::Fallback) => node(alias, Serves::No, "it reads only where no replica can"),
+            (true, PrimaryReads::Never) => node(alias, Serves::No, "`primary_reads` is `never`"),
+        };
+        let why = if reads {
+            format!("by {}", primary.policy)
+        } else {
+            "the statement needs the primary".to_owned()
+        };
+        let serves = match (reads, replicas.len()) {
+            (false, _) => Serves::No,
+            (true, 1) if !always => Serves::Yes,
+            (true, _) => Serves::Maybe,
+        };
+        let replicas = replicas.iter().map(|replica| node(&replica.alias, serves, &why));
+        std::iter::once(first).chain(replicas).collect()
     }
 
     fn reason(
@@ -81,7 +113,38 @@ pub struct Explanation {
     reading: Reading,
     tables: Vec<TableRoute>,
     reason: String,
+    nodes: Vec<NodeRoute>,
     outcome: Result<Alias, RouteError>,
+}
+
+/// What one node of the database's cluster has to do with a statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NodeRoute {
+    /// The node's alias.
+    pub alias: Alias,
+    /// Whether it would serve the statement.
+    pub serves: Serves,
+    /// Why, or why not: `chosen by round_robin`, `lagging 3.2 s > 1 s`, `behind by 48 kB`.
+    pub why: String,
+}
+
+impl NodeRoute {
+    pub(crate) fn new(alias: Alias, serves: Serves, why: impl Into<String>) -> Self {
+        Self { alias, serves, why: why.into() }
+    }
+}
+
+/// Whether a node would serve a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Serves {
+    /// It would.
+    Yes,
+    /// It is one of those from which the policy chooses, or one that must be asked first how far it is.
+    Maybe,
+    /// It would not.
+    No,
 }
 
 /// What the routers say of one table of a statement.
@@ -127,6 +190,29 @@ impl Explanation {
         &self.reason
     }
 
+    /// The nodes of the database's cluster, the primary first, each with whether and why it would serve the
+    /// statement. Empty where the database has no replica, or the statement is refused.
+    ///
+    /// What a session says of them is what it knows without asking them; what [`Routing`] says, what the file does.
+    #[must_use]
+    pub fn nodes(&self) -> &[NodeRoute] {
+        &self.nodes
+    }
+
+    /// The one node that would serve the statement, where that is known before it runs: the database itself where it
+    /// has no replica.
+    #[must_use]
+    pub fn node(&self) -> Option<&Alias> {
+        if self.nodes.is_empty() {
+            return self.outcome.as_ref().ok();
+        }
+        self.nodes.iter().find(|node| node.serves == Serves::Yes).map(|node| &node.alias)
+    }
+
+    pub(crate) fn set_nodes(&mut self, nodes: Vec<NodeRoute>) {
+        self.nodes = nodes;
+    }
+
     /// The database.
     ///
     /// # Errors
@@ -151,8 +237,18 @@ impl fmt::Display for Explanation {
             }
         }
         match &self.outcome {
-            Ok(alias) => write!(f, "goes to:   {alias}, because {}", self.reason),
-            Err(error) => write!(f, "refused:   {error}"),
+            Ok(alias) => write!(f, "goes to:   {alias}, because {}", self.reason)?,
+            Err(error) => write!(f, "refused:   {error}")?,
         }
+        for (index, NodeRoute { alias, serves, why }) in self.nodes.iter().enumerate() {
+            let label = if index == 0 { "nodes:" } else { "" };
+            let serves = match serves {
+                Serves::Yes => "serves it",
+                Serves::Maybe => "may serve it",
+                Serves::No => "does not",
+            };
+            write!(f, "\n{label:<10} {alias} {serves}: {why}")?;
+        }
+        Ok(())
     }
 }

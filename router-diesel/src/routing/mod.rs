@@ -14,7 +14,7 @@ use rustc_hash::FxHashMap;
 
 pub(crate) use decide::{Circumstances, Prepared, Transaction};
 pub use error::RouteError;
-pub use explanation::{Explanation, TableRoute};
+pub use explanation::{Explanation, NodeRoute, Serves, TableRoute};
 
 use crate::config::{Config, Engine, TableMap};
 use crate::error::Error;

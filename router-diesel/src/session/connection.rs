@@ -288,7 +288,7 @@ impl<C: RoutedConnection> Session<C> {
         }
         if self.depth() == 0 {
             self.open = None;
-            self.note_commit(open.database);
+            self.note_commit(open.node);
         }
         result
     }

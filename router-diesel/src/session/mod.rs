@@ -4,6 +4,7 @@
 //! statement is and where it goes, checks that database's connection out, and runs the statement there.
 
 mod connection;
+mod explain;
 mod instrumentation;
 mod read;
 mod rendered;
@@ -18,15 +19,14 @@ mod using;
 use std::fmt;
 
 use diesel::connection::{CacheSize, Connection, TransactionManager, TransactionManagerStatus};
-use diesel::query_builder::{QueryFragment, QueryId};
 use diesel::{ConnectionError, QueryResult};
-use router_core::Alias;
+use router_core::{Alias, Operation};
 
 use crate::backend::RoutedConnection;
 use crate::databases::Databases;
 use crate::error::Error;
 use crate::pool::{Checkout, NodeConnection, NodeTransactionManager};
-use crate::routing::{Circumstances, Explanation, Prepared, Transaction};
+use crate::routing::{Circumstances, Prepared, Transaction};
 
 pub use connection::SessionTransactionManager;
 use instrumentation::SessionInstrumentation;
@@ -169,18 +169,6 @@ impl<C: RoutedConnection> Session<C> {
         Ok(())
     }
 
-    /// Says where this session would send a query now and why. Nothing is run.
-    ///
-    /// # Errors
-    /// What Diesel says of a query that cannot be built.
-    pub fn explain<T>(&self, query: &T) -> QueryResult<Explanation>
-    where
-        T: QueryFragment<C::Backend> + QueryId,
-    {
-        let prepared = self.databases.prepare(query)?;
-        Ok(self.databases.routing().explain(&prepared, self.circumstances()))
-    }
-
     fn circumstances(&self) -> Circumstances<'_> {
         Circumstances {
             using: self.state.using,
@@ -224,9 +212,12 @@ impl<C: RoutedConnection> Session<C> {
         if self.is_transaction_pending() {
             self.begin_on(database, database)?;
         }
-        self.note_use(database, prepared.statement.operation());
         let in_transaction = self.open.is_some();
-        let node = self.node(self.open.map_or(database, |open| open.node))?;
+        let index = self.open.map_or(database, |open| open.node);
+        if prepared.names_a_table() || prepared.statement.operation() != Operation::Read {
+            self.note_use(index);
+        }
+        let node = self.node(index)?;
         if !prepared.statement.transaction_controls().is_empty() {
             node.retire();
         }

@@ -13,19 +13,17 @@ use diesel::expression::QueryMetadata;
 use diesel::query_builder::{Query, QueryFragment, QueryId};
 use diesel::result::Error as DieselError;
 use polonius_the_crab::{ForLt, PoloniusResult, polonius};
-use router_core::{Operation, Role};
+use router_core::Role;
 
 use super::shared::Shared;
 use super::{Isolation, Session};
-use crate::backend::{RoutedConnection, read_failed_for_its_node};
-use crate::cluster::health::Event;
+use crate::backend::RoutedConnection;
 use crate::cluster::{
-    Cluster, ClusterError, Coverage, Fallback, Member, PRIMARY, Position, Skipped, Why, observe,
+    Cluster, ClusterError, Coverage, Failure, Fallback, Member, PRIMARY, Position, Skipped, Why, observe,
 };
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::pool::NodeConnection;
 use crate::routing::Prepared;
-use crate::statement::Reading;
 
 /// How long reads stay on the primary once no replica had caught up, before the replicas are asked again.
 const STAY_ON_PRIMARY: Duration = Duration::from_millis(100);
@@ -72,6 +70,16 @@ impl Reader {
         Self { need: Some(need), is_foreign: true, ..Self::new(cluster) }
     }
 
+    /// The node that serves this session's reads now.
+    pub(super) fn kept(&self) -> Option<usize> {
+        self.node.filter(|_| self.verified)
+    }
+
+    /// Whether it is too early to ask the replicas again.
+    pub(super) fn stays_on_primary(&self) -> bool {
+        self.on_primary_until.is_some_and(|until| Instant::now() < until)
+    }
+
     pub(super) fn set_need(&mut self, need: Position) {
         self.need = Some(need);
         self.is_foreign = false;
@@ -90,21 +98,24 @@ pub(super) struct ReplicaRead {
     database: usize,
 }
 
+impl ReplicaRead {
+    /// Whether the routers chose one replica, and not this one.
+    pub(super) fn is_for_another(self, node: usize) -> bool {
+        self.only.is_some_and(|only| only != node)
+    }
+}
+
 impl<C: RoutedConnection> Session<C> {
     /// Whether a replica may serve a statement that was routed to a database.
     pub(super) fn replica_read(&self, database: usize, prepared: &Prepared) -> Option<ReplicaRead> {
         let Member { cluster, node } = self.databases.clusters().member(database)?;
-        let is_plain_read = prepared.statement.operation() == Operation::Read
-            && prepared.statement.reading() == Reading::Parsed
-            && prepared.statement.transaction_controls().is_empty()
-            && prepared.names_a_table();
         let begins_read_only = self.read_only && self.is_transaction_pending() && self.depth() == 1;
         let may_leave = (self.depth() == 0 || begins_read_only)
             && self.state.using.is_none()
             && self.state.role != Some(Role::Writing)
             && self.isolation == Isolation::None
             && self.databases.base_depth() == 0;
-        (is_plain_read && may_leave).then_some(ReplicaRead {
+        (may_leave && prepared.may_be_read_from_replicas()).then_some(ReplicaRead {
             cluster,
             only: (node != PRIMARY).then_some(node),
             database,
@@ -132,11 +143,10 @@ impl<C: RoutedConnection> Session<C> {
                 // Nothing was read yet, so a transaction that cannot begin here may begin elsewhere.
                 match session.begin_on(read.database, node) {
                     Ok(()) => {}
-                    Err(error) if read_failed_for_its_node(&error) => {
+                    Err(error) => {
                         session.leave_node(read, node, error, &mut skipped)?;
                         continue;
                     }
-                    Err(error) => return Err(error),
                 }
             }
             let attempt = source.clone();
@@ -167,7 +177,7 @@ impl<C: RoutedConnection> Session<C> {
     }
 
     /// Notes that a statement runs on a primary: what a replica shows later must not be older.
-    pub(super) fn note_use(&mut self, database: usize, operation: Operation) {
+    pub(super) fn note_use(&mut self, database: usize) {
         if self.open.is_some_and(|open| open.node != database) {
             // A transaction that reads, on a replica.
             return;
@@ -176,15 +186,16 @@ impl<C: RoutedConnection> Session<C> {
         let Some(Member { cluster, node: PRIMARY }) = clusters.member(database) else { return };
         let has_positions = clusters.get(cluster).has_positions();
         let reader = self.reader(cluster);
+        reader.verified = false;
         if has_positions {
             reader.outdated = true;
-            reader.verified = false;
-        } else if operation != Operation::Read {
-            reader.set_need(Position::at(SystemTime::now()));
+        } else {
+            reader.need = Some(Position::at(SystemTime::now()));
+            reader.is_foreign = false;
         }
     }
 
-    /// Notes that a transaction was committed. Where a clock decides, it starts when others can see the write.
+    /// Notes that a transaction has ended. Where a clock decides, it starts when others can see the write.
     pub(super) fn note_commit(&mut self, database: usize) {
         let clusters = self.databases.clusters();
         let Some(Member { cluster, node: PRIMARY }) = clusters.member(database) else { return };
@@ -194,6 +205,10 @@ impl<C: RoutedConnection> Session<C> {
         {
             reader.need = Some(Position::at(SystemTime::now()));
         }
+    }
+
+    pub(super) fn reader_of(&self, read: ReplicaRead) -> Option<&Reader> {
+        self.readers.iter().find(|reader| reader.cluster == read.cluster)
     }
 
     fn reader(&mut self, cluster: usize) -> &mut Reader {
@@ -208,48 +223,46 @@ impl<C: RoutedConnection> Session<C> {
     /// The node for a read, as the index of its database. The session holds a connection to it.
     fn choose(&mut self, read: ReplicaRead, skipped: &mut Skipped) -> QueryResult<usize> {
         if let Some(database) = self.kept_node(read, skipped) {
+            self.reader(read.cluster).is_first_use = false;
             return Ok(database);
         }
         self.choose_anew(read, skipped)
     }
 
     /// The node that the session already reads from, if it may go on.
-    fn kept_node(&mut self, read: ReplicaRead, skipped: &Skipped) -> Option<usize> {
-        let reader = self.readers.iter_mut().find(|reader| reader.cluster == read.cluster)?;
-        let node = reader.node.filter(|node| reader.verified && !skipped.contains(*node))?;
+    fn kept_node(&self, read: ReplicaRead, skipped: &Skipped) -> Option<usize> {
+        let reader = self.reader_of(read)?;
+        let node = reader.kept().filter(|node| !skipped.contains(*node))?;
         let cluster = self.databases.clusters().get(read.cluster);
         let database = cluster.database(node);
         let is_held = self.nodes.iter().any(|(held, checkout)| *held == database && !checkout.is_lost());
-        let is_chosen = read.only.is_none_or(|only| only == node);
-        let may_go_on = is_held && is_chosen && cluster.view().may_serve(node);
-        if may_go_on {
-            reader.is_first_use = false;
-        }
-        may_go_on.then_some(database)
+        (is_held && !read.is_for_another(node) && cluster.view().may_serve(node)).then_some(database)
     }
 
     #[cold]
     fn choose_anew(&mut self, read: ReplicaRead, skipped: &mut Skipped) -> QueryResult<usize> {
         self.databases.watch_clusters();
         let cluster = Arc::clone(self.databases.clusters().get(read.cluster));
-        if let Some(until) = self.reader(read.cluster).on_primary_until {
-            if Instant::now() < until {
-                return self.read_primary(&cluster, read, skipped);
-            }
-            self.reader(read.cluster).on_primary_until = None;
+        if self.reader(read.cluster).stays_on_primary() {
+            return self.read_primary(&cluster, read, skipped);
         }
         self.leave_unusable(&cluster, read, skipped);
-        if self.reader(read.cluster).node == Some(PRIMARY) {
-            // It has all there is, so nothing need be asked.
-            self.try_node(&cluster, read, PRIMARY, None)?;
-            self.keep(read, PRIMARY);
-            return Ok(cluster.database(PRIMARY));
-        }
         // The policy is asked once for a read that is served: a second answer would be another's turn.
-        let Some(first) = self.next_node(&cluster, read, skipped) else {
+        let mut first = self.next_node(&cluster, read, skipped);
+        if first == Some(PRIMARY) {
+            // It has all there is, so nothing need be asked.
+            match self.try_node(&cluster, read, PRIMARY, None) {
+                Ok(_) => {
+                    self.keep(read, PRIMARY);
+                    return Ok(cluster.database(PRIMARY));
+                }
+                Err(error) => self.leave_node(read, cluster.database(PRIMARY), error, skipped)?,
+            }
+            first = self.next_node(&cluster, read, skipped);
+        }
+        if first.is_none() {
             return self.fall_back(&cluster, read, skipped, Fallback::NoReplica);
-        };
-        let mut first = Some(first);
+        }
         let need = self.need(&cluster, read)?;
         if let Some(need) = &need
             && let Err(why) = self.same_history(&cluster, read, need)?
@@ -260,15 +273,24 @@ impl<C: RoutedConnection> Session<C> {
         let deadline = Instant::now() + cluster.wait_for_replica();
         loop {
             let mut behind = Skipped::default();
+            let mut may_catch_up = false;
             while let Some(node) =
                 first.take().or_else(|| self.next_node(&cluster, read, &skipped.and(&behind)))
             {
                 match self.try_node(&cluster, read, node, need.as_ref()) {
                     Ok(Coverage::Covered) => {
                         self.keep(read, node);
+                        tracing::debug!(
+                            alias = %cluster.alias_of(node),
+                            passed_over = %cluster.in_words(&skipped.and(&behind), Some(node)),
+                            "chose a node to read from"
+                        );
                         return Ok(cluster.database(node));
                     }
-                    Ok(coverage) => behind.push(node, coverage.to_string()),
+                    Ok(coverage) => {
+                        may_catch_up |= matches!(coverage, Coverage::Behind(_));
+                        behind.push(node, coverage.to_string());
+                    }
                     Err(error) => self.leave_node(read, cluster.database(node), error, skipped)?,
                 }
             }
@@ -276,7 +298,7 @@ impl<C: RoutedConnection> Session<C> {
                 return self.fall_back(&cluster, read, skipped, Fallback::NoReplica);
             }
             let now = Instant::now();
-            if now >= deadline {
+            if now >= deadline || !may_catch_up {
                 self.reader(read.cluster).on_primary_until = Some(now + STAY_ON_PRIMARY);
                 return self.fall_back(&cluster, read, &skipped.and(&behind), Fallback::Behind);
             }
@@ -296,7 +318,7 @@ impl<C: RoutedConnection> Session<C> {
         self.node(database)?;
         if node == PRIMARY {
             let is_first_use = !self.reader(read.cluster).outdated;
-            self.note_use(database, Operation::Read);
+            self.note_use(database);
             self.reader(read.cluster).is_first_use = is_first_use;
             return Ok(Coverage::Covered);
         }
@@ -325,7 +347,7 @@ impl<C: RoutedConnection> Session<C> {
         let has_positions = cluster.has_positions();
         let reader = self.reader(read.cluster);
         let Some(node) = reader.node else { return };
-        if view.may_serve(node) && !skipped.contains(node) && read.only.is_none_or(|only| only == node) {
+        if view.may_serve(node) && !skipped.contains(node) && !read.is_for_another(node) {
             return;
         }
         reader.node = None;
@@ -346,6 +368,7 @@ impl<C: RoutedConnection> Session<C> {
     fn need(&mut self, cluster: &Cluster, read: ReplicaRead) -> QueryResult<Option<Position>> {
         if self.reader(read.cluster).outdated {
             let position = self.ask(cluster.database(PRIMARY), observe::written)?;
+            cluster.answered(PRIMARY);
             self.reader(read.cluster).set_need(position);
         }
         Ok(self.reader(read.cluster).need.clone())
@@ -411,6 +434,7 @@ impl<C: RoutedConnection> Session<C> {
         }
         let asked = Instant::now();
         let observation = conn.watch(observe::replayed)?;
+        cluster.answered(node);
         let position = cluster.note_replayed(node, asked, &observation);
         Ok(position.map_or(Coverage::Incomparable(Why::Unknown), |position| position.covers(need)))
     }
@@ -425,24 +449,20 @@ impl<C: RoutedConnection> Session<C> {
     ) -> QueryResult<()> {
         let cluster = Arc::clone(self.databases.clusters().get(read.cluster));
         let node = cluster.node_of(database);
-        let kind = Error::from_diesel(&error).map(Error::kind);
-        let is_pools = matches!(kind, Some(ErrorKind::Unreachable | ErrorKind::Exhausted));
-        // Where the primary serves as the replicas do, they may serve in its place.
-        let is_last = node == PRIMARY && (skipped.contains(PRIMARY) || !cluster.view().may_serve(PRIMARY));
-        if self.open.is_some() || is_last || !(is_pools || read_failed_for_its_node(&error)) {
+        // Where the primary serves as the replicas do, they may serve in its place. Where its connection is lost, as
+        // after a restart, it is tried once more on a new one.
+        let may_go_on = |failure: &Failure| {
+            node != PRIMARY || *failure == Failure::Lost || cluster.view().may_serve(PRIMARY)
+        };
+        let is_news = self.open.is_none() && !skipped.contains(node);
+        let Some(failure) = Failure::of(&error).filter(may_go_on).filter(|_| is_news) else {
             return Err(error);
-        }
+        };
+        let reason = error.to_string();
         if node == PRIMARY && self.reader(read.cluster).is_first_use {
             self.reader(read.cluster).outdated = false;
         }
-        let reason = error.to_string();
-        match kind {
-            Some(ErrorKind::Exhausted) => {}
-            Some(ErrorKind::Unreachable) => cluster.tell(node, Event::ConnectFailed(reason.clone())),
-            _ => cluster.tell(node, Event::ReadFailed(reason.clone())),
-        }
-        tracing::warn!(alias = %cluster.alias_of(node), cause = %reason, "a node did not serve a read");
-        cluster.count(Fallback::OtherNode);
+        cluster.passes_over(node, failure, &reason);
         skipped.push(node, reason);
         Ok(())
     }
@@ -457,7 +477,12 @@ impl<C: RoutedConnection> Session<C> {
     ) -> QueryResult<usize> {
         if cluster.primary_may_serve() {
             cluster.count(fallback);
-            tracing::debug!(alias = %cluster.alias(), reason = %fallback, %skipped, "a read fell back to the primary");
+            tracing::debug!(
+                alias = %cluster.alias(),
+                reason = %fallback,
+                replicas = %cluster.in_words(skipped, None),
+                "a read fell back to the primary"
+            );
         }
         self.read_primary(cluster, read, skipped)
     }
@@ -469,12 +494,17 @@ impl<C: RoutedConnection> Session<C> {
         skipped: &Skipped,
     ) -> QueryResult<usize> {
         if !cluster.primary_may_serve() {
-            let error = ClusterError::no_node(cluster, skipped);
-            return Err(Error::from(error).into());
+            let why = "`primary_reads` or `offline` keeps it from reading, or it is drained";
+            return Err(Error::from(ClusterError::no_node(cluster, skipped, why)).into());
         }
         let database = cluster.database(PRIMARY);
-        self.node(database)?;
-        self.note_use(database, Operation::Read);
+        if let Err(error) = self.node(database) {
+            return Err(match Failure::of(&error) {
+                Some(_) => Error::from(ClusterError::no_node(cluster, skipped, error.to_string())).into(),
+                None => error,
+            });
+        }
+        self.note_use(database);
         self.reader(read.cluster).verified = false;
         Ok(database)
     }

@@ -33,7 +33,7 @@ impl<C: RoutedConnection> Session<C> {
     /// ```no_run
     /// # use diesel::prelude::*;
     /// # diesel::table! { posts { id -> Integer, title -> Text } }
-    /// # fn demo(databases: &router_diesel::Databases<PgConnection>) -> Result<(), Box<dyn std::error::Error>> {
+    /// # fn demo(databases: &router_diesel::Databases<SqliteConnection>) -> Result<(), Box<dyn std::error::Error>> {
     /// let mut conn = databases.session();
     /// diesel::insert_into(posts::table).values(posts::title.eq("new")).execute(&mut conn)?;
     /// let token = conn.token()?;

@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 
 use serde::Serialize;
 
+use super::records::Bookkeeping;
 use super::server::{ServerUrl, identifier, literal, mysql_identifier, mysql_literal};
 use super::target::Purpose;
 use super::{Report, TaskError, Tasks, open};
@@ -43,13 +44,28 @@ impl<C: RoutedConnection> Tasks<'_, C> {
     /// made too.
     ///
     /// # Errors
-    /// A name is no database's, or a replica's. What fails for one database is in the report.
+    /// A name is no database's, or a replica's. What fails for one database is in the report; so is one that is new
+    /// or empty while another database has records of its migrations, which would count as applied.
     pub fn create(&self) -> Result<Report<Created>, TaskError> {
-        Ok(Self::each(self.targets(Purpose::Change)?, |database| match database.url.engine() {
+        let targets = self.targets(Purpose::Change)?;
+        let mut report = Self::each(targets.clone(), |database| match database.url.engine() {
             Engine::Sqlite => sqlite(database),
             Engine::Postgres => postgres::<C>(database),
             Engine::Mysql => mysql::<C>(database),
-        }))
+        });
+        // Once all are there, as the records of one may be kept on a later one.
+        let books = Bookkeeping::new(self.routing.config());
+        for (database, outcome) in targets.into_iter().zip(&mut report.outcomes) {
+            let is_new = match &outcome.result {
+                Ok(Created::Created(_)) => true,
+                Ok(Created::AlreadyThere(_)) => false,
+                Ok(Created::InMemory) | Err(_) => continue,
+            };
+            if let Err(error) = books.refuse_leftovers::<C>(database, is_new) {
+                outcome.result = Err(error);
+            }
+        }
+        Ok(report)
     }
 }
 

@@ -4,13 +4,15 @@ use std::fmt;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 use super::create::{mysql_has, postgres_has};
+use super::records::{Bookkeeping, Kept, TakenRecords};
 use super::server::{ServerUrl, identifier, literal, mysql_identifier};
 use super::target::Purpose;
-use super::{Force, Report, TaskError, Tasks};
+use super::{Force, Outcome, Report, TaskError, Tasks};
 use crate::backend::RoutedConnection;
 use crate::config::{Database, Engine};
 use crate::identity::sqlite_file;
@@ -18,9 +20,23 @@ use crate::lock;
 
 /// What `drop` did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Dropped {
+    /// What became of the database itself.
+    #[serde(flatten)]
+    pub removal: Removal,
+    /// The records of its migrations that were kept on other databases and have been taken away there.
+    pub records: Vec<TakenRecords>,
+    /// The databases that stay, and whose records went with this one, as it was forced: their migrations count as
+    /// pending now.
+    pub lost_records_of: Vec<String>,
+}
+
+/// What became of a database that was to be dropped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Dropped {
+pub enum Removal {
     /// The database of that name, or the file, was removed.
     Dropped(String),
     /// It was not there, and nothing was done.
@@ -29,7 +45,7 @@ pub enum Dropped {
     InMemory,
 }
 
-impl fmt::Display for Dropped {
+impl fmt::Display for Removal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Dropped(name) => write!(f, "dropped `{name}`"),
@@ -39,34 +55,96 @@ impl fmt::Display for Dropped {
     }
 }
 
+impl fmt::Display for Dropped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.removal.fmt(f)?;
+        self.records.iter().try_for_each(|taken| write!(f, "; {taken}"))?;
+        self.lost_records_of.iter().try_for_each(|lost| {
+            write!(
+                f,
+                "; it kept the records of `{lost}`, whose migrations all count as pending now: `dbrouter fake --all \
+                 --database {lost}` records those that are there"
+            )
+        })
+    }
+}
+
 impl<C: RoutedConnection> Tasks<'_, C> {
-    /// Drops the databases that the URLs name, with everything in them.
+    /// Drops the databases that the URLs name, with everything in them, and the records of their migrations where
+    /// those are kept on other databases.
     ///
-    /// On PostgreSQL nobody may be connected, unless it is [forced](Force::Yes): then their connections are ended.
+    /// On PostgreSQL nobody may be connected, for which it waits 1 s: as long as a connection that was closed may take to
+    /// end. Where it is [forced](Force::Yes), the connections are ended instead.
     /// MySQL and SQLite do not ask.
     ///
+    /// A database that keeps the records of others is dropped after them, and not at all where one of them stays,
+    /// unless it is forced. Where records are kept on a database that does not answer, nothing is dropped; forced,
+    /// the database is dropped, and that its records stay is the error in the report. To drop it once more takes
+    /// them away.
+    ///
     /// # Errors
-    /// A name is no database's, or a replica's; or this is production, and it is not forced. What fails for one
-    /// database is in the report.
+    /// A name is no database's, or a replica's; or this may be production, or records of a database that stays would
+    /// be lost, and it is not forced. What fails for one database is in the report.
     pub fn drop(&self) -> Result<Report<Dropped>, TaskError> {
         let targets = self.targets(Purpose::Change)?;
         self.refuse_in_production("drop")?;
-        Ok(Self::each(targets, |database| match database.url.engine() {
+        let books = Bookkeeping::new(self.routing.config());
+        let lost = |database: &Database, gone: &[&Database]| match books.losers(database, gone).next() {
+            Some(of) if self.force == Force::No => {
+                Err(TaskError::KeepsRecords { alias: database.alias.clone(), of: of.alias.clone() })
+            }
+            _ => Ok(books.losers(database, gone).map(|of| of.alias.to_string()).collect()),
+        };
+        targets.iter().try_for_each(|database| lost(database, &targets).map(drop))?;
+        let mut outcomes: Vec<Outcome<Dropped>> = Vec::new();
+        let mut gone = targets.clone();
+        for database in books.keepers_last(&targets) {
+            let lost: Result<Vec<String>, TaskError> = lost(database, &gone);
+            let result = lost.and_then(|lost| self.drop_one(database, books.open(database), lost));
+            if result.is_err() {
+                gone.retain(|target| target.alias != database.alias);
+            }
+            outcomes.push(Outcome { alias: database.alias.clone(), result });
+        }
+        outcomes.sort_by_key(|outcome| targets.iter().position(|target| target.alias == outcome.alias));
+        Ok(Report { outcomes })
+    }
+
+    fn drop_one(
+        &self,
+        database: &Database,
+        kept: Vec<Kept<'_, C>>,
+        lost: Vec<String>,
+    ) -> Result<Dropped, TaskError> {
+        if self.force == Force::No
+            && let Some(error) = kept.iter().find_map(|kept| kept.unreachable(database))
+        {
+            return Err(error);
+        }
+        let removal = match database.url.engine() {
             Engine::Sqlite => self.drop_sqlite(database),
             Engine::Postgres => self.drop_postgres(database),
             Engine::Mysql => self.drop_mysql(database),
-        }))
+        }?;
+        let mut records = Vec::new();
+        if removal != Removal::InMemory {
+            for kept in kept {
+                records.extend(kept.take_away(database)?);
+            }
+        }
+        let lost_records_of = if matches!(removal, Removal::Dropped(_)) { lost } else { Vec::new() };
+        Ok(Dropped { removal, records, lost_records_of })
     }
 
-    fn drop_sqlite(&self, database: &Database) -> Result<Dropped, TaskError> {
-        let Some(path) = sqlite_file(&database.url) else { return Ok(Dropped::InMemory) };
+    fn drop_sqlite(&self, database: &Database) -> Result<Removal, TaskError> {
+        let Some(path) = sqlite_file(&database.url) else { return Ok(Removal::InMemory) };
         let name = path.display().to_string();
         let alias = Some(&database.alias);
         match is_sqlite(&path) {
             Ok(true) => {}
             Ok(false) if self.force == Force::Yes => {}
             Ok(false) => return Err(TaskError::NotSqlite { alias: database.alias.clone(), path }),
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Dropped::NotThere(name)),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Removal::NotThere(name)),
             Err(error) => return Err(TaskError::file(alias, "read", &path)(error)),
         }
         let _lock = lock::acquire_for::<C>(database, self.lock_timeout, "drop")?;
@@ -80,16 +158,16 @@ impl<C: RoutedConnection> Tasks<'_, C> {
                 _ => {}
             }
         }
-        Ok(Dropped::Dropped(name))
+        Ok(Removal::Dropped(name))
     }
 
-    fn drop_postgres(&self, database: &Database) -> Result<Dropped, TaskError> {
+    fn drop_postgres(&self, database: &Database) -> Result<Removal, TaskError> {
         let server = ServerUrl::read(&database.url);
         let name = server.name_of(database)?;
         let mut conn: C = server.open_maintenance(database)?;
         let refused = || TaskError::refused(&database.alias, format!("drop `{name}`"));
         if !postgres_has(&mut conn, &name).map_err(refused())? {
-            return Ok(Dropped::NotThere(name));
+            return Ok(Removal::NotThere(name));
         }
         let of_name = format!("FROM pg_stat_activity WHERE datname = {}", literal(&name));
         let force = match self.force {
@@ -107,13 +185,18 @@ impl<C: RoutedConnection> Tasks<'_, C> {
                 }
             }
             Force::No => {
-                let sessions = conn
-                    .texts(&format!(
-                        "SELECT format('%s (user `%s`, process %s of the server)', CASE application_name \
-                         WHEN '' THEN 'a connection' ELSE '`' || application_name || '`' END, usename, pid) \
-                         AS value {of_name} ORDER BY pid"
-                    ))
-                    .map_err(refused())?;
+                let sql = format!(
+                    "SELECT format('%s (user `%s`, process %s of the server)', CASE application_name \
+                     WHEN '' THEN 'a connection' ELSE '`' || application_name || '`' END, usename, pid) \
+                     AS value {of_name} ORDER BY pid"
+                );
+                // The server ends a connection a moment after it was closed, be it one of this very program.
+                let until = Instant::now() + Duration::from_secs(1);
+                let mut sessions = conn.texts(&sql).map_err(refused())?;
+                while !sessions.is_empty() && Instant::now() < until {
+                    std::thread::sleep(Duration::from_millis(20));
+                    sessions = conn.texts(&sql).map_err(refused())?;
+                }
                 if !sessions.is_empty() {
                     let sessions = sessions.into_iter().flatten().collect();
                     return Err(TaskError::InUse { alias: database.alias.clone(), sessions });
@@ -123,21 +206,21 @@ impl<C: RoutedConnection> Tasks<'_, C> {
         };
         let sql = format!("DROP DATABASE IF EXISTS {}{force}", identifier(&name));
         conn.batch_execute(&sql).map_err(refused())?;
-        Ok(Dropped::Dropped(name))
+        Ok(Removal::Dropped(name))
     }
 
-    fn drop_mysql(&self, database: &Database) -> Result<Dropped, TaskError> {
+    fn drop_mysql(&self, database: &Database) -> Result<Removal, TaskError> {
         let server = ServerUrl::read(&database.url);
         let name = server.name_of(database)?;
         let mut conn: C = server.open(database, "")?;
         let refused = || TaskError::refused(&database.alias, format!("drop `{name}`"));
         if !mysql_has(&mut conn, &name).map_err(refused())? {
-            return Ok(Dropped::NotThere(name));
+            return Ok(Removal::NotThere(name));
         }
         let _lock = lock::acquire_for::<C>(database, self.lock_timeout, "drop")?;
         conn.batch_execute(&format!("DROP DATABASE IF EXISTS {}", mysql_identifier(&name)))
             .map_err(refused())?;
-        Ok(Dropped::Dropped(name))
+        Ok(Removal::Dropped(name))
     }
 }
 

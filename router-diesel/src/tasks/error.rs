@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use router_core::{Alias, AppLabel};
 
 use super::server::ServerUrl;
-use crate::config::{Database, Restriction};
+use crate::config::{Config, Database, Restriction};
+use crate::identity::sqlite_file;
 use crate::lock::{LockError, says_absent};
+use crate::near::nearest;
 
 /// Why a task was not done, with the database it was for and the next step.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub enum TaskError {
         alias: Alias,
         /// A name like it.
         suggestion: Option<String>,
+        /// The names that there are.
+        known: Vec<String>,
     },
     /// No app has this name.
     UnknownApp {
@@ -26,6 +30,8 @@ pub enum TaskError {
         app: AppLabel,
         /// A name like it.
         suggestion: Option<String>,
+        /// The names that there are.
+        known: Vec<String>,
     },
     /// The database is a replica, which only its primary changes.
     Replica {
@@ -45,6 +51,52 @@ pub enum TaskError {
     Production {
         /// The task.
         task: &'static str,
+        /// The environment: `production` or `prod`, in whatever case.
+        environment: String,
+    },
+    /// The task destroys data, and the environment may be a production that was mistyped: it is neither
+    /// `development` nor `test`, and the file does not declare it.
+    UndeclaredEnvironment {
+        /// The task.
+        task: &'static str,
+        /// The environment.
+        environment: String,
+        /// A well-known name like it.
+        suggestion: Option<String>,
+    },
+    /// The database keeps the records of another that stays, whose migrations would all count as pending.
+    KeepsRecords {
+        /// The database.
+        alias: Alias,
+        /// The other.
+        of: Alias,
+    },
+    /// The database that keeps its records cannot be reached, and nothing was dropped.
+    RecordsUnreachable {
+        /// The database.
+        alias: Alias,
+        /// The one that keeps its records.
+        history: Alias,
+        /// Why that cannot be reached.
+        cause: String,
+    },
+    /// The database is gone, and its records are not.
+    RecordsStay {
+        /// The database.
+        alias: Alias,
+        /// The one that keeps its records.
+        history: Alias,
+        /// Why they could not be taken away.
+        cause: String,
+    },
+    /// The database is new or empty, and another has records of its migrations, as of one that was lost.
+    LeftRecords {
+        /// The database.
+        alias: Alias,
+        /// The one that keeps its records.
+        history: Alias,
+        /// How many there are.
+        number: usize,
     },
     /// The database is in memory, where each connection has one of its own.
     InMemory {
@@ -105,6 +157,11 @@ pub enum TaskError {
         /// The database.
         alias: Alias,
         /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// The folder of seeds that was named is not there.
+    NoSeedFolder {
+        /// The folder.
         path: PathBuf,
     },
     /// A seed failed. The ones before it stay.
@@ -187,6 +244,10 @@ impl TaskError {
             | Self::NotSqlite { alias, .. }
             | Self::NotEmpty { alias, .. }
             | Self::NoSchema { alias, .. }
+            | Self::KeepsRecords { alias, .. }
+            | Self::RecordsUnreachable { alias, .. }
+            | Self::RecordsStay { alias, .. }
+            | Self::LeftRecords { alias, .. }
             | Self::Seed { alias, .. }
             | Self::MissingProgram { alias, .. }
             | Self::Program { alias, .. }
@@ -195,6 +256,8 @@ impl TaskError {
             Self::Lock(error) => Some(error.alias()),
             Self::UnknownApp { .. }
             | Self::Production { .. }
+            | Self::UndeclaredEnvironment { .. }
+            | Self::NoSeedFolder { .. }
             | Self::NowhereToWrite { .. }
             | Self::BadName { .. } => None,
         }
@@ -203,7 +266,30 @@ impl TaskError {
     /// Whether the database could not be reached, so that the same call could succeed later.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Lock(LockError::Unreachable { .. }))
+        matches!(
+            self,
+            Self::Unreachable { .. }
+                | Self::RecordsUnreachable { .. }
+                | Self::Lock(LockError::Unreachable { .. })
+        )
+    }
+
+    pub(super) fn unknown_database(alias: &str, config: &Config) -> Self {
+        let known = config.databases.iter().map(|database| database.alias.as_str());
+        Self::UnknownDatabase {
+            alias: alias.into(),
+            suggestion: nearest(alias, known.clone()).map(str::to_owned),
+            known: known.map(str::to_owned).collect(),
+        }
+    }
+
+    pub(super) fn unknown_app(app: &str, config: &Config) -> Self {
+        let known = config.apps.iter().map(|app| app.label.as_str());
+        Self::UnknownApp {
+            app: AppLabel::new(app),
+            suggestion: nearest(app, known.clone()).map(str::to_owned),
+            known: known.map(str::to_owned).collect(),
+        }
     }
 
     pub(super) fn unreachable(alias: &Alias, error: &diesel::ConnectionError) -> Self {
@@ -212,8 +298,7 @@ impl TaskError {
 
     /// Why a connection could not be opened to the very database.
     pub(super) fn unopened(database: &Database, error: &diesel::ConnectionError) -> Self {
-        let cause = error.to_string();
-        match ServerUrl::read(&database.url).name.filter(|_| says_absent(&cause)) {
+        match absent(database, error) {
             Some(name) => Self::Absent { alias: database.alias.clone(), name },
             None => Self::unreachable(&database.alias, error),
         }
@@ -246,11 +331,11 @@ impl From<LockError> for TaskError {
 impl fmt::Display for TaskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::UnknownDatabase { alias, suggestion } => {
-                write!(f, "unknown database `{alias}`{}", did_you_mean(suggestion, "databases"))
+            Self::UnknownDatabase { alias, suggestion, known } => {
+                write!(f, "unknown database `{alias}`; {}", did_you_mean(suggestion.as_deref(), known))
             }
-            Self::UnknownApp { app, suggestion } => {
-                write!(f, "unknown app `{app}`{}", did_you_mean(suggestion, "apps"))
+            Self::UnknownApp { app, suggestion, known } => {
+                write!(f, "unknown app `{app}`; {}", did_you_mean(suggestion.as_deref(), known))
             }
             Self::Replica { alias, primary } => write!(
                 f,
@@ -267,10 +352,47 @@ impl fmt::Display for TaskError {
                 };
                 write!(f, "database `{alias}` {why}; {next}")
             }
-            Self::Production { task } => write!(
+            Self::Production { task, environment } => write!(
                 f,
-                "`{task}` destroys data, and this is the environment `production`; pass `--force` if you mean it"
+                "`{task}` destroys data, and this is the environment `{environment}`; pass `--force` if you mean it"
             ),
+            Self::UndeclaredEnvironment { task, environment, suggestion } => {
+                write!(f, "`{task}` destroys data, and no environment `{environment}` is declared; ")?;
+                match suggestion {
+                    Some(suggestion) => write!(f, "did you mean `{suggestion}`?"),
+                    None => write!(
+                        f,
+                        "declare it in the file, if only as `environments: {{ {environment}: {{}} }}`, or pass \
+                         `--force`"
+                    ),
+                }
+            }
+            Self::KeepsRecords { alias, of } => write!(
+                f,
+                "`{alias}` keeps the records of the migrations of `{of}`, which would all count as pending; drop \
+                 both together, with `--database {alias} --database {of}`, or pass `--force`"
+            ),
+            Self::RecordsUnreachable { alias, history, cause } => write!(
+                f,
+                "database `{alias}` was not dropped, as the records of its migrations are on `{history}` and cannot \
+                 be taken away: {}; try again when it answers, or pass `--force`, and they stay",
+                cause.trim_end()
+            ),
+            Self::RecordsStay { alias, history, cause } => write!(
+                f,
+                "database `{alias}` is gone, but the records of its migrations stay on `{history}`: {}; `dbrouter \
+                 drop --database {alias}` takes them away when it answers",
+                cause.trim_end()
+            ),
+            Self::LeftRecords { alias, history, number } => {
+                let (records, they) = if *number == 1 { ("record", "it") } else { ("records", "they") };
+                write!(
+                    f,
+                    "database `{alias}` is there and empty, but `{history}` has {number} {records} of its \
+                     migrations, as if {they} had run; correct its URL if it is the wrong database, else `dbrouter \
+                     reset --database {alias}` takes the records away and sets it up"
+                )
+            }
             Self::InMemory { alias } => write!(
                 f,
                 "database `{alias}` is in memory, where each connection has one of its own; give it a file"
@@ -304,12 +426,21 @@ impl fmt::Display for TaskError {
                 if tables.len() > shown.len() {
                     write!(f, " and {} more", tables.len() - shown.len())?;
                 }
-                write!(f, "; `drop` and `create` it first, or pass `--force` to load over them")
+                write!(
+                    f,
+                    "; to begin anew, `dbrouter drop --database {alias}` and `dbrouter create --database \
+                     {alias}`, or pass `--force` to load over them"
+                )
             }
             Self::NoSchema { alias, path } => write!(
                 f,
                 "nothing was loaded, as database `{alias}` has no schema to load: there is no `{}`; `dbrouter schema \
                  dump --database {alias}` writes it",
+                path.display()
+            ),
+            Self::NoSeedFolder { path } => write!(
+                f,
+                "there is no folder of seeds `{}`; correct it, or leave it out for `seeds`",
                 path.display()
             ),
             Self::Seed { alias, path, cause, sown } => {
@@ -355,10 +486,26 @@ impl fmt::Display for TaskError {
 
 impl std::error::Error for TaskError {}
 
-fn did_you_mean(suggestion: &Option<String>, section: &str) -> String {
+/// What is not there of a database that could not be opened: its file, or its name on the server; nothing where that
+/// is not why.
+pub(crate) fn absent(database: &Database, error: &diesel::ConnectionError) -> Option<String> {
+    match sqlite_file(&database.url) {
+        Some(path) => (!path.exists()).then(|| path.display().to_string()),
+        None => ServerUrl::read(&database.url).name.filter(|_| says_absent(&error.to_string())),
+    }
+}
+
+fn did_you_mean(suggestion: Option<&str>, known: &[String]) -> String {
+    /// As many names as a reader takes in.
+    const MANY: usize = 20;
+
     match suggestion {
-        Some(suggestion) => format!("; did you mean `{suggestion}`?"),
-        None => format!("; declare it under `{section}`"),
+        Some(suggestion) => format!("did you mean `{suggestion}`?"),
+        None if known.is_empty() => "there are none".to_owned(),
+        None if known.len() > MANY => {
+            format!("there are {} and {} more", quoted(&known[..MANY]), known.len() - MANY)
+        }
+        None => format!("there are {}", quoted(known)),
     }
 }
 

@@ -29,6 +29,7 @@ mod drop;
 mod error;
 mod new;
 mod program;
+mod records;
 mod report;
 mod schema;
 mod seed;
@@ -50,10 +51,12 @@ use crate::routing::Routing;
 pub use crate::identity::{PhysicalDatabase, of as physical_database};
 pub use crate::lock::{Lock, LockError, LockHolder, acquire as lock};
 pub use create::Created;
-pub use drop::Dropped;
+pub use drop::{Dropped, Removal};
 pub use error::TaskError;
+pub(crate) use error::absent;
 pub(crate) use new::is_skeleton;
 pub use new::{NewMigration, new_migration};
+pub use records::TakenRecords;
 pub use report::{Outcome, Report};
 pub use schema::{Dumped, Loaded};
 pub use seed::Seeded;
@@ -71,14 +74,15 @@ pub struct Tasks<'a, C> {
     force: Force,
     lock_timeout: Duration,
     schema_folder: PathBuf,
-    seed_folder: PathBuf,
+    seed_folder: Option<PathBuf>,
     connection: PhantomData<fn() -> C>,
 }
 
 /// Whether to do what cannot be undone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Force {
-    /// Refuse in production, where others are connected, and over tables that are there.
+    /// Refuse in production or what may be, where others are connected, over tables that are there, and where records
+    /// of migrations would be lost or left behind.
     #[default]
     No,
     /// Do it all the same.
@@ -95,7 +99,7 @@ impl<'a, C: RoutedConnection> Tasks<'a, C> {
             force: Force::No,
             lock_timeout: Duration::from_secs(30),
             schema_folder: PathBuf::from("schema"),
-            seed_folder: PathBuf::from("seeds"),
+            seed_folder: None,
             connection: PhantomData,
         }
     }
@@ -138,9 +142,10 @@ impl<'a, C: RoutedConnection> Tasks<'a, C> {
         self
     }
 
-    /// The folder with a folder of seeds for each database and app. By default `seeds`.
+    /// The folder with a folder of seeds for each database and app, which must be there. By default `seeds`, which
+    /// need not be, as many projects have no seeds.
     pub fn seed_folder(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.seed_folder = folder.into();
+        self.seed_folder = Some(folder.into());
         self
     }
 

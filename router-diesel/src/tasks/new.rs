@@ -7,13 +7,12 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use router_core::{Alias, AppLabel};
+use router_core::Alias;
 use serde::Serialize;
 
 use super::TaskError;
 use super::utc::Utc;
 use crate::config::App;
-use crate::near::nearest;
 use crate::routing::Routing;
 
 /// What the first line of a new file begins with.
@@ -60,9 +59,7 @@ pub fn new_migration(
 ) -> Result<NewMigration, TaskError> {
     let config = routing.config();
     let Some(app) = config.app(app) else {
-        let labels = config.apps.iter().map(|app| app.label.as_str());
-        let suggestion = nearest(app, labels).map(str::to_owned);
-        return Err(TaskError::UnknownApp { app: AppLabel::new(app), suggestion });
+        return Err(TaskError::unknown_app(app, config));
     };
     let name = snake_case(name).ok_or_else(|| TaskError::BadName { name: name.to_owned() })?;
     let route = routing.routes().into_iter().find(|route| route.app == app.label);

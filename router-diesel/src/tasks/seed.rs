@@ -72,9 +72,11 @@ impl<C: RoutedConnection> Tasks<'_, C> {
     /// end a transaction at statements that change the schema, which belong into migrations.
     ///
     /// # Errors
-    /// A name is no database's, or a replica's, or no app's. What fails for one database is in the report.
+    /// A name is no database's, or a replica's, or no app's; or the [folder](Self::seed_folder) that was named is not
+    /// there. What fails for one database is in the report.
     pub fn seed(&self) -> Result<Report<Seeded>, TaskError> {
         let targets = self.targets(Purpose::Write)?;
+        self.check_seed_folder()?;
         let mut report = Report { outcomes: Vec::new() };
         for database in targets {
             let result = self.seeds_of(database).and_then(|seeds| self.sow(database, &seeds));
@@ -88,9 +90,22 @@ impl<C: RoutedConnection> Tasks<'_, C> {
         Ok(report)
     }
 
+    /// Looks whether the [folder](Self::seed_folder) that was named is there, as [`seed`](Self::seed) does: to find
+    /// out before other tasks are done.
+    ///
+    /// # Errors
+    /// It is not there, or is no folder.
+    pub fn check_seed_folder(&self) -> Result<(), TaskError> {
+        match &self.seed_folder {
+            Some(folder) if !folder.is_dir() => Err(TaskError::NoSeedFolder { path: folder.clone() }),
+            _ => Ok(()),
+        }
+    }
+
     /// All seeds of a database, in order.
     fn seeds_of(&self, database: &Database) -> Result<Vec<Seed>, TaskError> {
         let alias = &database.alias;
+        let folder = self.seed_folder.as_deref().unwrap_or(Path::new("seeds"));
         let mut seeds = Vec::new();
         if self.apps.is_empty() {
             seeds = match &database.seeds {
@@ -100,9 +115,7 @@ impl<C: RoutedConnection> Tasks<'_, C> {
                     path: place.clone(),
                     cause: "there is no such file or folder".to_owned(),
                 })?,
-                None => {
-                    files(alias, alias.as_str(), &self.seed_folder.join(alias.as_str()))?.unwrap_or_default()
-                }
+                None => files(alias, alias.as_str(), &folder.join(alias.as_str()))?.unwrap_or_default(),
             };
         }
         let config = self.routing.config();
@@ -112,7 +125,7 @@ impl<C: RoutedConnection> Tasks<'_, C> {
             let is_managed = config.app(label).is_some_and(|app| app.managed);
             let is_databases_own = config.database(label).is_some();
             if is_asked && is_managed && !is_databases_own && route.write.as_ref() == Some(alias) {
-                seeds.extend(files(alias, label, &self.seed_folder.join(label))?.unwrap_or_default());
+                seeds.extend(files(alias, label, &folder.join(label))?.unwrap_or_default());
             }
         }
         Ok(seeds)

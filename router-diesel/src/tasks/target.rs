@@ -4,7 +4,7 @@ use router_core::{AppLabel, Operation};
 
 use super::{Force, TaskError, Tasks};
 use crate::backend::RoutedConnection;
-use crate::config::Database;
+use crate::config::{DEFAULT_ENVIRONMENT, Database};
 use crate::near::nearest;
 
 /// What a task does to a database.
@@ -50,12 +50,8 @@ impl<C: RoutedConnection> Tasks<'_, C> {
 
     fn named(&self, alias: &str, purpose: Purpose) -> Result<&Database, TaskError> {
         let config = self.routing.config();
-        let aliases = || config.databases.iter().map(|database| database.alias.as_str());
         let Some(mut database) = config.database(alias) else {
-            return Err(TaskError::UnknownDatabase {
-                alias: alias.into(),
-                suggestion: nearest(alias, aliases()).map(str::to_owned),
-            });
+            return Err(TaskError::unknown_database(alias, config));
         };
         if let Some(primary) = &database.replica_of {
             return Err(TaskError::Replica { alias: database.alias.clone(), primary: primary.clone() });
@@ -75,20 +71,37 @@ impl<C: RoutedConnection> Tasks<'_, C> {
         let config = self.routing.config();
         match config.app(app.as_str()) {
             Some(_) => Ok(()),
-            None => {
-                let labels = config.apps.iter().map(|app| app.label.as_str());
-                let suggestion = nearest(app.as_str(), labels).map(str::to_owned);
-                Err(TaskError::UnknownApp { app: app.clone(), suggestion })
-            }
+            None => Err(TaskError::unknown_app(app.as_str(), config)),
         }
     }
 
-    /// Refuses in production what destroys data, unless it is forced.
+    /// Refuses what destroys data where this is production, or may be by a name that was mistyped, unless it is
+    /// forced.
     pub(super) fn refuse_in_production(&self, task: &'static str) -> Result<(), TaskError> {
-        let is_production = self.routing.config().environment == "production";
-        if is_production && self.force == Force::No { Err(TaskError::Production { task }) } else { Ok(()) }
+        const WELL_KNOWN: [&str; 2] = [DEFAULT_ENVIRONMENT, "test"];
+
+        let config = self.routing.config();
+        let environment = config.environment.as_str();
+        let is_production = PRODUCTION.iter().any(|name| name.eq_ignore_ascii_case(environment));
+        if self.force == Force::Yes {
+            Ok(())
+        } else if is_production {
+            Err(TaskError::Production { task, environment: environment.to_owned() })
+        } else if WELL_KNOWN.contains(&environment) || config.declares_environment {
+            Ok(())
+        } else {
+            let names = PRODUCTION.into_iter().chain(WELL_KNOWN);
+            Err(TaskError::UndeclaredEnvironment {
+                task,
+                environment: environment.to_owned(),
+                suggestion: nearest(environment, names).map(str::to_owned),
+            })
+        }
     }
 }
+
+/// What production is called, in whatever case.
+const PRODUCTION: [&str; 2] = ["production", "prod"];
 
 fn operation(purpose: Purpose) -> Option<Operation> {
     match purpose {
@@ -101,7 +114,7 @@ fn operation(purpose: Purpose) -> Option<Operation> {
 /// Whether a task is for a database that nobody named.
 ///
 /// One that is `migrate: false` belongs to somebody else; one with `migrate_to` is there under another alias too.
-fn is_usual(database: &Database, purpose: Purpose) -> bool {
+pub(super) fn is_usual(database: &Database, purpose: Purpose) -> bool {
     let may = operation(purpose).is_none_or(|operation| database.restriction(operation).is_none());
     let is_own = match purpose {
         Purpose::Change => database.migrate && database.migrate_to.is_none(),

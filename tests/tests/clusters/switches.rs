@@ -93,7 +93,7 @@ fn who_serves_is_a_matter_of_the_file(engine: Engine) {
     assert!(error.to_string().contains("`replica_1`"), "{error}");
     // A role says where to read too.
     let marks = world.mark();
-    conn.scoped(router_diesel::Scope::writing(), |conn| count(conn)).unwrap();
+    conn.scoped(router_diesel::Scope::writing(), count).unwrap();
     assert_eq!(world.reads_since(&marks)[PRIMARY], 1);
     assert_eq!(count(&mut databases.session()).unwrap(), 1);
 }

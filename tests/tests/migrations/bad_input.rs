@@ -98,11 +98,25 @@ fn a_missing_down_file_is_told_before_anything_is_reverted() {
     let error = world.migrator().database("shop_db").rollback(1).unwrap_err();
     says(&error, FailureKind::Failed, &[
         "20240103000000_prices",
-        "`20240103000000_prices` of app `shop` cannot be run on `shop_db`: its `down.sql` is missing",
+        "`20240103000000_prices` of app `shop` cannot be reverted on `shop_db`: its `down.sql` is missing",
         "nothing of it was changed",
         "not reverted",
     ]);
     assert_eq!(world.records("shop_db").len(), 2);
+
+    // All that is wrong is told at once, and the last one, which could go, stays with the others.
+    world.table("shop/20240105000000_stock", "stock");
+    world.migrator().migrate().unwrap();
+    world.write("shop/20240102000000_products/down.sql", "DROP TABLE products;\nDELETE FROM users;\n");
+    let error = world.migrator().database("shop_db").rollback(3).unwrap_err();
+    says(&error, FailureKind::Failed, &[
+        "`20240103000000_prices` of app `shop` cannot be reverted on `shop_db`: its `down.sql` is missing",
+        "`20240102000000_products` of app `shop` cannot be reverted on `shop_db`: line 2 uses `users` of app `users`",
+        "not reverted: shop/20240105000000_stock, shop/20240103000000_prices, shop/20240102000000_products",
+    ]);
+    assert_eq!(error.failed.iter().map(|it| it.kind).collect::<Vec<_>>(), [FailureKind::Failed, FailureKind::Lint]);
+    assert_eq!(world.records("shop_db").len(), 3);
+    world.migrator().database("shop_db").rollback(1).unwrap();
 
     world.remove("shop/20240103000000_prices");
     let error = world.migrator().database("shop_db").rollback(1).unwrap_err();

@@ -9,8 +9,7 @@ const MIGRATIONS: usize = 20;
 
 struct Fleet {
     databases: Databases<SqliteConnection>,
-    // It goes when the test ends.
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Fleet {
@@ -36,7 +35,7 @@ impl Fleet {
             .load()
             .unwrap();
         let databases = Databases::builder(config).router(migrate_fn(|_, _, _| Some(true))).build().unwrap();
-        Self { databases, _folder: folder }
+        Self { databases, folder }
     }
 }
 
@@ -47,4 +46,22 @@ fn each_of_a_fleet_is_migrated_by_several_jobs() {
     assert_eq!(report.done(), 12 * MIGRATIONS);
     assert!(fleet.databases.migrator().status().unwrap().is_clean());
     assert!(fleet.databases.migrator().plan().unwrap().is_empty());
+}
+
+/// Each commit of SQLite waits for the disk four times, so their number is what a fleet costs.
+#[test]
+fn a_new_database_takes_one_commit_for_each_migration() {
+    let fleet = Fleet::new(1);
+    let first = fleet.folder.path().join("migrations/000_more/up.sql");
+    let good = std::fs::read_to_string(&first).unwrap();
+    std::fs::write(&first, "CREATE TABEL tenant_0 (id INTEGER);").unwrap();
+    fleet.databases.migrator().migrate().unwrap_err();
+    let file = fleet.folder.path().join("0.sqlite3");
+    assert!(std::fs::read(&file).unwrap().is_empty(), "not even the table of records is made");
+
+    std::fs::write(&first, good).unwrap();
+    assert_eq!(fleet.databases.migrator().migrate().unwrap().done(), MIGRATIONS);
+    // The file change counter: https://sqlite.org/fileformat.html#file_change_counter
+    let header: [u8; 4] = std::fs::read(&file).unwrap()[24..28].try_into().unwrap();
+    assert_eq!(u32::from_be_bytes(header), MIGRATIONS as u32);
 }

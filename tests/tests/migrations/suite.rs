@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use diesel::backend::Backend;
 use diesel::connection::BoxableConnection;
 use diesel::migration::{Migration, MigrationMetadata, MigrationName, MigrationSource, MigrationVersion};
+use router_diesel::migrate::diesel_migrations::{self, EmbeddedMigrations, embed_migrations};
 use router_diesel::migrate::{
     Action, Event, FailureKind, LintCode, OnError, Outcome, Resolution, State, Target, Treat, Version,
 };
@@ -286,6 +287,9 @@ fn records_that_are_elsewhere_by_now_are_found_and_moved() {
         (("blog_db:", KEPT), ("blog_db:", ""), "blog_db", "`default`"),
         (("blog_db:", APART), ("blog_db:", SENT), "blog_admin", "`default`"),
         (("blog_db:", APART), ("blog_db:", ""), "blog_admin", "`default`"),
+        // Both at once: another name, and another place.
+        (("blog_db:", KEPT), ("posts_db:", ""), "blog_db", "`default`"),
+        (("blog_db:", ""), ("posts_db:", KEPT), "blog_db", "it"),
     ] {
         let Some(mut world) = world("") else { return };
         let case = format!("{before:?} to {after:?} on {:?}", world.engine);
@@ -325,6 +329,31 @@ fn records_that_are_elsewhere_by_now_are_found_and_moved() {
         }
         assert_eq!(blog, 2, "{case}");
     }
+}
+
+#[test]
+fn what_is_adopted_is_adopted_as_a_whole() {
+    let Some(world) = world("") else { return };
+    world.project();
+    world.migrator().migrate().unwrap();
+    // The first of two records can be written by the new name, and the second cannot.
+    world.execute("shop_db", "UPDATE __dbrouter_migrations SET checksum = NULL WHERE version = '20240102000000'");
+    world.execute("shop_db", "CREATE UNIQUE INDEX one_checksum ON __dbrouter_migrations (checksum)");
+    let before = world.records("shop_db");
+    let renamed = world.with("shop_db:", "store:");
+    let migrator = renamed.migrator();
+    let error = migrator.adopt().unwrap().apply().unwrap_err();
+    assert_eq!(error.kind(), FailureKind::Failed);
+    let text = error.to_string();
+    assert!(text.contains("`20240103000000_prices` of app `shop` cannot be recorded for `store`"), "{text}");
+    assert_eq!(error.report.done(), 0);
+    assert_eq!(world.records("shop_db"), before);
+    assert_eq!(migrator.migrate().unwrap_err().kind(), FailureKind::Refused);
+
+    let of = if world.engine == Engine::MariaDb { " ON __dbrouter_migrations" } else { "" };
+    world.execute("shop_db", &format!("DROP INDEX one_checksum{of}"));
+    assert_eq!(migrator.adopt().unwrap().apply().unwrap().done(), 2);
+    assert!(migrator.status().unwrap().is_clean());
 }
 
 #[test]
@@ -541,6 +570,8 @@ fn what_belongs_elsewhere_is_refused_before_anything_runs() {
             (LintCode::ReferenceElsewhere, Some(3)),
             (LintCode::StatementElsewhere, Some(6)),
             (LintCode::TableOfOtherApp, Some(1)),
+            // By the file that would undo it.
+            (LintCode::StatementElsewhere, Some(1)),
         ]
     );
     let text = error.to_string();
@@ -548,7 +579,8 @@ fn what_belongs_elsewhere_is_refused_before_anything_runs() {
     assert!(text.contains("keep the id column, drop the constraint"), "{text}");
     assert!(text.ends_with("nothing was applied"), "{text}");
     assert_eq!(world.tables("default"), "");
-    assert_eq!(world.migrator().plan().unwrap().lint.len(), 3);
+    assert_eq!(world.migrator().plan().unwrap().lint.len(), 4);
+    assert_eq!(world.migrator().status().unwrap().lint.len(), 4);
 }
 
 #[test]
@@ -566,6 +598,32 @@ fn one_database_by_two_names_is_refused() {
     let error = databases.migrator().migrate().unwrap_err();
     let found: Vec<_> = error.lint.iter().map(|problem| problem.code).collect();
     assert_eq!(found, [LintCode::ReadElsewhere], "{error}");
+}
+
+/// What a program brings along.
+const EMBEDDED: EmbeddedMigrations = embed_migrations!("tests/migrations/embedded");
+
+#[test]
+fn an_embedded_source_takes_the_folders_place() {
+    let Some(world) = world("") else { return };
+    world.table("blog/1_not_this", "posts");
+    let migrator = world.migrator().source("blog", EMBEDDED).app("blog");
+    let plan = migrator.plan().unwrap();
+    let steps: Vec<_> =
+        plan.databases[0].steps.iter().map(|step| (step.migration.to_string(), step.sql.is_some())).collect();
+    let first = ("blog/2024-01-01-000000_posts".to_owned(), false);
+    assert_eq!(steps, [first, ("blog/2024-01-02-000000_comments".to_owned(), false)]);
+    assert_eq!(migrator.migrate().unwrap().done(), 2);
+    assert!(world.tables("blog_db").ends_with("comments posts"));
+    assert_eq!(
+        world.records("default"),
+        ["blog_admin blog 20240101000000 applied", "blog_admin blog 20240102000000 applied"]
+    );
+    assert!(migrator.status().unwrap().is_clean());
+    assert_eq!(migrator.migrate().unwrap().done(), 0);
+    migrator.redo(2).unwrap();
+    migrator.rollback(1).unwrap();
+    assert!(world.tables("blog_db").ends_with("posts") && !world.tables("blog_db").contains("comments"));
 }
 
 /// A source written by hand.

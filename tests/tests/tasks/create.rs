@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use router_diesel::AnyConnection;
-use router_diesel::tasks::{Created, Dropped, Force, TaskError};
+use router_diesel::tasks::{Created, Force, Removal, TaskError};
 
 use crate::world::{Engine, World};
 
@@ -18,7 +18,7 @@ fn created_once_and_dropped_once(engine: Engine) {
     let world = World::new(&format!("databases: {{ blog_db: {{ url: '{}' }} }}", url.replace('\'', "''")));
     let create = || world.tasks().create().unwrap();
     let drop = || world.tasks().drop().unwrap();
-    assert!(matches!(drop().on("blog_db").unwrap(), Dropped::NotThere(_)));
+    assert!(matches!(drop().on("blog_db").unwrap().removal, Removal::NotThere(_)));
     let report = create();
     assert!(matches!(report.on("blog_db"), Some(Created::Created(_))), "{report}");
     let report = create();
@@ -40,8 +40,8 @@ fn created_once_and_dropped_once(engine: Engine) {
     }
     // Its pool ends its connections a moment after it.
     let report = world.tasks().force(Force::Yes).drop().unwrap();
-    assert!(matches!(report.on("blog_db"), Some(Dropped::Dropped(_))), "{report}");
-    assert!(matches!(drop().on("blog_db").unwrap(), Dropped::NotThere(_)));
+    assert!(matches!(report.on("blog_db").unwrap().removal, Removal::Dropped(_)), "{report}");
+    assert!(matches!(drop().on("blog_db").unwrap().removal, Removal::NotThere(_)));
 }
 
 fn production_and_replicas_are_safe(engine: Engine) {
@@ -84,7 +84,7 @@ fn what_is_not_there_is_not_made_in_passing(engine: Engine) {
         let error = router_diesel::tasks::lock::<AnyConnection>(database, Duration::ZERO).unwrap_err();
         assert!(error.to_string().ends_with("; `dbrouter create --database blog_db` makes it"), "{error}");
     }
-    assert!(matches!(world.tasks().drop().unwrap().on("blog_db").unwrap(), Dropped::NotThere(_)));
+    assert!(matches!(world.tasks().drop().unwrap().on("blog_db").unwrap().removal, Removal::NotThere(_)));
 }
 
 fn one_failure_does_not_hide_the_others(engine: Engine) {

@@ -3,6 +3,7 @@
 mod create;
 mod identity;
 mod lock;
+mod records;
 mod schema;
 mod seed;
 mod selection;

@@ -1,10 +1,14 @@
 use std::fs;
 
-use router_diesel::tasks::{Dumped, Force, TaskError};
+use router_diesel::tasks::{Dumped, Force, Loaded, TaskError};
 
 use crate::world::{Engine, World};
 
-crate::on_each_engine!(a_dump_that_is_loaded_dumps_the_same, a_broken_schema_is_told);
+crate::on_each_engine!(
+    a_dump_that_is_loaded_dumps_the_same,
+    a_database_of_two_names_is_dumped_and_loaded_once,
+    a_broken_schema_is_told,
+);
 
 /// Something of everything that an engine has.
 fn tables(engine: Engine) -> &'static [&'static str] {
@@ -103,6 +107,31 @@ fn a_dump_that_is_loaded_dumps_the_same(engine: Engine) {
     assert!(matches!(error, TaskError::NotEmpty { .. }), "{error}");
     assert!(error.to_string().contains("`posts`"), "{error}");
     assert!(!load(Force::Yes).is_success());
+}
+
+fn a_database_of_two_names_is_dumped_and_loaded_once(engine: Engine) {
+    let (Some(old), Some(new)) = (engine.database("blog"), engine.database("blog")) else { return };
+    let world = |url: &str| {
+        World::new(&format!("default: a\ndatabases: {{ a: {{ url: '{url}' }}, b: {{ url: '{url}' }} }}"))
+    };
+    let (old, new) = (world(old.url()), world(new.url()));
+    old.execute("a", "CREATE TABLE posts (id INTEGER)");
+    assert!(new.tasks().create().unwrap().is_success());
+    let folder = tempfile::tempdir().unwrap();
+    assert!(old.tasks().schema_folder(folder.path()).dump_schema().unwrap().is_success());
+    let load = |databases: &[&str]| {
+        new.tasks().schema_folder(folder.path()).databases(databases).load_schema().unwrap()
+    };
+    let report = load(&[]);
+    assert!(report.is_success(), "{report}");
+    assert!(matches!(report.on("a"), Some(Loaded::Loaded { tables: 1, .. })), "{report}");
+    assert!(matches!(report.on("b"), Some(Loaded::SameAs { same_as, .. }) if same_as == "a"), "{report}");
+    assert_eq!(new.count("b", "posts"), 0);
+
+    // By its second name alone, which no file bears.
+    new.execute("b", "DROP TABLE posts");
+    let report = load(&["b"]);
+    assert!(matches!(report.on("b"), Some(Loaded::Loaded { tables: 1, .. })), "{report}");
 }
 
 fn a_broken_schema_is_told(engine: Engine) {

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use router_diesel::tasks::{Created, Seeded, TaskError};
+use router_diesel::tasks::{Created, Force, Seeded, TaskError};
 
 use crate::world::{World, write};
 
@@ -75,6 +75,10 @@ fn seeds_have_a_place_of_their_own_where_the_file_says_so() {
     world.execute("shop_db", "CREATE TABLE products (id INTEGER)");
     let seed =
         || world.tasks().seed_folder(folder.path().join("seeds")).databases(["shop_db", "cache"]).seed();
+    let error = seed().unwrap_err();
+    assert!(matches!(error, TaskError::NoSeedFolder { .. }), "{error}");
+    assert!(world.tasks().seed().unwrap().outcomes.iter().all(|outcome| outcome.alias == "shop_db"));
+    fs::create_dir(folder.path().join("seeds")).unwrap();
     let error = seed().unwrap().failures().next().unwrap().to_string();
     assert!(error.contains("shop.sql") && error.ends_with("there is no such file or folder"), "{error}");
 
@@ -85,4 +89,39 @@ fn seeds_have_a_place_of_their_own_where_the_file_says_so() {
     // Named, and without any seeds.
     assert_eq!(report.on("cache"), Some(&Seeded::default()));
     assert_eq!(world.count("shop_db", "products"), 2);
+}
+
+#[test]
+fn what_destroys_is_refused_where_it_may_be_production() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("default.sqlite3");
+    let plain = format!("databases: {{ default: {{ url: 'sqlite://{}' }} }}", file.display());
+    let declaring = format!("{plain}\nenvironments: {{ staging: {{}}, Prod: {{}}, production: {{}} }}");
+    for (yaml, environment, refused) in [
+        (&plain, "development", ""),
+        (&plain, "test", ""),
+        (&plain, "production", "this is the environment `production`; pass `--force`"),
+        (&plain, "Production", "this is the environment `Production`; pass `--force`"),
+        (&plain, "prodcution", "no environment `prodcution` is declared; did you mean `production`?"),
+        (&plain, "tset", "no environment `tset` is declared; did you mean `test`?"),
+        (&plain, "staging", "if only as `environments: { staging: {} }`, or pass `--force`"),
+        (&declaring, "staging", ""),
+        (&declaring, "development", ""),
+        (&declaring, "Prod", "this is the environment `Prod`; pass `--force`"),
+        (&declaring, "production", "this is the environment `production`; pass `--force`"),
+    ] {
+        fs::write(&file, "").unwrap();
+        let world = World::in_environment(yaml, environment);
+        let result = world.tasks().drop();
+        if refused.is_empty() {
+            assert!(result.unwrap().is_success(), "{environment}");
+            assert!(!file.exists(), "{environment}");
+            continue;
+        }
+        for error in [result.unwrap_err(), world.tasks().load_schema().unwrap_err()] {
+            assert!(error.to_string().contains(refused), "{environment}: {error}");
+        }
+        assert!(file.exists(), "{environment}");
+        assert!(world.tasks().force(Force::Yes).drop().unwrap().is_success(), "{environment}");
+    }
 }

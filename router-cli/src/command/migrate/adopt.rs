@@ -6,7 +6,7 @@ use router_diesel::migrate::{AdoptPlan, DatabaseAdoption, Failure as MigrateFail
 use serde::Serialize;
 
 use super::report::{self, Failed, Id, called_rightly, exit_of, say_failures};
-use crate::args::migrate::AdoptArguments;
+use crate::args::migrate::{AdoptArguments, Selection};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Output, count};
@@ -76,10 +76,10 @@ pub(super) fn run(
         Err(error) => return report::finish(Err(called_rightly(error)?), config, output),
     };
     if !output.is_json() {
-        write(&plan, output)?;
+        write(&plan, &arguments.selection, output)?;
     }
     if !arguments.apply {
-        return show(&plan, config, output);
+        return show(&plan, &arguments.selection, config, output);
     }
     let result = super::listen(migrator.clone(), output, |migrator| migrator.adopt()?.apply());
     let result = report::refuse_usage(result)?;
@@ -95,6 +95,7 @@ pub(super) fn run(
 /// Ends without recording anything.
 fn show(
     plan: &AdoptPlan<'_, AnyConnection>,
+    selection: &Selection,
     config: &Config,
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
@@ -105,7 +106,11 @@ fn show(
     say_failures(failures, config, output);
     if !plan.is_empty() {
         let number = plan.databases.iter().map(|database| database.adopted.len()).sum();
-        output.say(format_args!("{} to take over; `adopt --apply` does it", count(number, "record")));
+        let options = selection.as_options();
+        output.say(format_args!(
+            "{} to take over; `dbrouter adopt --apply{options}` does it",
+            count(number, "record")
+        ));
     }
     Ok(failures.iter().map(|failure| exit_of(failure.kind)).max().unwrap_or(Exit::Fine))
 }
@@ -122,8 +127,17 @@ fn answer<'a>(
     }
 }
 
-fn write(plan: &AdoptPlan<'_, AnyConnection>, output: &mut Output<'_>) -> Result<(), Failure> {
-    let rows: Vec<[String; 4]> = plan.databases.iter().flat_map(in_words).collect();
+fn write(
+    plan: &AdoptPlan<'_, AnyConnection>,
+    selection: &Selection,
+    output: &mut Output<'_>,
+) -> Result<(), Failure> {
+    let of_none = match selection.apps.as_slice() {
+        [] => "left out, no app has this version".to_owned(),
+        _ => "left out, of no app that was chosen".to_owned(),
+    };
+    let rows: Vec<[String; 4]> =
+        plan.databases.iter().flat_map(|adoption| in_words(adoption, &of_none)).collect();
     if rows.is_empty() {
         output.say("there is nothing to take over: no database has records of Diesel's own command");
         return Ok(());
@@ -133,7 +147,7 @@ fn write(plan: &AdoptPlan<'_, AnyConnection>, output: &mut Output<'_>) -> Result
     Ok(())
 }
 
-fn in_words(adoption: &DatabaseAdoption) -> Vec<[String; 4]> {
+fn in_words(adoption: &DatabaseAdoption, of_none: &str) -> Vec<[String; 4]> {
     let row = |migration: String, becomes: String, run_on: &str| {
         [adoption.database.to_string(), migration, becomes, run_on.to_owned()]
     };
@@ -143,10 +157,7 @@ fn in_words(adoption: &DatabaseAdoption) -> Vec<[String; 4]> {
         .map(|adopted| row(adopted.migration.to_string(), "applied".to_owned(), &adopted.run_on));
     let known =
         adoption.known.iter().map(|id| row(id.to_string(), "as it is, recorded before".to_owned(), ""));
-    let unknown = adoption
-        .unknown
-        .iter()
-        .map(|version| row(version.to_string(), "left out, no app has this version".to_owned(), ""));
+    let unknown = adoption.unknown.iter().map(|version| row(version.to_string(), of_none.to_owned(), ""));
     let ambiguous = adoption.ambiguous.iter().map(|(version, apps)| {
         let apps: Vec<_> = apps.iter().map(|app| app.as_str()).collect();
         row(version.to_string(), format!("doubtful, it may be of {}", apps.join(" or ")), "")

@@ -11,8 +11,12 @@ pub(super) fn in_words(event: &Event<'_>) -> Option<String> {
         Direction::Down => ("reverting", "reverted"),
     };
     Some(match event {
-        Event::DatabaseStarted { database, pending } => {
-            format!("{database}: {} to run", count(*pending, "migration"))
+        Event::DatabaseStarted { database, pending, direction } => {
+            let what = match direction {
+                Direction::Up => "to run",
+                Direction::Down => "to revert",
+            };
+            format!("{database}: {} {what}", count(*pending, "migration"))
         }
         Event::LockWaiting { database, holder } => {
             // Who it is comes first, then advice for whoever does not wait.
@@ -32,6 +36,10 @@ pub(super) fn in_words(event: &Event<'_>) -> Option<String> {
         }
         Event::MigrationFailed { database, migration, .. } => format!("{database}: failed at {migration}"),
         // The table at the end says the rest.
+        Event::DatabaseFinished { report } if report.later > 0 && report.outcome != Outcome::Failed => {
+            let what = if report.outcome == Outcome::UpToDate { "nothing to run; " } else { "" };
+            format!("{}: {what}{} pending", report.database, count(report.later, "later migration"))
+        }
         Event::DatabaseFinished { report } if report.outcome == Outcome::UpToDate => {
             format!("{}: up to date", report.database)
         }

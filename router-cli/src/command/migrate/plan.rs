@@ -10,7 +10,7 @@ use super::report::{Failed, Id, Problem, called_rightly, exit_of, say_failures, 
 use crate::args::migrate::PlanArguments;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output::{Output, count};
 use crate::program::Project;
 
 /// The whole answer. Fields may be added at the end, and nothing else.
@@ -29,6 +29,8 @@ struct OnDatabase<'a> {
     warnings: &'a [String],
     /// What keeps the steps from being run.
     failures: Vec<Failed<'a>>,
+    /// How many are pending after the version that was asked for.
+    later: usize,
 }
 
 #[derive(Serialize)]
@@ -54,6 +56,7 @@ impl<'a> OnDatabase<'a> {
             steps: steps.collect(),
             warnings: &plan.warnings,
             failures: plan.failures.iter().map(|failure| Failed::new(failure, config)).collect(),
+            later: plan.later,
         }
     }
 }
@@ -89,8 +92,14 @@ pub(super) fn run(
         plan.databases.iter().flat_map(|database| database.failures.clone()).collect();
     say_problems(&plan.lint, output);
     say_failures(&failures, config, output);
-    if plan.is_empty() {
-        output.say("nothing is pending");
+    let later: usize = plan.databases.iter().map(|database| database.later).sum();
+    match (plan.is_empty(), later) {
+        (true, 0) => output.say("nothing is pending"),
+        (true, later) => {
+            output.say(format_args!("nothing to run; {} pending", count(later, "later migration")));
+        }
+        (false, 0) => {}
+        (false, later) => output.say(format_args!("{} pending", count(later, "later migration"))),
     }
     // As `migrate` would end by what is known now: problems keep it from beginning at all.
     let refused = if plan.lint.is_empty() { Exit::Fine } else { Exit::Usage };

@@ -25,7 +25,7 @@ impl Progress {
     /// Moves the bars, and writes a line above them where there is something that should stay.
     pub(super) fn tell(&self, event: &Event<'_>) {
         match event {
-            Event::DatabaseStarted { database, pending } => self.begin(database, *pending),
+            Event::DatabaseStarted { database, pending, .. } => self.begin(database, *pending),
             Event::MigrationStarted { database, migration, .. } => {
                 self.with_bar(database, |bar| bar.set_message(migration.to_string()));
             }

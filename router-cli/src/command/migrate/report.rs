@@ -31,6 +31,8 @@ struct Done<'a> {
     not_done: Vec<Id<'a>>,
     warnings: &'a [String],
     ms: f64,
+    /// How many are pending after the version that was asked for.
+    later: usize,
 }
 
 #[derive(Serialize)]
@@ -142,6 +144,7 @@ impl<'a> From<&'a DatabaseReport> for Done<'a> {
             not_done: report.not_done.iter().map(Id::from).collect(),
             warnings: &report.warnings,
             ms: milliseconds(report.duration),
+            later: report.later,
         }
     }
 }

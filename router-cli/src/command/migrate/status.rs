@@ -3,10 +3,12 @@
 use std::path::Path;
 
 use router_diesel::config::Config;
-use router_diesel::migrate::{DatabaseStatus, Failure as MigrateFailure, MigrationStatus, State, Status};
+use router_diesel::migrate::{
+    DatabaseStatus, Failure as MigrateFailure, FailureKind, MigrationStatus, State, Status,
+};
 use serde::Serialize;
 
-use super::report::{Failed, Id, called_rightly, exit_of, say_failures};
+use super::report::{Failed, Id, Problem, called_rightly, exit_of, say_failures, say_problems};
 use crate::args::migrate::StatusArguments;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -18,6 +20,8 @@ use crate::program::Project;
 struct Answer<'a> {
     clean: bool,
     databases: Vec<OnDatabase<'a>>,
+    /// What would keep a run from beginning.
+    problems: Vec<Problem<'a>>,
 }
 
 #[derive(Serialize)]
@@ -26,7 +30,7 @@ struct OnDatabase<'a> {
     /// Where its records are kept.
     history: &'a str,
     migrations: Vec<Migration<'a>>,
-    /// Why nothing is known.
+    /// Why nothing is known, or why nothing may run.
     failure: Option<Failed<'a>>,
 }
 
@@ -78,15 +82,19 @@ pub(super) fn run(
     };
     if output.is_json() {
         let databases = status.databases.iter().map(|database| OnDatabase::new(database, config)).collect();
-        output.json(&Answer { clean: status.is_clean(), databases })?;
+        let problems = status.lint.iter().map(Problem::from).collect();
+        output.json(&Answer { clean: status.is_clean(), databases, problems })?;
     } else {
         write(&status, output)?;
     }
     let failures: Vec<MigrateFailure> =
         status.databases.iter().filter_map(|database| database.failure.clone()).collect();
+    say_problems(&status.lint, output);
     say_failures(&failures, config, output);
     let check = if arguments.check && !status.is_clean() { Exit::Found } else { Exit::Fine };
-    Ok(failures.iter().map(|failure| exit_of(failure.kind)).max().unwrap_or(check))
+    // That a run would be refused is what was asked for: it is no failure of the question.
+    let failed = failures.iter().filter(|failure| failure.kind != FailureKind::Refused);
+    Ok(failed.map(|failure| exit_of(failure.kind)).max().unwrap_or(check))
 }
 
 fn write(status: &Status, output: &mut Output<'_>) -> Result<(), Failure> {
@@ -98,7 +106,7 @@ fn write(status: &Status, output: &mut Output<'_>) -> Result<(), Failure> {
     let is_known = status.databases.iter().all(|database| database.failure.is_none());
     if migrations.is_empty() {
         if is_known {
-            output.say("there are no migrations");
+            output.say("there are no migrations; `dbrouter new APP NAME` begins one");
         }
         return Ok(());
     }

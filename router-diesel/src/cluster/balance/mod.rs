@@ -1,5 +1,4 @@
 //! Which of several replicas serves next.
-#![allow(dead_code, reason = "wired to sessions next")]
 
 mod least_connections;
 mod random;
@@ -104,12 +103,13 @@ pub(crate) fn named(policy: Policy) -> Arc<dyn Balance> {
     }
 }
 
-/// The candidate that a policy picks; nothing where there is none.
-pub(crate) fn pick<'a>(policy: &dyn Balance, candidates: &'a [Candidate]) -> Option<&'a Candidate> {
-    match candidates {
-        [] => None,
-        [only] => Some(only),
-        candidates => candidates.get(policy.pick(candidates) % candidates.len()),
+/// The index of the candidate that a policy picks; nothing where there is none. An answer past the end is taken
+/// around, so that a policy of the program's own cannot bring a read down.
+pub(crate) fn pick(policy: &dyn Balance, candidates: &[Candidate]) -> Option<usize> {
+    match candidates.len() {
+        0 => None,
+        1 => Some(0),
+        length => Some(policy.pick(candidates) % length),
     }
 }
 

@@ -62,6 +62,12 @@ impl Standing {
     pub fn is_healthy(&self) -> bool {
         matches!(self, Self::Up | Self::Untested)
     }
+
+    /// Whether a replica that stands so may serve reads: a suspect one may, where no healthy one is left.
+    #[must_use]
+    pub fn may_serve(&self) -> bool {
+        self.is_healthy() || matches!(self, Self::Suspect { .. })
+    }
 }
 
 impl fmt::Display for Standing {

@@ -5,7 +5,6 @@
 //! MariaDB's numbers do not tell histories apart, so a position names the server that wrote it, and whoever reads
 //! compares that with the primary of the moment: see [`Position::same_history`]. MySQL's identifiers are unique in
 //! the world, so a set that contains them is enough.
-#![allow(dead_code, reason = "wired to sessions next")]
 
 mod lsn;
 mod mariadb;
@@ -59,9 +58,10 @@ pub(crate) enum Position {
 }
 
 impl Position {
-    /// A write of this moment, on an engine without positions.
+    /// A write of this moment, on an engine without positions. What is less than a millisecond counts as one, so
+    /// that no window is over before its time.
     pub(crate) fn at(now: SystemTime) -> Self {
-        Self::Time { at: milliseconds(now) }
+        Self::Time { at: milliseconds(now + Duration::from_nanos(999_999)) }
     }
 
     /// Whether a server at `self` has all that `needed` has.
@@ -237,7 +237,7 @@ impl fmt::Display for Coverage {
         match self {
             Self::Covered => f.write_str("caught up"),
             Self::Behind(Distance::Time(left)) => {
-                write!(f, "written to less than a window ago, {} to go", Distance::Time(*left))
+                write!(f, "used the primary less than a window ago, {} to go", Distance::Time(*left))
             }
             Self::Behind(distance) => write!(f, "behind by {distance}"),
             Self::Incomparable(why) => why.fmt(f),

@@ -20,22 +20,20 @@ impl Checker<'_> {
         let interval = self.length(node, "interval", &section.interval, Least::Of(SHORTEST));
         let timeout = self.length(node, "timeout", &section.timeout, Least::Positive);
         let ban = self.length(node, "ban", &section.ban, Least::Positive);
-        let health = HealthSettings {
-            interval: interval.unwrap_or(default.interval),
-            timeout: timeout.unwrap_or(default.timeout),
-            ban: ban.unwrap_or(default.ban),
-        };
-        if interval.or(timeout).is_some() && health.timeout > health.interval {
-            let key = if timeout.is_some() { "timeout" } else { "interval" };
+        let interval = interval.unwrap_or(default.interval);
+        if let Some(timeout) = timeout
+            && timeout > interval
+        {
             self.tell(
                 Draft::new(Code::BadDuration, "`timeout` is longer than `interval`")
-                    .at(mark_of(node, key), "a node would be asked again before it need have answered")
-                    .help(format!(
-                        "`interval` is {:?} here, and `timeout` is {:?}",
-                        health.interval, health.timeout
-                    )),
+                    .at(mark_of(node, "timeout"), "a node would be asked again before it need have answered")
+                    .help(format!("`interval` is {interval:?} here; its default is {:?}", default.interval)),
             );
         }
-        health
+        HealthSettings {
+            interval,
+            timeout: timeout.unwrap_or(default.timeout.min(interval)),
+            ban: ban.unwrap_or(default.ban),
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 mod apps;
 mod claims;
+mod clusters;
 mod databases;
 mod health;
 mod links;
@@ -21,6 +22,7 @@ use super::env::Variables;
 use super::file::File;
 use super::model::{App, Config, Database, Unrouted};
 use super::node::{Entry, Mark, Node, Value};
+use super::problem::Severity;
 use super::read::list;
 use super::snippet::Sources;
 use super::values::{OneOrMany, Setting, Word};
@@ -35,6 +37,7 @@ pub(crate) struct Input<'a> {
     /// The variables that overrule URLs, by alias.
     pub(crate) overruled: &'a FxHashMap<String, String>,
     pub(crate) environment: String,
+    pub(crate) declares_environment: bool,
     pub(crate) files: Vec<PathBuf>,
 }
 
@@ -53,7 +56,7 @@ struct Checker<'a> {
 
 /// Checks a file. The configuration is of use only if no error is among the problems.
 pub(crate) fn check(input: Input<'_>, problems: &mut Vec<Draft>) -> Config {
-    let Input { file, root, sources, variables, overruled, environment, files } = input;
+    let Input { file, root, sources, variables, overruled, environment, declares_environment, files } = input;
     let section = |name| root.entry(name).map_or(&[][..], |entry| entry.node.entries());
     let databases_entries = section("databases");
     let mut checker = Checker {
@@ -95,13 +98,18 @@ pub(crate) fn check(input: Input<'_>, problems: &mut Vec<Draft>) -> Config {
     checker.links(&databases, &database_index);
     checker.claims(&databases, &mut apps);
     let default = checker.default(root, &file.default, &databases, &database_index);
-    checker.unclaimed(&databases, &apps, &default, unrouted);
+    // What is wrong may be why something is missing.
+    if checker.problems.iter().all(|problem| problem.severity != Severity::Error) {
+        checker.clusters(&databases, &database_index);
+        checker.unclaimed(&databases, &apps, &default, unrouted);
+    }
 
     Config {
         default,
         unrouted,
         env_prefix: checker.env_prefix,
         environment,
+        declares_environment,
         write_functions,
         apps: apps.list,
         databases,

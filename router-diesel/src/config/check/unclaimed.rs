@@ -8,7 +8,6 @@ use crate::config::code::Code;
 use crate::config::draft::{Draft, nearest};
 use crate::config::model::{App, Database, Unrouted};
 use crate::config::node::Mark;
-use crate::config::problem::Severity;
 
 /// Shorter labels are like too many others.
 const SHORTEST_GUESS: usize = 3;
@@ -23,10 +22,6 @@ impl Checker<'_> {
         default: &Alias,
         unrouted: Unrouted,
     ) {
-        // What is wrong may be why a claim is missing.
-        if self.problems.iter().any(|problem| problem.severity == Severity::Error) {
-            return;
-        }
         self.claimed_by_nobody(databases, apps, default, unrouted);
         for (operation, other) in [(Operation::Read, Operation::Write), (Operation::Write, Operation::Read)] {
             self.claimed_by_half(databases, apps, default, operation, other);

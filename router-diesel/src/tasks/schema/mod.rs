@@ -53,18 +53,34 @@ impl fmt::Display for Dumped {
 
 /// What `schema load` did. It records no migration: that is what `dbrouter fake` and `dbrouter adopt` are for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
 #[non_exhaustive]
-pub struct Loaded {
-    /// The file that was loaded.
-    pub path: PathBuf,
-    /// How many tables and views the database has now.
-    pub tables: usize,
+pub enum Loaded {
+    /// A file was loaded.
+    #[non_exhaustive]
+    Loaded {
+        /// The file that was loaded.
+        path: PathBuf,
+        /// How many tables and views the database has now.
+        tables: usize,
+    },
+    /// The database was loaded before under another alias.
+    #[non_exhaustive]
+    SameAs {
+        /// That alias.
+        same_as: String,
+    },
 }
 
 impl fmt::Display for Loaded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let noun = if self.tables == 1 { "table or view" } else { "tables and views" };
-        write!(f, "loaded `{}`, and has {} {noun} now", self.path.display(), self.tables)
+        match self {
+            Self::Loaded { path, tables } => {
+                let noun = if *tables == 1 { "table or view" } else { "tables and views" };
+                write!(f, "loaded `{}`, and has {tables} {noun} now", path.display())
+            }
+            Self::SameAs { same_as } => write!(f, "the same database as `{same_as}`"),
+        }
     }
 }
 
@@ -103,33 +119,43 @@ impl<C: RoutedConnection> Tasks<'_, C> {
     /// Loads `<schema folder>/<alias>.sql` into each database, which must be empty.
     ///
     /// Where there is no such file, that of another alias of the database is taken: of one whose `migrate_to` names
-    /// it, or of its own `migrate_to`. Nothing is loaded anywhere unless there is a file for each.
+    /// it, of its own `migrate_to`, or of one that leads to the same database. A database is loaded once, however many
+    /// aliases it has. Nothing is loaded anywhere unless there is a file for each.
     ///
     /// All of a file or nothing is loaded on PostgreSQL and SQLite. MySQL and MariaDB, whose own client is needed for
     /// it, keep what came before an error. Where it is [forced](Force::Yes), tables that are there stay, and the
     /// file's own come beside them; drop and create the database to begin anew.
     ///
     /// # Errors
-    /// A name is no database's, or a replica's; or this is production, and it is not forced. What fails for one
+    /// A name is no database's, or a replica's; or this may be production, and it is not forced. What fails for one
     /// database is in the report.
     pub fn load_schema(&self) -> Result<Report<Loaded>, TaskError> {
         let targets = self.targets(Purpose::Change)?;
         self.refuse_in_production("schema load")?;
+        let mut aliases = Aliases::default();
         let read = Self::each(targets.clone(), |database| {
             must_have_place(database)?;
-            self.read_schema(database)
+            self.read_schema(database, &mut aliases)
         });
         let is_unread =
             read.failures().any(|error| matches!(error, TaskError::NoSchema { .. } | TaskError::File { .. }));
-        let mut outcomes = Vec::new();
+        let mut outcomes: Vec<Outcome<Loaded>> = Vec::new();
+        let mut loaded: Vec<&Database> = Vec::new();
         for (database, Outcome { alias, result }) in targets.into_iter().zip(read.outcomes) {
-            match result {
-                Ok(_) if is_unread => {}
+            let result = match result {
+                Ok(_) if is_unread => continue,
                 Ok((path, schema)) => {
-                    outcomes.push(Outcome { alias, result: self.load_one(database, path, &schema) });
+                    match loaded.iter().find(|other| aliases.is_one::<C>(database, other)) {
+                        Some(other) => Ok(Loaded::SameAs { same_as: other.alias.to_string() }),
+                        None => self.load_one(database, path, &schema),
+                    }
                 }
-                Err(error) => outcomes.push(Outcome { alias, result: Err(error) }),
+                Err(error) => Err(error),
+            };
+            if matches!(result, Ok(Loaded::Loaded { .. })) {
+                loaded.push(database);
             }
+            outcomes.push(Outcome { alias, result });
         }
         Ok(Report { outcomes })
     }
@@ -145,16 +171,25 @@ impl<C: RoutedConnection> Tasks<'_, C> {
         }
         load(&mut conn, database, &path, schema)?;
         let tables = self::tables(&mut conn, database.url.engine()).map_err(reading())?.len();
-        Ok(Loaded { path, tables })
+        Ok(Loaded::Loaded { path, tables })
     }
 
     /// The first file that is there of those that the database's aliases would have.
-    fn read_schema(&self, database: &Database) -> Result<(PathBuf, String), TaskError> {
+    fn read_schema(
+        &self,
+        database: &Database,
+        aliases: &mut Aliases,
+    ) -> Result<(PathBuf, String), TaskError> {
         let all = &self.routing.config().databases;
         let senders = all.iter().filter(|other| other.migrate_to.as_ref() == Some(&database.alias));
         let owner = all.iter().filter(|other| database.migrate_to.as_ref() == Some(&other.alias));
         let alias = &database.alias;
-        for path in std::iter::once(database).chain(senders).chain(owner).map(|it| self.schema_file(it)) {
+        // A server is asked last.
+        let others = all.iter().filter(|other| {
+            !other.is_replica() && self.schema_file(other).is_file() && aliases.is_one::<C>(database, other)
+        });
+        let candidates = std::iter::once(database).chain(senders).chain(owner).chain(others);
+        for path in candidates.map(|it| self.schema_file(it)) {
             match fs::read_to_string(&path) {
                 Ok(schema) => return Ok((path, schema)),
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -166,6 +201,27 @@ impl<C: RoutedConnection> Tasks<'_, C> {
 
     fn schema_file(&self, database: &Database) -> PathBuf {
         self.schema_folder.join(format!("{}.sql", database.alias))
+    }
+}
+
+/// Which aliases lead to one database, each asked once; nothing of one that does not answer.
+#[derive(Default)]
+struct Aliases {
+    known: HashMap<Alias, Option<PhysicalDatabase>>,
+}
+
+impl Aliases {
+    fn is_one<C: RoutedConnection>(&mut self, one: &Database, other: &Database) -> bool {
+        one.url.engine() == other.url.engine()
+            && self.of::<C>(one).is_some_and(|one| self.of::<C>(other) == Some(one))
+    }
+
+    fn of<C: RoutedConnection>(&mut self, database: &Database) -> Option<PhysicalDatabase> {
+        let ask = || {
+            let mut conn: C = open(database).ok()?;
+            identity::of(&mut conn, &database.url).ok()
+        };
+        self.known.entry(database.alias.clone()).or_insert_with(ask).clone()
     }
 }
 

@@ -1,0 +1,224 @@
+//! The records of a database's migrations that another database keeps, by `migration_history`: what becomes of them when
+//! one of the two is dropped or made.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use router_core::Alias;
+use rustc_hash::FxHashMap;
+use serde::Serialize;
+
+use super::server::ServerUrl;
+use super::target::{Purpose, is_usual};
+use super::{TaskError, open};
+use crate::backend::RoutedConnection;
+use crate::config::{Config, Database, Engine};
+use crate::identity::{canonical, sqlite_file};
+use crate::migrate::{RECORDS, Records, Tables, history_of};
+
+/// Records of migrations that were taken away from the database that kept them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct TakenRecords {
+    /// The database that kept them.
+    pub from: String,
+    /// How many there were.
+    pub number: usize,
+}
+
+impl fmt::Display for TakenRecords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { from, number } = self;
+        let records = if *number == 1 { "record" } else { "records" };
+        write!(f, "took {number} {records} of its migrations away from `{from}`")
+    }
+}
+
+/// A database that keeps records of another.
+pub(super) struct Kept<'a, C> {
+    history: &'a Database,
+    /// The names of the other: a name that it had before `migrate_to` was written has records, too.
+    names: Vec<&'a Database>,
+    /// A connection where there is a table of records, or why there is none.
+    conn: Result<Option<C>, String>,
+}
+
+impl<C: RoutedConnection> Kept<'_, C> {
+    /// Why the records could not be taken away, if that is known beforehand.
+    pub(super) fn unreachable(&self, database: &Database) -> Option<TaskError> {
+        self.conn.as_ref().err().map(|cause| TaskError::RecordsUnreachable {
+            alias: database.alias.clone(),
+            history: self.history.alias.clone(),
+            cause: cause.clone(),
+        })
+    }
+
+    /// How many records there are; nothing of a database that does not answer.
+    fn count(&mut self) -> Option<usize> {
+        let conn = self.conn.as_mut().ok()?.as_mut()?;
+        let engine = self.history.url.engine();
+        let counts = self.names.iter().map(|name| records(name, engine).count(conn));
+        counts.sum::<diesel::QueryResult<usize>>().ok()
+    }
+
+    /// Takes the records away, now that the database is gone; nothing where there are none.
+    pub(super) fn take_away(self, database: &Database) -> Result<Option<TakenRecords>, TaskError> {
+        let Self { history, names, conn } = self;
+        let stay = |cause: String| TaskError::RecordsStay {
+            alias: database.alias.clone(),
+            history: history.alias.clone(),
+            cause,
+        };
+        let Some(mut conn) = conn.map_err(stay)? else { return Ok(None) };
+        let taken = conn.transaction(|conn| {
+            let mut number = 0;
+            for name in names {
+                let records = records(name, history.url.engine());
+                number += records.count(conn)?;
+                records.clear(conn)?;
+            }
+            Ok(number)
+        });
+        let number = taken.map_err(|error: diesel::result::Error| stay(error.to_string()))?;
+        Ok((number > 0).then(|| TakenRecords { from: history.alias.to_string(), number }))
+    }
+}
+
+fn records(name: &Database, engine: Engine) -> Records {
+    Records { database: name.alias.clone(), engine }
+}
+
+/// Which database keeps whose records, and which aliases are one database.
+pub(super) struct Bookkeeping<'a> {
+    /// The databases whose records are on another, with that.
+    elsewhere: Vec<(&'a Database, &'a Database)>,
+    places: FxHashMap<&'a Alias, Place>,
+}
+
+/// Where a URL leads. A server is not asked, as a connection to a database would be in the way of its drop.
+#[derive(PartialEq)]
+enum Place {
+    File(PathBuf),
+    Server { engine: Engine, hosts: String, name: String },
+}
+
+impl<'a> Bookkeeping<'a> {
+    pub(super) fn new(config: &'a Config) -> Self {
+        let own = config.databases.iter().filter(|database| !database.is_replica());
+        let elsewhere: Vec<_> = own
+            .map(|database| (database, history_of(config, database)))
+            .filter(|(database, history)| history.alias != database.alias)
+            .collect();
+        // Where every database keeps its own records, nothing is compared.
+        let compared = if elsewhere.is_empty() { &[][..] } else { &config.databases };
+        let places = compared.iter().filter_map(|database| Some((&database.alias, place(database)?)));
+        Self { places: places.collect(), elsewhere }
+    }
+
+    /// Whether two aliases name one database: by `migrate_to`, or by their URLs.
+    fn is_one(&self, one: &Database, other: &Database) -> bool {
+        let is_sent = |from: &Database, to: &Database| from.migrate_to.as_ref() == Some(&to.alias);
+        one.alias == other.alias
+            || is_sent(one, other)
+            || is_sent(other, one)
+            || self.places.get(&one.alias).is_some_and(|place| self.places.get(&other.alias) == Some(place))
+    }
+
+    /// The databases that keep records of this one, open: before it is dropped, it must be known that they answer.
+    pub(super) fn open<C: RoutedConnection>(&self, database: &Database) -> Vec<Kept<'a, C>> {
+        let mut all: Vec<Kept<'a, C>> = Vec::new();
+        for (name, history) in &self.elsewhere {
+            if !self.is_one(name, database) || self.is_one(history, database) {
+                continue;
+            }
+            match all.iter_mut().find(|kept| kept.history.alias == history.alias) {
+                Some(kept) => kept.names.push(name),
+                None => all.push(Kept { history, names: vec![name], conn: open_records(history) }),
+            }
+        }
+        all
+    }
+
+    /// The databases that stay, and whose records go with a database: all of their migrations would count as pending,
+    /// over tables that are there.
+    pub(super) fn losers(
+        &self,
+        history: &Database,
+        gone: &[&Database],
+    ) -> impl Iterator<Item = &'a Database> {
+        let lost = self.elsewhere.iter().filter(move |(kept, place)| {
+            self.is_one(place, history)
+                && !self.is_one(kept, history)
+                && is_usual(kept, Purpose::Change)
+                && !gone.iter().any(|gone| self.is_one(gone, kept))
+        });
+        lost.map(|(kept, _)| *kept)
+    }
+
+    /// Whether a database keeps the records of another.
+    pub(super) fn keeps(&self, history: &Database, database: &Database) -> bool {
+        let mut elsewhere = self.elsewhere.iter();
+        elsewhere.any(|(kept, place)| {
+            kept.alias == database.alias && self.is_one(place, history) && !self.is_one(kept, history)
+        })
+    }
+
+    /// The databases, with those that keep records of others among them after these.
+    pub(super) fn keepers_last<'b>(&self, databases: &[&'b Database]) -> Vec<&'b Database> {
+        let is_keeper =
+            |database: &&Database| self.elsewhere.iter().any(|(_, history)| self.is_one(history, database));
+        let (mut keepers, mut ordered): (Vec<_>, Vec<_>) = databases.iter().copied().partition(is_keeper);
+        while !keepers.is_empty() {
+            let waits = |database: &&Database| keepers.iter().any(|other| self.keeps(database, other));
+            // Of two that keep each other's, the first.
+            let next = keepers.iter().position(|database| !waits(database)).unwrap_or(0);
+            ordered.push(keepers.remove(next));
+        }
+        ordered
+    }
+
+    /// An error where a database that has just been made, or is empty, has records on another: its migrations would
+    /// count as applied. Where a database does not answer, nothing is said.
+    pub(super) fn refuse_leftovers<C: RoutedConnection>(
+        &self,
+        database: &Database,
+        is_new: bool,
+    ) -> Result<(), TaskError> {
+        for mut kept in self.open::<C>(database) {
+            let Some(number) = kept.count().filter(|number| *number > 0) else { continue };
+            if is_new || is_empty::<C>(database) {
+                return Err(TaskError::LeftRecords {
+                    alias: database.alias.clone(),
+                    history: kept.history.alias.clone(),
+                    number,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn place(database: &Database) -> Option<Place> {
+    let engine = database.url.engine();
+    if engine == Engine::Sqlite {
+        return sqlite_file(&database.url).map(|file| Place::File(canonical(&file)));
+    }
+    let server = ServerUrl::read(&database.url);
+    Some(Place::Server { engine, hosts: server.hosts().to_owned(), name: server.name? })
+}
+
+fn is_empty<C: RoutedConnection>(database: &Database) -> bool {
+    let tables = open::<C>(database).ok().map(|mut conn| Tables::read(&mut conn));
+    tables.is_some_and(|tables| tables.is_ok_and(|tables| tables.is_empty()))
+}
+
+/// A connection to a database that keeps records of another, if there is a table of them.
+fn open_records<C: RoutedConnection>(history: &Database) -> Result<Option<C>, String> {
+    let mut conn: C = match open(history) {
+        Ok(conn) => conn,
+        Err(TaskError::Absent { .. }) => return Ok(None),
+        Err(error) => return Err(error.to_string()),
+    };
+    let tables = Tables::read(&mut conn).map_err(|error| error.to_string())?;
+    Ok(tables.finds(RECORDS).then_some(conn))
+}
