@@ -82,7 +82,7 @@ pub(crate) enum Command {
     Route(RouteArguments),
     /// Compare the routes of two configuration files
     Diff(DiffArguments),
-    /// Ask every database whether it answers
+    /// Ask every database whether it answers, and the nodes of clusters how they stand
     Health(HealthArguments),
     #[command(flatten)]
     Migrations(MigrateCommand),

@@ -4,9 +4,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use router_core::{Hints, Model, Operation, Place};
+use router_core::{Alias, Hints, Model, Operation, Place};
 use router_diesel::Routing;
-use router_diesel::config::{Config, Problem, Severity};
+use router_diesel::config::{Config, Database, Problem, Severity};
 use serde::Serialize;
 
 use crate::args::CheckArguments;
@@ -65,6 +65,19 @@ impl Finding {
         self.severity != Severity::Note
     }
 
+    /// Something that is wrong with a database as it is declared, and that its server shows.
+    fn at_database(
+        code: &'static str,
+        severity: Severity,
+        message: String,
+        help: String,
+        database: &Database,
+    ) -> Self {
+        let grade = if severity == Severity::Note { "note" } else { "error" };
+        let text = format!("{grade}[{code}]: {message}\n --> {}\nhelp: {help}", database.place);
+        Self { help: Some(help), ..Self::new(code, severity, message, Some(&database.place), text) }
+    }
+
     /// Something that the file itself does not show.
     fn beside_the_file(code: &'static str, message: String) -> Self {
         let text = format!("error[{code}]: {message}");
@@ -118,21 +131,33 @@ pub(super) fn run(
     };
     report.problems.extend(unknown_databases(&routing));
     report.problems.extend(strays(routing.config(), Path::new("")));
-    let exit = if report.problems.iter().any(Finding::is_grave) { Exit::Found } else { Exit::Fine };
     if !output.is_json() {
         write_text(&report, &routing, output)?;
     }
     if arguments.connect {
         // What the file says can be read while the databases are asked.
         output.flush()?;
-        report.databases = probe(&chosen);
+        report.databases = probe(routing.config(), &chosen)?;
+        let found = mistaken_nodes(&chosen, &report.databases);
+        if !output.is_json() {
+            output.columns(report.databases.iter().map(Probe::in_words))?;
+            for finding in &found {
+                output.line("")?;
+                output.line(&finding.text)?;
+            }
+        }
+        report.problems.extend(found);
     }
     if output.is_json() {
         output.json(&report)?;
-    } else if arguments.connect {
-        output.columns(report.databases.iter().map(Probe::in_words))?;
     }
-    Ok(if report.databases.iter().any(Probe::is_unreachable) { Exit::Unreachable } else { exit })
+    Ok(if report.databases.iter().any(Probe::is_unreachable) {
+        Exit::Unreachable
+    } else if report.problems.iter().any(Finding::is_grave) {
+        Exit::Found
+    } else {
+        Exit::Fine
+    })
 }
 
 /// Reports a configuration that cannot be used.
@@ -218,6 +243,44 @@ fn strays(config: &Config, base: &Path) -> Vec<Finding> {
             Finding { file: Some(folder), help: Some(help), ..finding }
         })
         .collect()
+}
+
+/// What only their servers tell of the nodes of clusters: one that is not what the file says, and two that are one.
+/// `probes` are those of the databases, in the same order.
+fn mistaken_nodes(databases: &[Database], probes: &[Probe]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (index, (database, probe)) in databases.iter().zip(probes).enumerate() {
+        let Database { alias, .. } = database;
+        if let Some(primary) = database.replica_of.as_ref().filter(|_| probe.node.is_no_replica()) {
+            let message =
+                format!("`{alias}` is declared a replica of `{primary}`, and its server is a primary");
+            let help =
+                format!("give `{alias}` the URL of a server that replicates, or take out its `replica_of`");
+            findings.push(Finding::at_database("NotAReplica", Severity::Error, message, help, database));
+        }
+        if probe.node.is_no_primary() {
+            let message = format!(
+                "`{alias}` is declared a primary, and its server is a replica, which takes no writes"
+            );
+            let help = format!("give `{alias}` the URL of the primary");
+            findings.push(Finding::at_database("NotAPrimary", Severity::Error, message, help, database));
+        }
+        let earlier = databases.iter().zip(probes).take(index);
+        let same = earlier
+            .filter(|(other, _)| cluster_of(other) == cluster_of(database))
+            .find(|(_, other)| probe.physical.is_some() && probe.physical == other.physical);
+        if let Some((other, _)) = same {
+            let message = format!("`{}` and `{alias}` of one cluster are the same database", other.alias);
+            let help = format!("give `{alias}` the URL of another copy, or take it out");
+            findings.push(Finding::at_database("SameDatabase", Severity::Note, message, help, database));
+        }
+    }
+    findings
+}
+
+/// The primary's alias, which names the cluster.
+fn cluster_of(database: &Database) -> &Alias {
+    database.replica_of.as_ref().unwrap_or(&database.alias)
 }
 
 /// What the project's routers answer with although no database has that name.

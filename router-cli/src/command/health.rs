@@ -1,4 +1,4 @@
-//! `health`: whether every database answers.
+//! `health`: whether every database answers, and how the nodes of clusters stand.
 
 use serde::Serialize;
 
@@ -20,11 +20,17 @@ pub(super) fn run(
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
     let config = project.config()?;
-    let probes = probe(&choose_databases(&config, &arguments.databases)?);
+    let probes = probe(&config, &choose_databases(&config, &arguments.databases)?)?;
     if output.is_json() {
         output.json(&Answer { databases: &probes })?;
     } else {
         output.columns(probes.iter().map(Probe::in_words))?;
     }
-    Ok(if probes.iter().any(Probe::is_unreachable) { Exit::Unreachable } else { Exit::Fine })
+    Ok(if probes.iter().any(Probe::is_unreachable) {
+        Exit::Unreachable
+    } else if probes.iter().any(|probe| probe.node.is_unfit()) {
+        Exit::Found
+    } else {
+        Exit::Fine
+    })
 }

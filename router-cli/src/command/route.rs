@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 use std::io::Read;
 
-use router_core::{Answer, AppLabel, Decision, Hints, Model, Operation, Trace};
-use router_diesel::config::Unrouted;
+use router_core::{
+    Alias, Answer, AppLabel, Decision, Hints, Model, Operation, RouterChain, Trace, read_fn, write_fn,
+};
+use router_diesel::config::{Config, Unrouted};
 use router_diesel::statement::Dialect;
-use router_diesel::{RouteError, Routing};
+use router_diesel::{NodeRoute, RouteError, Routing, Serves};
 use serde::Serialize;
 
 use crate::args::RouteArguments;
@@ -53,6 +55,25 @@ impl From<&RouteError> for Refusal {
     }
 }
 
+/// What one node of the database's cluster has to do with the question.
+#[derive(Serialize)]
+struct Node<'a> {
+    alias: &'a str,
+    serves: &'static str,
+    why: &'a str,
+}
+
+impl<'a> From<&'a NodeRoute> for Node<'a> {
+    fn from(node: &'a NodeRoute) -> Self {
+        let serves = match node.serves {
+            Serves::Yes => "yes",
+            Serves::No => "no",
+            _ => "maybe",
+        };
+        Self { alias: node.alias.as_str(), serves, why: &node.why }
+    }
+}
+
 // --- Of a statement -------------------------------------------------------------------------------------------------
 
 /// The answer for a statement. Scripts read it: fields may be added at the end, and nothing else.
@@ -63,6 +84,7 @@ struct StatementAnswer<'a> {
     alias: Option<&'a str>,
     reason: &'a str,
     error: Option<Refusal>,
+    nodes: Vec<Node<'a>>,
 }
 
 fn read_statement(sql: &str) -> Result<Cow<'_, str>, Failure> {
@@ -100,6 +122,7 @@ fn route_statement(
             alias: outcome.ok().map(|alias| alias.as_str()),
             reason: explanation.reason(),
             error: outcome.err().map(Refusal::from),
+            nodes: explanation.nodes().iter().map(Node::from).collect(),
         })?;
     } else {
         output.line(&explanation)?;
@@ -119,6 +142,7 @@ struct ModelAnswer<'a> {
     reason: String,
     trace: Vec<Asked<'a>>,
     error: Option<Refusal>,
+    nodes: Vec<Node<'a>>,
 }
 
 /// A router that was asked.
@@ -154,6 +178,10 @@ fn route_model(
     let decision = routing.chain().explain(operation, &model, &Hints::default());
     let refusal = refuse(routing, operation, &model, &decision);
     let exit = if refusal.is_none() { Exit::Fine } else { Exit::Found };
+    let nodes = match &refusal {
+        None => nodes(routing.config(), decision.alias(), operation)?,
+        Some(_) => Vec::new(),
+    };
     advise(routing, &model, output);
 
     if output.is_json() {
@@ -165,6 +193,7 @@ fn route_model(
             reason: decision.reason().to_string(),
             trace: decision.trace().map(asked).unwrap_or_default(),
             error: refusal,
+            nodes: nodes.iter().map(Node::from).collect(),
         })?;
     } else {
         let (alias, reason) = (decision.alias(), decision.reason());
@@ -178,12 +207,40 @@ fn route_model(
                 output.line(format_args!("  the answer was {alias}, because {reason}"))?;
             }
         }
+        if !nodes.is_empty() {
+            output.line("nodes:")?;
+        }
+        for NodeRoute { alias, serves, why, .. } in &nodes {
+            let serves = match serves {
+                Serves::Yes => "serves it",
+                Serves::No => "does not",
+                _ => "may serve it",
+            };
+            output.line(format_args!("  {alias} {serves}: {why}"))?;
+        }
         output.line("asked:")?;
         for line in decision.trace().map(ToString::to_string).unwrap_or_default().lines() {
             output.line(format_args!("  {line}"))?;
         }
     }
     Ok(exit)
+}
+
+/// What the nodes of a database's cluster have to do with a read or a write there: what a statement that is routed to
+/// it would be told. Empty where it has no replica.
+pub(super) fn nodes(config: &Config, alias: &Alias, operation: Operation) -> Result<Vec<NodeRoute>, Failure> {
+    if config.replicas_of(alias.as_str()).next().is_none() {
+        return Ok(Vec::new());
+    }
+    let (here, there) = (alias.clone(), alias.clone());
+    let to_it = RouterChain::new(config.default.clone())
+        .with(read_fn(move |_, _| Some(here.clone())))
+        .with(write_fn(move |_, _| Some(there.clone())));
+    let mut config = config.clone();
+    config.unrouted = Unrouted::Default;
+    let sql = if operation == Operation::Read { "SELECT * FROM any_table" } else { "DELETE FROM any_table" };
+    let routing = Routing::with_routers(config, to_it)?;
+    Ok(routing.explain_sql(sql, Dialect::Sqlite).nodes().to_vec())
 }
 
 /// Why the routers' answer does not stand, as a session would have it.

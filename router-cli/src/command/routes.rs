@@ -1,10 +1,11 @@
 //! `routes`: where each app is read, written and migrated.
 
-use router_core::Alias;
-use router_diesel::AppRoute;
-use router_diesel::config::Unrouted;
+use router_core::{Alias, Operation};
+use router_diesel::config::{Database, Unrouted};
+use router_diesel::{AppRoute, Routing, Serves};
 use serde::Serialize;
 
+use super::route::nodes;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -60,11 +61,29 @@ pub(super) fn run(project: &Project<'_>, output: &mut Output<'_>) -> Result<Exit
         });
         output.columns(std::iter::once(head).chain(rows))?;
     }
+    for (primary, nodes) in read_from_replicas(&routing)? {
+        output.say(format_args!("a read of {primary} is served by {nodes}"));
+    }
     match routing.config().unrouted {
         Unrouted::Error => output.say("a table of no app is refused"),
         _ => output.say(format_args!("a table of no app goes to {default}")),
     }
     Ok(Exit::Fine)
+}
+
+/// The databases with replicas, in file order, each with the nodes of which one serves a read.
+fn read_from_replicas(routing: &Routing) -> Result<Vec<(&Alias, String)>, Failure> {
+    let config = routing.config();
+    let mut clusters = Vec::new();
+    for Database { alias, .. } in &config.databases {
+        let nodes = nodes(config, alias, Operation::Read)?;
+        let serving: Vec<&str> =
+            nodes.iter().filter(|node| node.serves != Serves::No).map(|node| node.alias.as_str()).collect();
+        if !serving.is_empty() {
+            clusters.push((alias, serving.join(" or ")));
+        }
+    }
+    Ok(clusters)
 }
 
 impl Sides<'_> {

@@ -23,7 +23,7 @@ fn a_sound_file_is_one_line() {
     assert_shown!(world.show(["check", "--format", "json"]), @r#"
     exit: 0
     --- stdout
-    {"files":["FOLDER/databases.yml"],"environment":"development","problems":[],"databases":[{"alias":"default","engine":"sqlite","url":"FOLDER/default.sqlite3","ok":null,"error":null,"ms":null,"version":null,"note":null},{"alias":"blog_db","engine":"sqlite","url":"FOLDER/blog.sqlite3","ok":null,"error":null,"ms":null,"version":null,"note":null},{"alias":"blog_owner","engine":"sqlite","url":"FOLDER/blog.sqlite3","ok":null,"error":null,"ms":null,"version":null,"note":null},{"alias":"analytics","engine":"sqlite","url":"FOLDER/analytics.sqlite3","ok":null,"error":null,"ms":null,"version":null,"note":null}]}
+    {"files":["FOLDER/databases.yml"],"environment":"development","problems":[],"databases":[{"alias":"default","engine":"sqlite","url":"FOLDER/default.sqlite3","ok":null,"error":null,"ms":null,"version":null,"note":null,"role":null,"standing":null,"lag_ms":null,"position":null,"why":null},{"alias":"blog_db","engine":"sqlite","url":"FOLDER/blog.sqlite3","ok":null,"error":null,"ms":null,"version":null,"note":null,"role":null,"standing":null,"lag_ms":null,"position":null,"why":null},{"alias":"blog_owner","engine":"sqlite","url":"FOLDER/blog.sqlite3","ok":null,"error":null,"ms":null,"version":null,"note":null,"role":null,"standing":null,"lag_ms":null,"position":null,"why":null},{"alias":"analytics","engine":"sqlite","url":"FOLDER/analytics.sqlite3","ok":null,"error":null,"ms":null,"version":null,"note":null,"role":null,"standing":null,"lag_ms":null,"position":null,"why":null}]}
     --- stderr
     "#);
 }
@@ -169,14 +169,14 @@ fn every_database_is_connected_and_reported() {
     default     ok TIME  SQLite VERSION
     blog_db     ok TIME  no file yet, it is made at first use
     blog_owner  ok TIME  no file yet, it is made at first use
-    analytics   ok TIME  no file yet, it is made at first use
+    analytics   ok TIME  no file yet, and it is only read here
     --- stderr
     "#);
     assert!(!world.path("blog.sqlite3").exists(), "to look makes no file");
     assert_shown!(world.show(["check", "--connect", "--database", "default", "--format", "json"]), @r#"
     exit: 0
     --- stdout
-    {"files":["FOLDER/databases.yml"],"environment":"development","problems":[],"databases":[{"alias":"default","engine":"sqlite","url":"FOLDER/default.sqlite3","ok":true,"error":null,"ms":TIME,"version":"VERSION","note":null}]}
+    {"files":["FOLDER/databases.yml"],"environment":"development","problems":[],"databases":[{"alias":"default","engine":"sqlite","url":"FOLDER/default.sqlite3","ok":true,"error":null,"ms":TIME,"version":"VERSION","note":null,"role":null,"standing":null,"lag_ms":null,"position":null,"why":null}]}
     --- stderr
     "#);
 }
@@ -195,4 +195,34 @@ fn a_database_that_cannot_be_reached_hides_no_other() {
     b        ok TIME  no file yet, it is made at first use
     --- stderr
     "#);
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn two_aliases_of_a_cluster_that_are_one_database_are_told() {
+    let world = World::cluster(["default.sqlite3", "copy.sqlite3"]);
+    std::fs::hard_link(world.path("copy.sqlite3"), world.path("second.sqlite3")).unwrap();
+    assert_shown!(world.show(["check", "--connect"]), @r#"
+    exit: 0
+    --- stdout
+    FOLDER/databases.yml is sound: 4 databases, 1 app
+    default  ok TIME  SQLite VERSION; primary
+    copy     ok TIME  SQLite VERSION; replica of default
+    second   ok TIME  SQLite VERSION; replica of default
+    other    ok TIME  SQLite VERSION
+
+    note[SameDatabase]: `copy` and `second` of one cluster are the same database
+     --> FOLDER/databases.yml:LINE:COLUMN
+    help: give `second` the URL of another copy, or take it out
+    --- stderr
+    "#);
+    let ended = world.run(["check", "--connect", "--format", "json"]);
+    let report: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(ended.exit, Exit::Fine);
+    assert_eq!(report["problems"][0]["code"], "SameDatabase");
+    assert_eq!(report["problems"][0]["severity"], "note");
+    assert_eq!(report["databases"][1]["role"], "replica");
+    // Only what was asked can be compared.
+    let ended = world.run(["check", "--connect", "-d", "default", "-d", "second", "--format", "json"]);
+    assert!(ended.stdout.contains("\"problems\":[],"), "{ended:?}");
 }

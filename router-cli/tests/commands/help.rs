@@ -17,7 +17,7 @@ fn help_of_the_program() {
       routes    Show where each app is read, written and migrated
       route     Say where a model or a statement goes, and why
       diff      Compare the routes of two configuration files
-      health    Ask every database whether it answers
+      health    Ask every database whether it answers, and the nodes of clusters how they stand
       migrate   Run what is pending, on every database
       plan      Show what migrate would do, and write nothing at all
       status    Show where every migration stands
@@ -161,7 +161,7 @@ fn help_of_health() {
     assert_shown!(World::shop().show(["health", "--help"]), @r#"
     exit: 0
     --- stdout
-    Ask every database whether it answers
+    Ask every database whether it answers, and the nodes of clusters how they stand
 
     Usage: dbrouter health [OPTIONS]
 

@@ -30,7 +30,7 @@ fn a_model_goes_where_it_is_claimed() {
     assert_shown!(world.show(["route", "blog.posts", "--write", "--format", "json"]), @r#"
     exit: 0
     --- stdout
-    {"app":"blog","table":"posts","operation":"write","alias":"blog_db","reason":"`blog_db` claims `blog` for write (FOLDER/databases.yml:LINE:COLUMN)","trace":[{"router":"rules","answer":"blog_db","reason":"`blog_db` claims `blog` for write (FOLDER/databases.yml:LINE:COLUMN)","nested":[]}],"error":null}
+    {"app":"blog","table":"posts","operation":"write","alias":"blog_db","reason":"`blog_db` claims `blog` for write (FOLDER/databases.yml:LINE:COLUMN)","trace":[{"router":"rules","answer":"blog_db","reason":"`blog_db` claims `blog` for write (FOLDER/databases.yml:LINE:COLUMN)","nested":[]}],"error":null,"nodes":[]}
     --- stderr
     "#);
 }
@@ -55,7 +55,7 @@ fn the_trace_shows_who_was_asked() {
     assert_shown!(world.show(["route", "blog", "--format", "json"]), @r#"
     exit: 0
     --- stdout
-    {"app":"blog","table":null,"operation":"read","alias":"analytics","reason":"router `us` says so","trace":[{"router":"regions","answer":"analytics","reason":"router `us` says so","nested":[{"router":"eu","answer":null,"reason":null,"nested":[]},{"router":"us","answer":"analytics","reason":null,"nested":[]}]}],"error":null}
+    {"app":"blog","table":null,"operation":"read","alias":"analytics","reason":"router `us` says so","trace":[{"router":"regions","answer":"analytics","reason":"router `us` says so","nested":[{"router":"eu","answer":null,"reason":null,"nested":[]},{"router":"us","answer":"analytics","reason":null,"nested":[]}]}],"error":null,"nodes":[]}
     --- stderr
     "#);
 }
@@ -171,7 +171,7 @@ fn an_operation_that_is_not_allowed_is_refused() {
     assert_shown!(world.show(["route", "events", "--write", "--format", "json"]), @r#"
     exit: 1
     --- stdout
-    {"app":"events","table":null,"operation":"write","alias":null,"reason":"router `events` says so","trace":[{"router":"events","answer":"analytics","reason":null,"nested":[]}],"error":{"code":"OperationNotAllowed","message":"database `analytics` does not allow write (FOLDER/databases.yml:LINE:COLUMN); add `write` to its `operations`, or route elsewhere"}}
+    {"app":"events","table":null,"operation":"write","alias":null,"reason":"router `events` says so","trace":[{"router":"events","answer":"analytics","reason":null,"nested":[]}],"error":{"code":"OperationNotAllowed","message":"database `analytics` does not allow write (FOLDER/databases.yml:LINE:COLUMN); add `write` to its `operations`, or route elsewhere"},"nodes":[]}
     --- stderr
     "#);
 }
@@ -215,7 +215,7 @@ fn a_statement_goes_where_its_tables_are() {
     assert_shown!(world.show(["route", "--sql", "UPDATE posts SET title = ''", "--format", "json"]), @r#"
     exit: 0
     --- stdout
-    {"operation":"write","tables":["posts"],"alias":"blog_db","reason":"`blog_db` claims `blog` for write (FOLDER/databases.yml:LINE:COLUMN)","error":null}
+    {"operation":"write","tables":["posts"],"alias":"blog_db","reason":"`blog_db` claims `blog` for write (FOLDER/databases.yml:LINE:COLUMN)","error":null,"nodes":[]}
     --- stderr
     "#);
 }
@@ -238,7 +238,7 @@ fn a_statement_of_two_databases_is_refused() {
     assert_shown!(world.show(["route", "--sql", sql, "--format", "json"]), @r#"
     exit: 1
     --- stdout
-    {"operation":"read","tables":["posts","users"],"alias":null,"reason":"one statement cannot reach two databases: `posts` is on `blog_db`, `users` is on `default`; make one statement for each, as `belonging_to` does","error":{"code":"CrossDatabaseQuery","message":"one statement cannot reach two databases: `posts` is on `blog_db`, `users` is on `default`; make one statement for each, as `belonging_to` does"}}
+    {"operation":"read","tables":["posts","users"],"alias":null,"reason":"one statement cannot reach two databases: `posts` is on `blog_db`, `users` is on `default`; make one statement for each, as `belonging_to` does","error":{"code":"CrossDatabaseQuery","message":"one statement cannot reach two databases: `posts` is on `blog_db`, `users` is on `default`; make one statement for each, as `belonging_to` does"},"nodes":[]}
     --- stderr
     "#);
 }
@@ -258,4 +258,78 @@ fn the_dialect_is_the_default_databases_or_the_one_that_is_named() {
     let quoted = r#"SELECT "id" FROM "posts""#;
     let plain = world.run(["route", "--sql", quoted]);
     assert_eq!(plain.stdout, world.run(["route", "--sql", quoted, "--dialect", "sqlite"]).stdout);
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn the_nodes_of_a_cluster_are_told() {
+    let world = World::cluster([]);
+    assert_shown!(world.show(["route", "blog.posts"]), @r#"
+    exit: 0
+    --- stdout
+    read blog.posts: default
+      because `default` claims `blog` for read (FOLDER/databases.yml:LINE:COLUMN)
+    nodes:
+      default does not: it reads only where no replica can
+      copy may serve it: by round_robin
+      second may serve it: by round_robin
+    asked:
+      rules: `default`, because `default` claims `blog` for read (FOLDER/databases.yml:LINE:COLUMN)
+    --- stderr
+    "#);
+    assert_shown!(world.show(["route", "blog", "--write", "--format", "json"]), @r#"
+    exit: 0
+    --- stdout
+    {"app":"blog","table":null,"operation":"write","alias":"default","reason":"`default` claims `blog` for write (FOLDER/databases.yml:LINE:COLUMN)","trace":[{"router":"rules","answer":"default","reason":"`default` claims `blog` for write (FOLDER/databases.yml:LINE:COLUMN)","nested":[]}],"error":null,"nodes":[{"alias":"default","serves":"yes","why":"it is the primary, and the statement needs that"},{"alias":"copy","serves":"no","why":"the statement needs the primary"},{"alias":"second","serves":"no","why":"the statement needs the primary"}]}
+    --- stderr
+    "#);
+    assert_shown!(world.show(["route", "--sql", "SELECT title FROM posts"]), @r#"
+    exit: 0
+    --- stdout
+    operation: read (SELECT)
+    table:     posts, app blog
+               rules: `default`, because `default` claims `blog` for read (FOLDER/databases.yml:LINE:COLUMN)
+    goes to:   default, because `default` claims `blog` for read (FOLDER/databases.yml:LINE:COLUMN)
+    nodes:     default does not: it reads only where no replica can
+               copy may serve it: by round_robin
+               second may serve it: by round_robin
+    --- stderr
+    "#);
+    assert_shown!(world.show(["route", "--sql", "SELECT title FROM posts", "--format", "json"]), @r#"
+    exit: 0
+    --- stdout
+    {"operation":"read","tables":["posts"],"alias":"default","reason":"`default` claims `blog` for read (FOLDER/databases.yml:LINE:COLUMN)","error":null,"nodes":[{"alias":"default","serves":"no","why":"it reads only where no replica can"},{"alias":"copy","serves":"maybe","why":"by round_robin"},{"alias":"second","serves":"maybe","why":"by round_robin"}]}
+    --- stderr
+    "#);
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn a_model_and_a_statement_are_told_the_same_of_the_nodes() {
+    for key in ["primary_reads: always", "primary_reads: never", "policy: random"] {
+        let yaml = crate::world::CLUSTER.replace("apps: [blog] }", &format!("apps: [blog], {key} }}"));
+        let world = World::new(&format!("unrouted: error\n{yaml}"));
+        for (write, sql) in [(false, "SELECT title FROM posts"), (true, "DELETE FROM posts")] {
+            let nodes = |ended: crate::world::Ended| {
+                let answer: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+                assert_eq!(answer["nodes"].as_array().unwrap().len(), 3, "{answer}");
+                answer["nodes"].clone()
+            };
+            let model = match write {
+                false => world.run(["route", "blog", "--format", "json"]),
+                true => world.run(["route", "blog", "--write", "--format", "json"]),
+            };
+            assert_eq!(nodes(model), nodes(world.run(["route", "--sql", sql, "--format", "json"])));
+        }
+    }
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn a_refused_model_has_no_nodes() {
+    let world = World::cluster([])
+        .with(|program| program.named_router("second", write_fn(|_, _| Some("second".into()))));
+    let ended = world.run(["route", "blog", "--write", "--format", "json"]);
+    assert_eq!(ended.exit, Exit::Found);
+    assert!(ended.stdout.ends_with("\"nodes\":[]}\n"), "{ended:?}");
 }

@@ -80,3 +80,27 @@ fn a_file_without_apps_has_no_routes() {
     a table of no app goes to main
     "#);
 }
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn what_serves_the_reads_of_a_cluster_is_told() {
+    let world = World::cluster([]);
+    assert_shown!(world.show(["routes"]), @r#"
+    exit: 0
+    --- stdout
+    app   read     write    migrate
+    blog  default  default  default
+    --- stderr
+    a read of default is served by copy or second
+    a table of no app goes to default
+    "#);
+    let always = crate::world::CLUSTER.replace("apps: [blog] }", "apps: [blog], primary_reads: always }");
+    let stderr = World::new(&always).run(["routes"]).stderr;
+    assert!(stderr.starts_with("a read of default is served by default or copy or second\n"), "{stderr}");
+    assert_shown!(world.show(["routes", "--format", "json"]), @r#"
+    exit: 0
+    --- stdout
+    {"default":"default","routes":[{"app":"blog","read":"default","write":"default","migrate":["default"]}]}
+    --- stderr
+    "#);
+}

@@ -19,6 +19,11 @@ databases:
     password: ${PASSWORD}
     apps: [shop]
     pool: { connection_timeout: 1s }
+  copy:
+    url: 'postgres://u:hunter2@127.0.0.1:1/db?sslpassword=hunter2'
+    replica_of: default
+    max_lag: 1s
+    pool: { connection_timeout: 1s }
   lite: { url: 'sqlite://FOLDER/none/x?key=hunter2' }
 ";
 

@@ -56,6 +56,19 @@ databases:
     apps: [shop]
 ";
 
+/// A cluster of three files. Nobody tells how far a replica of SQLite is behind.
+#[cfg(feature = "sqlite")]
+pub(crate) const CLUSTER: &str = "
+apps:
+  blog: { tables: [posts] }
+
+databases:
+  default: { url: 'sqlite://FOLDER/default.sqlite3', apps: [blog] }
+  copy: { url: 'sqlite://FOLDER/copy.sqlite3', replica_of: default }
+  second: { url: 'sqlite://FOLDER/second.sqlite3', replica_of: default }
+  other: { url: 'sqlite::memory:' }
+";
+
 /// A folder with the configuration of a test.
 pub(crate) struct World {
     folder: TempDir,
@@ -83,6 +96,16 @@ impl World {
 
     pub(crate) fn shop() -> Self {
         Self::new(SHOP)
+    }
+
+    /// A cluster of which the files are there that are named.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn cluster<const N: usize>(files: [&str; N]) -> Self {
+        let world = Self::new(CLUSTER);
+        for file in files {
+            fs::write(world.path(file), "").unwrap();
+        }
+        world
     }
 
     /// Three databases, and migrations of three apps that are yet to run.

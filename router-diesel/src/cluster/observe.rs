@@ -452,7 +452,7 @@ mod tests {
         let position = written(&mut conn).unwrap();
         let window = std::time::Duration::from_secs(60);
         assert!(matches!(position.after_window(window, before), super::super::position::Coverage::Behind(_)));
-        let later = SystemTime::now() + window;
+        let later = SystemTime::now() + window + std::time::Duration::from_millis(1);
         assert_eq!(position.after_window(window, later), super::super::position::Coverage::Covered);
         assert_eq!(replayed(&mut conn).unwrap(), nowhere(Role::Unknown));
     }

@@ -1,12 +1,20 @@
-//! Asks databases whether they answer.
+//! Asks databases whether they answer, and the nodes of clusters how they stand.
+
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+mod cluster;
+mod node;
 
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use router_diesel::config::{Database, DatabaseUrl, Engine};
+use router_core::Operation;
+use router_diesel::config::{Config, Database, DatabaseUrl, Engine};
+use router_diesel::tasks::PhysicalDatabase;
 use serde::Serialize;
 
+pub(crate) use self::node::Node;
+use crate::failure::Failure;
 use crate::output::{milliseconds, one_line};
 use crate::server_url::{decode, hide_secrets};
 
@@ -15,7 +23,7 @@ const AT_ONCE: usize = 64;
 /// What a database may take beyond the time to connect, to answer the one question.
 const TO_ANSWER: Duration = Duration::from_millis(500);
 
-/// What a database answered.
+/// What a database answered. Scripts read it: fields may be added at the end, and nothing else.
 #[derive(Debug, Serialize)]
 pub(crate) struct Probe {
     pub(crate) alias: String,
@@ -31,6 +39,11 @@ pub(crate) struct Probe {
     pub(crate) version: Option<String>,
     /// What is worth knowing although it is well.
     pub(crate) note: Option<&'static str>,
+    #[serde(flatten)]
+    pub(crate) node: Node,
+    /// Which database it really is; asked for in a cluster only.
+    #[serde(skip)]
+    pub(crate) physical: Option<PhysicalDatabase>,
 }
 
 /// What a database that is well says of itself.
@@ -38,6 +51,7 @@ pub(crate) struct Probe {
 struct Answer {
     version: Option<String>,
     note: Option<&'static str>,
+    physical: Option<PhysicalDatabase>,
 }
 
 impl Probe {
@@ -52,16 +66,22 @@ impl Probe {
             ms: None,
             version: None,
             note: None,
+            node: Node::default(),
+            physical: None,
         }
     }
 
     fn new(database: &Database, answer: Result<Answer, String>, took: Duration) -> Self {
-        let (ok, error, version, note) = match answer {
-            Ok(Answer { version, note }) => (true, None, version, note),
-            Err(error) => (false, Some(hide_secrets(&one_line(&error), &database.url)), None, None),
-        };
-        let ms = Some(milliseconds(took));
-        Self { ok: Some(ok), error, ms, version, note, ..Self::unasked(database) }
+        let asked = Self { ms: Some(milliseconds(took)), ..Self::unasked(database) };
+        match answer {
+            Ok(Answer { version, note, physical }) => {
+                Self { ok: Some(true), version, note, physical, ..asked }
+            }
+            Err(error) => {
+                let error = hide_secrets(&one_line(&error), &database.url);
+                Self { ok: Some(false), error: Some(error), ..asked }
+            }
+        }
     }
 
     pub(crate) fn is_unreachable(&self) -> bool {
@@ -82,13 +102,17 @@ impl Probe {
             "mysql" => "MySQL",
             other => other,
         };
-        let words = match (&self.error, &self.version, self.note) {
+        let mut words = match (&self.error, &self.version, self.note) {
             (Some(error), ..) => error.clone(),
             // MariaDB's version says so itself.
             (None, Some(version), _) if version.contains("MariaDB") => version.clone(),
             (None, Some(version), _) => format!("{engine} {version}"),
             (None, None, note) => note.unwrap_or_default().to_owned(),
         };
+        if !self.node.words.is_empty() {
+            words.push_str("; ");
+            words.push_str(&self.node.words);
+        }
         [self.alias.clone(), state.to_owned(), took, words]
     }
 }
@@ -97,11 +121,46 @@ impl Probe {
 ///
 /// A server that accepts a connection and then says nothing may hold its thread for longer. It is left behind,
 /// and ends with the process.
-pub(crate) fn probe(databases: &[Database]) -> Vec<Probe> {
-    databases.chunks(AT_ONCE).flat_map(probe_at_once).collect()
+///
+/// # Errors
+/// The clusters of the configuration cannot be watched.
+pub(crate) fn probe(config: &Config, databases: &[Database]) -> Result<Vec<Probe>, Failure> {
+    #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+    let watch = cluster::Watch::begin(config, databases)?;
+    let asked: Vec<Asked> = databases
+        .iter()
+        .map(|database| Asked {
+            is_node: database.is_replica() || config.replicas_of(database.alias.as_str()).next().is_some(),
+            database: database.clone(),
+        })
+        .collect();
+    let probes = asked.chunks(AT_ONCE).flat_map(probe_at_once).collect();
+    #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+    let probes = match watch {
+        Some(watch) => watch.finish(databases, probes),
+        None => probes,
+    };
+    Ok(probes)
 }
 
-fn probe_at_once(databases: &[Database]) -> Vec<Probe> {
+/// A database that is asked.
+#[derive(Debug, Clone)]
+struct Asked {
+    database: Database,
+    /// Whether it is in a cluster.
+    #[cfg_attr(
+        not(any(feature = "sqlite", feature = "postgres", feature = "mysql")),
+        expect(dead_code, reason = "without an engine nothing is asked")
+    )]
+    is_node: bool,
+}
+
+/// How long a database may take to answer.
+fn limit(database: &Database) -> Duration {
+    database.pool.connection_timeout + TO_ANSWER
+}
+
+fn probe_at_once(databases: &[Asked]) -> Vec<Probe> {
     let start = Instant::now();
     let asked: Vec<_> = databases
         .iter()
@@ -116,9 +175,8 @@ fn probe_at_once(databases: &[Database]) -> Vec<Probe> {
             receiver
         })
         .collect();
-    let answers = databases.iter().zip(asked).map(|(database, receiver)| {
-        let limit = database.pool.connection_timeout + TO_ANSWER;
-        let (answer, took) = match receiver.recv_timeout(limit.saturating_sub(start.elapsed())) {
+    let answers = databases.iter().zip(asked).map(|(Asked { database, .. }, receiver)| {
+        let (answer, took) = match receiver.recv_timeout(limit(database).saturating_sub(start.elapsed())) {
             Ok(answered) => answered,
             Err(mpsc::RecvTimeoutError::Timeout) => {
                 (Err(format!("no answer within {:?}", database.pool.connection_timeout)), start.elapsed())
@@ -132,18 +190,24 @@ fn probe_at_once(databases: &[Database]) -> Vec<Probe> {
     answers.collect()
 }
 
-fn ask(database: &Database) -> Result<Answer, String> {
-    if !supports(database.url.engine()) {
-        return Err(format!(
-            "this build has no support for {0}; build with the feature `{0}`",
-            database.url.engine()
-        ));
+fn ask(asked: &Asked) -> Result<Answer, String> {
+    let Database { url, .. } = &asked.database;
+    if !supports(url.engine()) {
+        return Err(format!("this build has no support for {0}; build with the feature `{0}`", url.engine()));
     }
-    if is_new_file(&database.url)? {
-        let note = "no file yet, it is made at first use";
-        return Ok(Answer { version: None, note: Some(note) });
+    let Some(missing) = missing_file(url)? else { return answer(asked) };
+    if asked.database.is_replica() {
+        return Err(format!("there is no file `{missing}`, and none is made for a replica"));
     }
-    Ok(Answer { version: Some(version(database)?), note: None })
+    let is_written = [Operation::Write, Operation::Migrate]
+        .iter()
+        .any(|operation| asked.database.restriction(*operation).is_none());
+    let note = if is_written {
+        "no file yet, it is made at first use"
+    } else {
+        "no file yet, and it is only read here"
+    };
+    Ok(Answer { version: None, note: Some(note), physical: None })
 }
 
 /// Whether this build can connect to the engine.
@@ -156,29 +220,29 @@ pub(crate) fn supports(engine: Engine) -> bool {
     .contains(&(engine, true))
 }
 
-/// Whether the URL is of a SQLite file that is yet to be made. To look must not make it.
-fn is_new_file(url: &DatabaseUrl) -> Result<bool, String> {
+/// The SQLite file that is yet to be made, if the URL is of one. To look must not make it.
+fn missing_file(url: &DatabaseUrl) -> Result<Option<String>, String> {
     if url.engine() != Engine::Sqlite {
-        return Ok(false);
+        return Ok(None);
     }
     let path = match url.expose().strip_prefix("file:") {
-        Some(uri) if uri.contains("mode=") || uri.contains("vfs=") => return Ok(false),
+        Some(uri) if uri.contains("mode=") || uri.contains("vfs=") => return Ok(None),
         Some(uri) => decode(uri.split(['?', '#']).next().unwrap_or(uri)),
         None => url.expose().to_owned(),
     };
     let path = std::path::Path::new(&path);
     if path.exists() || path.as_os_str() == ":memory:" {
-        return Ok(false);
+        return Ok(None);
     }
     match path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
         Some(folder) => Err(format!("there is no folder `{}`", folder.display())),
-        None => Ok(true),
+        None => Ok(Some(path.display().to_string())),
     }
 }
 
 /// Connects, and asks for the server's version: the question that shows that it answers.
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
-fn version(database: &Database) -> Result<String, String> {
+fn answer(asked: &Asked) -> Result<Answer, String> {
     use diesel::RunQueryDsl;
     use diesel::sql_types::Text;
     use router_diesel::backend::{Access, RoutedConnection};
@@ -189,6 +253,7 @@ fn version(database: &Database) -> Result<String, String> {
         version: String,
     }
 
+    let Asked { database, is_node } = asked;
     let question = match database.url.engine() {
         Engine::Postgres => "SELECT current_setting('server_version') AS version",
         Engine::Mysql => "SELECT version() AS version",
@@ -199,12 +264,14 @@ fn version(database: &Database) -> Result<String, String> {
     settings.statement_timeout = None;
     let mut conn = router_diesel::AnyConnection::open(&database.url, &settings, Access::ReadWrite)
         .map_err(|error| error.to_string())?;
-    let answer: Version =
+    let Version { version } =
         diesel::sql_query(question).get_result(&mut conn).map_err(|error| error.to_string())?;
-    Ok(answer.version)
+    let physical =
+        is_node.then(|| router_diesel::tasks::physical_database(&mut conn, &database.url).ok()).flatten();
+    Ok(Answer { version: Some(version), note: None, physical })
 }
 
 #[cfg(not(any(feature = "sqlite", feature = "postgres", feature = "mysql")))]
-fn version(_: &Database) -> Result<String, String> {
+fn answer(_: &Asked) -> Result<Answer, String> {
     Err("this build connects to nothing".to_owned())
 }
