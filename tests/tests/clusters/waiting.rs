@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use router_diesel::cluster::{Balance, Candidate};
 
-use crate::world::{Engine, PRIMARY, QUIET, World, count, eventually, insert, warm_up};
+use crate::world::{Engine, PRIMARY, QUIET, World, count, eventually, explained, insert, warm_up};
 
 crate::on_servers!(a_read_waits_for_its_replica, reads_of_a_session_never_go_back_in_time);
 
@@ -37,6 +37,10 @@ fn a_read_waits_for_its_replica(engine: Engine) {
     insert(&mut conn, 4).unwrap();
     assert_eq!(count(&mut conn).unwrap(), 4);
     assert_eq!(world.reads_since(&marks), [1, 0]);
+    // Whoever goes on from there is told how far the replica is.
+    let next = databases.session_after(conn.token().unwrap()).unwrap();
+    let text = explained(&next);
+    assert!(text.contains("replica_0 may serve it: if it is no longer behind by "), "{text}");
     // What another session wrote meanwhile, the replica does not show: it was not asked for it.
     assert_eq!(count(&mut databases.session()).unwrap(), 3);
 
