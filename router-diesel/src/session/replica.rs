@@ -45,6 +45,8 @@ pub(super) struct Reader {
     is_foreign: bool,
     /// Whether the primary was used since `need` was asked.
     pub(super) outdated: bool,
+    /// Whether the read under way is all that outdated `need`: if it fails, nothing was seen.
+    is_first_use: bool,
     /// Until when reads stay on the primary.
     on_primary_until: Option<Instant>,
 }
@@ -58,6 +60,7 @@ impl Reader {
             need: None,
             is_foreign: false,
             outdated: false,
+            is_first_use: false,
             on_primary_until: None,
         }
     }
@@ -134,7 +137,6 @@ impl<C: RoutedConnection> Session<C> {
         let source = Shared::new(source);
         let mut skipped = Skipped::default();
         let mut session = self;
-        let was_outdated = session.reader(read.cluster).outdated;
         loop {
             let node = session.choose(read, &mut skipped)?;
             if session.is_transaction_pending() {
@@ -169,8 +171,6 @@ impl<C: RoutedConnection> Session<C> {
                 PoloniusResult::Owned { value: error, input_borrow } => {
                     session = input_borrow;
                     session.leave_node(read, node, error, &mut skipped)?;
-                    // Nothing was seen there.
-                    session.reader(read.cluster).outdated = was_outdated;
                 }
             }
         }
@@ -223,6 +223,7 @@ impl<C: RoutedConnection> Session<C> {
     /// The node for a read, as the index of its database. The session holds a connection to it.
     fn choose(&mut self, read: ReplicaRead, skipped: &mut Skipped) -> QueryResult<usize> {
         if let Some(database) = self.kept_node(read, skipped) {
+            self.reader(read.cluster).is_first_use = false;
             return Ok(database);
         }
         self.choose_anew(read, skipped)
@@ -250,7 +251,7 @@ impl<C: RoutedConnection> Session<C> {
         let mut first = self.next_node(&cluster, read, skipped);
         if first == Some(PRIMARY) {
             // It has all there is, so nothing need be asked.
-            match self.try_node(&cluster, PRIMARY, None) {
+            match self.try_node(&cluster, read, PRIMARY, None) {
                 Ok(_) => {
                     self.keep(read, PRIMARY);
                     return Ok(cluster.database(PRIMARY));
@@ -276,7 +277,7 @@ impl<C: RoutedConnection> Session<C> {
             while let Some(node) =
                 first.take().or_else(|| self.next_node(&cluster, read, &skipped.and(&behind)))
             {
-                match self.try_node(&cluster, node, need.as_ref()) {
+                match self.try_node(&cluster, read, node, need.as_ref()) {
                     Ok(Coverage::Covered) => {
                         self.keep(read, node);
                         tracing::debug!(
@@ -306,11 +307,19 @@ impl<C: RoutedConnection> Session<C> {
     }
 
     /// Connects to a node, and says whether it has all that is needed.
-    fn try_node(&mut self, cluster: &Cluster, node: usize, need: Option<&Position>) -> QueryResult<Coverage> {
+    fn try_node(
+        &mut self,
+        cluster: &Cluster,
+        read: ReplicaRead,
+        node: usize,
+        need: Option<&Position>,
+    ) -> QueryResult<Coverage> {
         let database = cluster.database(node);
         self.node(database)?;
         if node == PRIMARY {
+            let is_first_use = !self.reader(read.cluster).outdated;
             self.note_use(database);
+            self.reader(read.cluster).is_first_use = is_first_use;
             return Ok(Coverage::Covered);
         }
         self.coverage(cluster, node, need)
@@ -450,6 +459,9 @@ impl<C: RoutedConnection> Session<C> {
             return Err(error);
         };
         let reason = error.to_string();
+        if node == PRIMARY && self.reader(read.cluster).is_first_use {
+            self.reader(read.cluster).outdated = false;
+        }
         cluster.passes_over(node, failure, &reason);
         skipped.push(node, reason);
         Ok(())

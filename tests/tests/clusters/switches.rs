@@ -9,7 +9,8 @@ use router_diesel::{Databases, ErrorKind};
 use router_tests::{require, sqlite::Sqlite};
 
 use crate::world::{
-    Conn, Engine, PRIMARY, QUIET, World, count, eventually, execute, insert, kind, posts, standing, warm_up,
+    Conn, Engine, PRIMARY, QUIET, World, count, eventually, execute, explained, insert, kind, posts,
+    standing, warm_up,
 };
 
 crate::on_servers!(who_serves_is_a_matter_of_the_file, a_replicas_server_refuses_writes);
@@ -42,6 +43,8 @@ fn who_serves_is_a_matter_of_the_file(engine: Engine) {
         assert_eq!(reads(&world, &databases, 4), [0, 4, 0]);
         databases.drain("replica_0").unwrap();
         assert_eq!(standing(&databases, "replica_0"), Standing::Drained);
+        let text = explained(&databases.session());
+        assert!(text.contains("replica_0 does not: drained"), "{text}");
         if serves {
             assert_eq!(reads(&world, &databases, 2), [2, 0, 0]);
         } else {
