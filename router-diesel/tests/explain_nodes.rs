@@ -158,4 +158,26 @@ fn the_file_alone_names_the_nodes_too() {
                one does not: the statement needs the primary
                two does not: the statement needs the primary
     ");
+
+    let offline = |what: &str| {
+        let routing = Routing::new(files.config(what)).unwrap();
+        let by_file = nodes(&routing.explain_sql("SELECT * FROM posts", Dialect::Sqlite));
+        let databases = files.databases(what);
+        let by_session = databases.explain(&posts::table.count()).unwrap();
+        (by_file, by_session.node().map(ToString::to_string))
+    };
+    let (text, node) = offline("offline: replicas");
+    insta::assert_snapshot!(text, @r"
+    nodes:     default serves it: the replicas are offline by configuration
+               one does not: offline by configuration
+               two does not: offline by configuration
+    ");
+    assert_eq!(node.as_deref(), Some("default"));
+    let (text, node) = offline("offline: primary");
+    insta::assert_snapshot!(text, @r"
+    nodes:     default does not: offline by configuration
+               one may serve it: by round_robin
+               two may serve it: by round_robin
+    ");
+    assert_eq!(node, None);
 }
