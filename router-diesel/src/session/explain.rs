@@ -5,7 +5,8 @@ use diesel::query_builder::{QueryFragment, QueryId};
 use router_core::{Operation, Role};
 
 use super::Session;
-use super::replica::{Reader, ReplicaRead};
+use super::reader::Reader;
+use super::replica::ReplicaRead;
 use crate::backend::RoutedConnection;
 use crate::cluster::{Cluster, Coverage, Member, PRIMARY, View};
 use crate::routing::{Explanation, NodeRoute, Prepared, Serves};

@@ -15,6 +15,7 @@ use diesel::result::Error as DieselError;
 use polonius_the_crab::{ForLt, PoloniusResult, polonius};
 use router_core::Role;
 
+use super::reader::Reader;
 use super::shared::Shared;
 use super::{Isolation, Session};
 use crate::backend::RoutedConnection;
@@ -25,68 +26,8 @@ use crate::error::Error;
 use crate::pool::NodeConnection;
 use crate::routing::Prepared;
 
-/// How long reads stay on the primary once no replica had caught up, before the replicas are asked again.
-const STAY_ON_PRIMARY: Duration = Duration::from_millis(100);
-
 /// How often a read that waits for a replica asks it, at most.
 const POLL: Duration = Duration::from_millis(2);
-
-/// What a session knows of one cluster.
-#[derive(Debug)]
-pub(super) struct Reader {
-    pub(super) cluster: usize,
-    /// The node that serves this session's reads, until it can no longer.
-    pub(super) node: Option<usize>,
-    /// Whether that node has all that is needed.
-    verified: bool,
-    /// What a replica must have replayed.
-    pub(super) need: Option<Position>,
-    /// Whether that came with a token, so that it may be of another history than the cluster.
-    is_foreign: bool,
-    /// Whether the primary was used since `need` was asked.
-    pub(super) outdated: bool,
-    /// Whether the read under way is all that outdated `need`: if it fails, nothing was seen.
-    is_first_use: bool,
-    /// Until when reads stay on the primary.
-    on_primary_until: Option<Instant>,
-}
-
-impl Reader {
-    fn new(cluster: usize) -> Self {
-        Self {
-            cluster,
-            node: None,
-            verified: false,
-            need: None,
-            is_foreign: false,
-            outdated: false,
-            is_first_use: false,
-            on_primary_until: None,
-        }
-    }
-
-    /// Begins with what a token needs.
-    pub(super) fn of_token(cluster: usize, need: Position) -> Self {
-        Self { need: Some(need), is_foreign: true, ..Self::new(cluster) }
-    }
-
-    /// The node that serves this session's reads now.
-    pub(super) fn kept(&self) -> Option<usize> {
-        self.node.filter(|_| self.verified)
-    }
-
-    /// Whether it is too early to ask the replicas again.
-    pub(super) fn stays_on_primary(&self) -> bool {
-        self.on_primary_until.is_some_and(|until| Instant::now() < until)
-    }
-
-    pub(super) fn set_need(&mut self, need: Position) {
-        self.need = Some(need);
-        self.is_foreign = false;
-        self.outdated = false;
-        self.verified = false;
-    }
-}
 
 /// A read that a node of a cluster may serve.
 #[derive(Debug, Clone, Copy)]
@@ -299,7 +240,7 @@ impl<C: RoutedConnection> Session<C> {
             }
             let now = Instant::now();
             if now >= deadline || !may_catch_up {
-                self.reader(read.cluster).on_primary_until = Some(now + STAY_ON_PRIMARY);
+                self.reader(read.cluster).stay_on_primary(now);
                 return self.fall_back(&cluster, read, &skipped.and(&behind), Fallback::Behind);
             }
             std::thread::sleep(POLL.min(deadline - now));
