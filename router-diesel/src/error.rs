@@ -52,7 +52,7 @@ pub enum ErrorKind {
     CrossDatabaseQuery,
     /// A statement is for another database than the open transaction.
     CrossDatabaseTransaction,
-    /// The database's `operations` lack what the statement does.
+    /// The database's `operations` lack what the statement does, or it is `offline: primary`.
     OperationNotAllowed,
     /// The statement writes where writes are prevented.
     WritesPrevented,
@@ -68,7 +68,7 @@ pub enum ErrorKind {
     Unreachable,
     /// All of the database's connections are in use.
     Exhausted,
-    /// No replica can serve the read, and the primary may not; or the primary is offline by configuration.
+    /// No replica can serve the read, and the primary may not or cannot.
     NoNode,
     /// A token cannot be read, or was asked for in a transaction.
     Token,
@@ -91,7 +91,8 @@ impl Error {
                 PoolError::Exhausted { .. } => ErrorKind::Exhausted,
             },
             Source::Cluster(error) => match error {
-                ClusterError::NoNode { .. } | ClusterError::Offline { .. } => ErrorKind::NoNode,
+                ClusterError::NoNode { .. } => ErrorKind::NoNode,
+                ClusterError::Offline { .. } => ErrorKind::OperationNotAllowed,
                 ClusterError::NoCluster { .. } => ErrorKind::UnknownDatabase,
                 ClusterError::OpenTransaction { .. } | ClusterError::Token(_) => ErrorKind::Token,
             },

@@ -130,7 +130,7 @@ fn a_node_that_may_not_serve_says_why() {
     databases.drain("one").unwrap();
     let explanation = databases.explain(&posts::table.count()).unwrap();
     insta::assert_snapshot!(nodes(&explanation), @r"
-    nodes:     default does not: `primary_reads` or `offline` keeps it from reading, or it is drained
+    nodes:     default does not: `primary_reads` is `never`
                one does not: drained
                two serves it: no other may
     ");
@@ -138,7 +138,7 @@ fn a_node_that_may_not_serve_says_why() {
     let explanation = databases.explain(&posts::table.count()).unwrap();
     assert!(explanation.nodes().iter().all(|node| node.serves == Serves::No), "{explanation}");
     let error = posts::table.count().get_result::<i64>(&mut databases.session()).unwrap_err();
-    insta::assert_snapshot!(error.to_string(), @"no node of `default` can serve the read: the primary: `primary_reads` or `offline` keeps it from reading, or it is drained; `one`: drained; `two`: drained");
+    insta::assert_snapshot!(error.to_string(), @"no node of `default` can serve the read: the primary: `primary_reads` is `never`; `one`: drained; `two`: drained");
     databases.undrain("one").unwrap();
     assert_eq!(databases.explain(&posts::table.count()).unwrap().node().unwrap(), "one");
 }

@@ -23,6 +23,10 @@ pub(super) struct Reader {
     pub(super) outdated: bool,
     /// Whether the read under way is all that outdated `need`: if it fails, nothing was seen.
     pub(super) is_first_use: bool,
+    /// Whether the read under way is the first from `node`: if it fails, nothing was seen there.
+    pub(super) is_new: bool,
+    /// Since when `node` serves. A connection that was opened later may lead to a server that was rebuilt since.
+    pub(super) since: Instant,
     /// Until when reads stay on the primary.
     on_primary_until: Option<Instant>,
 }
@@ -37,6 +41,8 @@ impl Reader {
             is_foreign: false,
             outdated: false,
             is_first_use: false,
+            is_new: false,
+            since: Instant::now(),
             on_primary_until: None,
         }
     }

@@ -23,7 +23,7 @@ use crate::cluster::{
     Cluster, ClusterError, Coverage, Failure, Fallback, Member, PRIMARY, Position, Skipped, Why, observe,
 };
 use crate::error::Error;
-use crate::pool::NodeConnection;
+use crate::pool::{NodeConnection, Patience};
 use crate::routing::Prepared;
 
 /// How often a read that waits for a replica asks it, at most.
@@ -54,6 +54,7 @@ impl<C: RoutedConnection> Session<C> {
         let may_leave = (self.depth() == 0 || begins_read_only)
             && self.state.using.is_none()
             && self.state.role != Some(Role::Writing)
+            && !self.is_stateful(cluster)
             && self.isolation == Isolation::None
             && self.databases.base_depth() == 0;
         (may_leave && prepared.may_be_read_from_replicas()).then_some(ReplicaRead {
@@ -78,6 +79,8 @@ impl<C: RoutedConnection> Session<C> {
         let source = Shared::new(source);
         let mut skipped = Skipped::default();
         let mut session = self;
+        let reader = session.reader(read.cluster);
+        (reader.is_new, reader.is_first_use) = (false, false);
         loop {
             let node = session.choose(read, &mut skipped)?;
             if session.is_transaction_pending() {
@@ -117,8 +120,18 @@ impl<C: RoutedConnection> Session<C> {
         }
     }
 
-    /// Notes that a statement runs on a primary: what a replica shows later must not be older.
-    pub(super) fn note_use(&mut self, database: usize) {
+    /// Whether a statement has left something behind on the primary's connection, where the session then stays.
+    fn is_stateful(&self, cluster: usize) -> bool {
+        let primary = self.databases.clusters().get(cluster).database(PRIMARY);
+        self.stateful.contains(&primary)
+    }
+
+    /// Notes that a statement runs on a database, and whether it leaves something behind on the connection. What a
+    /// replica shows after a statement on its primary must not be older.
+    pub(super) fn note_use(&mut self, database: usize, leaves_state: bool) {
+        if leaves_state && !self.stateful.contains(&database) {
+            self.stateful.push(database);
+        }
         if self.open.is_some_and(|open| open.node != database) {
             // A transaction that reads, on a replica.
             return;
@@ -163,11 +176,10 @@ impl<C: RoutedConnection> Session<C> {
 
     /// The node for a read, as the index of its database. The session holds a connection to it.
     fn choose(&mut self, read: ReplicaRead, skipped: &mut Skipped) -> QueryResult<usize> {
-        if let Some(database) = self.kept_node(read, skipped) {
-            self.reader(read.cluster).is_first_use = false;
-            return Ok(database);
+        match self.kept_node(read, skipped) {
+            Some(database) => Ok(database),
+            None => self.choose_anew(read, skipped),
         }
-        self.choose_anew(read, skipped)
     }
 
     /// The node that the session already reads from, if it may go on.
@@ -184,15 +196,15 @@ impl<C: RoutedConnection> Session<C> {
     fn choose_anew(&mut self, read: ReplicaRead, skipped: &mut Skipped) -> QueryResult<usize> {
         self.databases.watch_clusters();
         let cluster = Arc::clone(self.databases.clusters().get(read.cluster));
-        if self.reader(read.cluster).stays_on_primary() {
+        if self.reader(read.cluster).stays_on_primary() && cluster.primary_may_serve() {
             return self.read_primary(&cluster, read, skipped);
         }
-        self.leave_unusable(&cluster, read, skipped);
+        self.leave_unusable(&cluster, read, skipped)?;
         // The policy is asked once for a read that is served: a second answer would be another's turn.
         let mut first = self.next_node(&cluster, read, skipped);
         if first == Some(PRIMARY) {
             // It has all there is, so nothing need be asked.
-            match self.try_node(&cluster, read, PRIMARY, None) {
+            match self.try_node(&cluster, read, PRIMARY, None, Patience::Wait) {
                 Ok(_) => {
                     self.keep(read, PRIMARY);
                     return Ok(cluster.database(PRIMARY));
@@ -204,7 +216,9 @@ impl<C: RoutedConnection> Session<C> {
         if first.is_none() {
             return self.fall_back(&cluster, read, skipped, Fallback::NoReplica);
         }
-        let need = self.need(&cluster, read)?;
+        // Nobody waits for a busy replica while another node may serve.
+        let mut patience = Patience::Pass;
+        let mut need = self.need(&cluster, read)?;
         if let Some(need) = &need
             && let Err(why) = self.same_history(&cluster, read, need)?
         {
@@ -218,7 +232,7 @@ impl<C: RoutedConnection> Session<C> {
             while let Some(node) =
                 first.take().or_else(|| self.next_node(&cluster, read, &skipped.and(&behind)))
             {
-                match self.try_node(&cluster, read, node, need.as_ref()) {
+                match self.try_node(&cluster, read, node, need.as_ref(), patience) {
                     Ok(Coverage::Covered) => {
                         self.keep(read, node);
                         tracing::debug!(
@@ -232,8 +246,16 @@ impl<C: RoutedConnection> Session<C> {
                         may_catch_up |= matches!(coverage, Coverage::Behind(_));
                         behind.push(node, coverage.to_string());
                     }
-                    Err(error) => self.leave_node(read, cluster.database(node), error, skipped)?,
+                    Err(error) => {
+                        self.leave_node(read, cluster.database(node), error, skipped)?;
+                        need = self.need(&cluster, read)?;
+                    }
                 }
+            }
+            let may_wait = patience == Patience::Pass && cluster.why_not_primary().is_some();
+            if behind.is_empty() && may_wait && skipped.forgive_busy() {
+                patience = Patience::Wait;
+                continue;
             }
             if behind.is_empty() {
                 return self.fall_back(&cluster, read, skipped, Fallback::NoReplica);
@@ -254,12 +276,13 @@ impl<C: RoutedConnection> Session<C> {
         read: ReplicaRead,
         node: usize,
         need: Option<&Position>,
+        patience: Patience,
     ) -> QueryResult<Coverage> {
         let database = cluster.database(node);
-        self.node(database)?;
+        self.node_with(database, patience)?;
         if node == PRIMARY {
             let is_first_use = !self.reader(read.cluster).outdated;
-            self.note_use(database);
+            self.note_use(database, false);
             self.reader(read.cluster).is_first_use = is_first_use;
             return Ok(Coverage::Covered);
         }
@@ -278,27 +301,55 @@ impl<C: RoutedConnection> Session<C> {
 
     fn keep(&mut self, read: ReplicaRead, node: usize) {
         let reader = self.reader(read.cluster);
+        if reader.node != Some(node) {
+            reader.is_new = true;
+            reader.since = Instant::now();
+        }
         reader.node = Some(node);
         reader.verified = true;
     }
 
-    /// Gives up a node that may serve no longer. Whatever it showed, the next one must have too.
-    fn leave_unusable(&mut self, cluster: &Cluster, read: ReplicaRead, skipped: &Skipped) {
-        let view = cluster.view();
-        let has_positions = cluster.has_positions();
+    /// Leaves a node that may serve no longer, or whose server may have been rebuilt since it showed something: the
+    /// session has given back its connection, and the one that it gets is newer.
+    fn leave_unusable(
+        &mut self,
+        cluster: &Cluster,
+        read: ReplicaRead,
+        skipped: &mut Skipped,
+    ) -> QueryResult<()> {
         let reader = self.reader(read.cluster);
-        let Some(node) = reader.node else { return };
-        if view.may_serve(node) && !skipped.contains(node) && !read.is_for_another(node) {
+        let (Some(node), since) = (reader.node, reader.since) else { return Ok(()) };
+        let database = cluster.database(node);
+        let position = self.nodes.iter().position(|(held, _)| *held == database);
+        if !cluster.view().may_serve(node) {
+            if let Some(position) = position {
+                self.give_back(position);
+            }
+            self.forget_kept(cluster, read);
+        } else if skipped.contains(node) || read.is_for_another(node) {
+            self.forget_kept(cluster, read);
+        } else if position.is_none() && node != PRIMARY {
+            match self.node_with(database, Patience::Pass).map(|conn| conn.opened() > since) {
+                Ok(false) => {}
+                Ok(true) => self.forget_kept(cluster, read),
+                Err(error) => self.leave_node(read, database, error, skipped)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives up the session's node. Whatever it showed, the next one must have too.
+    fn forget_kept(&mut self, cluster: &Cluster, read: ReplicaRead) {
+        let reader = self.reader(read.cluster);
+        let Some(node) = reader.node.take() else { return };
+        reader.verified = false;
+        if node == PRIMARY || reader.is_new {
             return;
         }
-        reader.node = None;
-        reader.verified = false;
-        if node != PRIMARY {
-            if has_positions {
-                reader.outdated = true;
-            } else {
-                reader.need = Some(Position::at(SystemTime::now()));
-            }
+        if cluster.has_positions() {
+            reader.outdated = true;
+        } else {
+            reader.need = Some(Position::at(SystemTime::now()));
         }
     }
 
@@ -405,11 +456,18 @@ impl<C: RoutedConnection> Session<C> {
             return Err(error);
         };
         let reason = error.to_string();
-        if node == PRIMARY && self.reader(read.cluster).is_first_use {
-            self.reader(read.cluster).outdated = false;
+        let reader = self.reader(read.cluster);
+        if node == PRIMARY && reader.is_first_use {
+            reader.outdated = false;
+        }
+        if reader.node == Some(node) {
+            self.forget_kept(&cluster, read);
         }
         cluster.passes_over(node, failure, &reason);
-        skipped.push(node, reason);
+        match failure {
+            Failure::Busy => skipped.push_busy(node, reason),
+            Failure::Unreachable | Failure::Lost => skipped.push(node, reason),
+        }
         Ok(())
     }
 
@@ -439,8 +497,7 @@ impl<C: RoutedConnection> Session<C> {
         read: ReplicaRead,
         skipped: &Skipped,
     ) -> QueryResult<usize> {
-        if !cluster.primary_may_serve() {
-            let why = "`primary_reads` or `offline` keeps it from reading, or it is drained";
+        if let Some(why) = cluster.why_not_primary() {
             return Err(Error::from(ClusterError::no_node(cluster, skipped, why)).into());
         }
         let database = cluster.database(PRIMARY);
@@ -450,7 +507,7 @@ impl<C: RoutedConnection> Session<C> {
                 None => error,
             });
         }
-        self.note_use(database);
+        self.note_use(database, false);
         self.reader(read.cluster).verified = false;
         Ok(database)
     }
