@@ -15,6 +15,11 @@ fn seeded() -> World {
     world
 }
 
+/// The databases of the guide, all in one folder: an owner that does nothing but migrate.
+fn guide() -> World {
+    World::migrated_as(crate::world::GUIDE)
+}
+
 /// Runs a command with a folder of the world as its last argument.
 fn show<const N: usize>(world: &World, arguments: [&str; N], folder: &str) -> String {
     let folder = world.path(folder);
@@ -286,6 +291,95 @@ fn nothing_is_dropped_where_the_migrations_would_be_refused() {
     nothing was run
     "#);
     assert!(world.path("blog.sqlite3").exists());
+}
+
+#[test]
+fn nothing_is_dropped_where_it_would_be_migrated_to_the_wrong_place() {
+    let world = guide();
+    assert_eq!(world.run(["setup"]).exit, Exit::Fine);
+    let yaml = crate::world::GUIDE.replace("blog.sqlite3', operations", "blog_x.sqlite3', operations");
+    world.write("databases.yml", &yaml);
+    world.write("blog_x.sqlite3", "");
+    let refused = world.show(["reset", "--database", "blog_owner"]);
+    assert_eq!(world.show(["reset", "--database", "blog_db"]), refused);
+    assert_shown!(refused, @r#"
+    exit: 2
+    --- stdout
+    --- stderr
+    error[ReadElsewhere]: app `blog` is migrated on `blog_owner`, and read from `blog_db`, which is another database
+      help: let it be migrated where it is read; to keep only the records elsewhere, write `migration_history`
+    nothing was run
+    "#);
+    assert!(world.path("blog_x.sqlite3").exists());
+    world.write("databases.yml", crate::world::GUIDE);
+    assert_eq!(world.run(["status", "--check"]).exit, Exit::Fine, "its records are there");
+}
+
+#[test]
+fn what_is_named_by_its_owner_is_seeded_by_its_own_name() {
+    let world = guide();
+    world.write("seeds/blog/01_posts.sql", "INSERT INTO posts VALUES (1);");
+    assert_eq!(world.run(["setup"]).exit, Exit::Fine);
+    std::fs::remove_file(world.path("blog.sqlite3")).unwrap();
+    let said = world.show(["setup"]);
+    assert!(said.contains("else `dbrouter reset --database blog_owner`"), "{said}");
+    assert_shown!(show(&world, ["reset", "--database", "blog_owner", "--seeds", "HERE"], "seeds"), @r#"
+    exit: 0
+    --- stdout
+    blog_owner: dropped `FOLDER/blog.sqlite3`; took 2 records of its migrations away from `default`
+    blog_owner: created `FOLDER/blog.sqlite3`
+    database    outcome  done       not done  time
+    blog_owner  done     2 applied  - TIME
+    blog_db: sowed `blog/01_posts.sql`
+    --- stderr
+    blog_owner: 2 migrations to run
+    blog_owner: applying blog/1_posts
+    blog_owner: applied blog/1_posts in TIME
+    blog_owner: applying blog/2_comments
+    blog_owner: applied blog/2_comments in TIME
+    "#);
+    assert_eq!(world.run(["status", "--check"]).exit, Exit::Fine);
+    assert_shown!(show(&world, ["setup", "-d", "blog_owner", "--format", "json", "--seeds", "HERE"], "seeds"), @r#"
+    exit: 0
+    --- stdout
+    {"drop":null,"create":[{"database":"blog_owner","done":{"already_there":"FOLDER/blog.sqlite3"},"error":null}],"migrate":{"databases":[{"database":"blog_owner","outcome":"up to date","done":[],"not_done":[],"warnings":[],"ms":TIME,"later":0}],"failures":[],"problems":[]},"seed":[{"database":"blog_db","done":{"sown":[],"earlier":["blog/01_posts.sql"],"changed":[]},"error":null}]}
+    --- stderr
+    blog_owner: up to date
+    "#);
+    assert_shown!(show(&world, ["seed", "-d", "blog_owner", "--seeds", "HERE"], "seeds"), @r#"
+    exit: 0
+    --- stdout
+    blog_db: nothing to sow, 1 sown before
+    --- stderr
+    "#);
+    std::fs::create_dir(world.path("empty")).unwrap();
+    assert_shown!(show(&world, ["seed", "-d", "blog_owner", "--seeds", "HERE"], "empty"), @r#"
+    exit: 0
+    --- stdout
+    --- stderr
+    there is nothing to do
+    seeds are the SQL files of `FOLDER/empty/<database>` and `FOLDER/empty/<app>`
+    "#);
+}
+
+#[test]
+fn what_cannot_be_seeded_is_set_up_all_the_same() {
+    let world = World::new(
+        "apps: { blog: { tables: [posts], migrations: 'FOLDER/migrations/blog' } }
+databases: { default: { url: 'sqlite://FOLDER/main.sqlite3', apps: [blog], operations: [read, migrate] } }",
+    );
+    world.migration("blog/1_posts", "CREATE TABLE posts (id INTEGER);", "DROP TABLE posts;");
+    for command in ["setup", "reset"] {
+        let ended = world.run([command, "-d", "default", "--format", "json"]);
+        assert_eq!(ended.exit, Exit::Fine, "{}", ended.stderr);
+        assert!(ended.stdout.ends_with("\"seed\":null}\n"), "{}", ended.stdout);
+    }
+    assert_shown!(world.show(["seed", "-d", "default"]), @r#"
+    exit: 2
+    --- stdout
+    --- stderr
+    error: database `default` has `operations` without `write`, which the task needs; add it, or name another database
+    "#);
 }
 
 #[test]

@@ -7,11 +7,11 @@ use rustc_hash::FxHashMap;
 
 use super::lint::{LintCode, LintProblem};
 use super::selection::Job;
-use super::site::open_existing;
-use crate::backend::RoutedConnection;
+use crate::backend::{Access, RoutedConnection};
 use crate::config::{Database, Engine};
 use crate::identity::{self, PhysicalDatabase, canonical, sqlite_file};
 use crate::routing::Routing;
+use crate::tasks::absent;
 
 /// A database as such, whatever it is called.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -19,6 +19,8 @@ enum Physical {
     /// A file of SQLite, which may not be there yet.
     File(PathBuf),
     Server(PhysicalDatabase),
+    /// One that its server does not have. It is none of those that answer.
+    Absent(Alias),
 }
 
 /// Two aliases of one database that both migrate an app, and apps that are read where their tables are not.
@@ -105,7 +107,10 @@ impl Known<'_> {
         }
         let there = self.of::<C>(read)?;
         for database in databases {
-            if self.of::<C>(database)? == there {
+            let here = self.of::<C>(database)?;
+            // Of two that are not there, nobody knows.
+            let is_unknown = matches!((&here, &there), (Physical::Absent(_), Physical::Absent(_)));
+            if is_unknown || here == there {
                 return None;
             }
         }
@@ -129,8 +134,13 @@ fn ask<C: RoutedConnection>(database: &Database) -> Option<Physical> {
     if database.url.engine() == Engine::Sqlite {
         return sqlite_file(&database.url).map(|file| Physical::File(canonical(&file)));
     }
-    let mut conn = open_existing::<C>(database).ok()??;
-    identity::of(&mut conn, &database.url).ok().map(Physical::Server)
+    if !C::supports(database.url.engine()) {
+        return None;
+    }
+    match C::open(&database.url, &database.pool, Access::ReadOnly) {
+        Ok(mut conn) => identity::of(&mut conn, &database.url).ok().map(Physical::Server),
+        Err(error) => absent(database, &error).map(|_| Physical::Absent(database.alias.clone())),
+    }
 }
 
 /// Whether two aliases lead to one database; not where one does not answer.

@@ -186,14 +186,16 @@ impl<C: RoutedConnection> Migrator<C> {
         self.with_jobs(|found, jobs| refuse(self.problems(found, jobs)))
     }
 
-    /// Looks for what would go wrong as far as files and rules tell, and connects to nothing.
+    /// The same for databases that are about to be begun anew, where all of it will run: also what is recorded as
+    /// applied counts. Ask before anything is dropped.
     ///
     /// # Errors
-    /// The problems, in the error's `lint`, also of migrations that were applied long ago.
-    pub fn lint_files(&self) -> Result<(), MigrateError> {
+    /// The problems, in the error's `lint`.
+    pub fn lint_anew(&self) -> Result<(), MigrateError> {
         self.with_jobs(|found, jobs| {
             let mut problems = found.problems.clone();
             problems.extend(self.problems_of_files(jobs));
+            problems.extend(self.problems_of_places(found));
             refuse(problems)
         })
     }
@@ -332,11 +334,15 @@ impl<C: RoutedConnection> Migrator<C> {
         problems.retain(|problem| !problem.databases.is_empty());
         let mut all = found.problems.clone();
         all.append(&mut problems);
-        // Aliases are compared whichever of them are narrowed to.
+        all.extend(self.problems_of_places(found));
+        all
+    }
+
+    /// What is wrong with where migrations run. Aliases are compared whichever of them are narrowed to.
+    fn problems_of_places(&self, found: &Found<C::Backend>) -> Vec<LintProblem> {
         let narrowing = Narrowing { databases: Vec::new(), apps: self.narrowing.apps.clone() };
         let everywhere = narrowing.jobs(self.databases.routing(), found);
-        all.extend(physical::problems::<C>(self.databases.routing(), &everywhere));
-        all
+        physical::problems::<C>(self.databases.routing(), &everywhere)
     }
 
     fn check_target(&self, jobs: &[Job<'_, C::Backend>]) -> Result<(), MigrateError> {

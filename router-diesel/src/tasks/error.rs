@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use router_core::{Alias, AppLabel};
+use router_core::{Alias, AppLabel, Operation};
 
 use super::server::ServerUrl;
 use crate::config::{Config, Database, Restriction};
@@ -44,6 +44,8 @@ pub enum TaskError {
     NotAllowed {
         /// The database.
         alias: Alias,
+        /// What the task would do.
+        operation: Operation,
         /// What keeps it from being changed.
         restriction: Restriction,
     },
@@ -341,13 +343,17 @@ impl fmt::Display for TaskError {
                 f,
                 "database `{alias}` is a replica of `{primary}` and gets everything from there; name `{primary}`"
             ),
-            Self::NotAllowed { alias, restriction } => {
+            Self::NotAllowed { alias, operation, restriction } => {
                 let (why, next) = match restriction {
                     Restriction::Replica => ("is a replica", "name its primary"),
                     Restriction::ReadOnly => ("is `read_only: true`", "take that away for the task"),
                     Restriction::Offline => ("is `offline: primary`", "take that away for the task"),
                     Restriction::Operations => {
-                        ("has `operations` that let nothing be changed", "add `write` or `migrate`")
+                        return write!(
+                            f,
+                            "database `{alias}` has `operations` without `{operation}`, which the task needs; add it, \
+                             or name another database"
+                        );
                     }
                 };
                 write!(f, "database `{alias}` {why}; {next}")

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use router_diesel::migrate::FailureKind;
+use router_diesel::migrate::{FailureKind, LintCode};
 use router_diesel::tasks::{Created, Dropped, Force, Removal, Report, TaskError};
 use router_tests::TestDatabase;
 use tempfile::TempDir;
@@ -15,6 +15,7 @@ crate::on_each_engine!(
     a_database_stays_where_its_records_cannot_be_reached,
     a_new_database_with_old_records_is_told,
     what_was_not_created_is_named,
+    a_database_that_is_not_there_is_none_that_answers,
 );
 
 /// Two databases, of which the second is yet to be created and has its records on the first.
@@ -178,6 +179,25 @@ fn what_was_not_created_is_named(engine: Engine) {
             assert_eq!(failure.help.as_deref(), Some("`dbrouter create --database blog_db` makes it"));
         }
     }
+}
+
+/// As an owner's URL with a typing error has it: nothing may be dropped by it.
+fn a_database_that_is_not_there_is_none_that_answers(engine: Engine) {
+    let Some(blog) = engine.database("blog") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().display();
+    write(&folder.path().join("blog/1_posts/up.sql"), "CREATE TABLE posts (id INTEGER);");
+    let world = World::new(&format!(
+        "apps: {{ blog: {{ tables: [posts], migrations: '{place}/blog' }} }}
+default: blog_db
+databases:
+  blog_db: {{ url: '{}', apps: [blog], migrate_to: blog_owner }}
+  blog_owner: {{ url: '{}', operations: [migrate] }}",
+        blog.url(),
+        engine.absent(&blog).replace('\'', "''")
+    ));
+    let error = world.databases.migrator().lint_anew().unwrap_err();
+    assert!(matches!(&error.lint[..], [problem] if problem.code == LintCode::ReadElsewhere), "{error}");
 }
 
 #[test]
