@@ -326,7 +326,7 @@ fn what_is_named_by_its_owner_is_seeded_by_its_own_name() {
     assert_shown!(show(&world, ["reset", "--database", "blog_owner", "--seeds", "HERE"], "seeds"), @r#"
     exit: 0
     --- stdout
-    blog_owner: dropped `FOLDER/blog.sqlite3`; took 2 records of its migrations away from `default`
+    blog_owner: `FOLDER/blog.sqlite3` was not there; took 2 records of its migrations away from `default`
     blog_owner: created `FOLDER/blog.sqlite3`
     database    outcome  done       not done  time
     blog_owner  done     2 applied  - TIME
@@ -570,7 +570,7 @@ fn records_elsewhere_go_with_their_database() {
     blog_owner: failed
     shop_db: `FOLDER/shop.sqlite3` was already there
     --- stderr
-    error: database `blog_owner` is there and empty, but `default` has 2 records of its migrations, as if they had run; correct its URL if it is the wrong database, else `dbrouter reset --database blog_owner` takes the records away and sets it up
+    error: database `blog_owner` is not there, but `default` has 2 records of its migrations, as if they had run; correct its URL if it is the wrong database, else `dbrouter reset --database blog_owner` takes the records away and sets it up
     "#);
     assert_eq!(world.run(["reset", "--database", "blog_owner"]).exit, Exit::Fine);
     assert_eq!(world.run(["status", "--check"]).exit, Exit::Fine);

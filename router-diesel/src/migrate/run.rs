@@ -12,7 +12,7 @@ use super::plan::{Treatment, choose};
 use super::record::RecordState;
 use super::report::{Action, DatabaseReport, Done};
 use super::selection::Job;
-use super::site::Site;
+use super::site::{Site, look_only};
 use super::state::{Known, Mending, MigrationStatus, State, mending, states};
 use super::step::{self, Ended};
 use super::{MigrationId, Resolution, Target, Version};
@@ -86,6 +86,7 @@ impl<C: RoutedConnection> Run<'_, C> {
         if matches!(work, Work::Migrate) && self.job.migrations.is_empty() {
             return Ok(());
         }
+        self.check_missing_file(work)?;
         let mut site = Site::<C>::open(self.job.database, self.job.history)?;
         let known = site.look_about(self.job)?;
         if !self.is_due(&site, work, &known) {
@@ -118,6 +119,15 @@ impl<C: RoutedConnection> Run<'_, C> {
             })?;
         }
         done
+    }
+
+    /// Refuses to make a file anew of which there are records: it was lost, or is looked for in the wrong place.
+    fn check_missing_file(&mut self, work: &Work) -> Result<(), Failure> {
+        if !matches!(work, Work::Migrate | Work::Rollback(_) | Work::Redo(_)) || !self.job.is_missing_file() {
+            return Ok(());
+        }
+        let known = look_only::<C>(self.job)?;
+        self.job.refusal(&known).map_or(Ok(()), Err)
     }
 
     /// Whether there is a reason to take the lock. Warnings need none.

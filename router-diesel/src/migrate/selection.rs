@@ -7,14 +7,16 @@ use rustc_hash::FxHashMap;
 use super::error::{Failure, FailureKind, MigrateError};
 use super::lint::{LintProblem, may_migrate};
 use super::migration::{AnySource, AppMigration};
-use super::record::Stray;
+use super::record::{RecordState, Stray};
 use super::site::history_of;
 use super::source;
 use super::state::{Known, Mending, mending};
 use super::version::Version;
 use crate::config::{Config, Database};
+use crate::identity::sqlite_file;
 use crate::near::nearest;
 use crate::routing::Routing;
+use crate::tasks::{Presence, left_records};
 
 /// What a caller narrowed a call to. Empty is everything.
 #[derive(Debug, Clone, Default)]
@@ -79,15 +81,35 @@ impl<DB: Backend> Job<'_, DB> {
 
     /// Why nothing may run where it ran before by records that are not this database's own.
     pub(crate) fn refusal(&self, known: &Known) -> Option<Failure> {
-        self.refusal_of_strays(known).or_else(|| {
-            let (alias, count) = (&self.database.alias, self.run_by_diesel(known));
-            let message = format!("Diesel recorded {count} of these migrations on `{alias}`");
-            (count > 0).then(|| {
-                Failure::new(FailureKind::Refused, message)
-                    .on(alias)
-                    .help("`adopt` takes them over, or `fake` records them")
+        self.refusal_of_strays(known)
+            .or_else(|| {
+                let (alias, count) = (&self.database.alias, self.run_by_diesel(known));
+                let message = format!("Diesel recorded {count} of these migrations on `{alias}`");
+                (count > 0).then(|| {
+                    Failure::new(FailureKind::Refused, message)
+                        .on(alias)
+                        .help("`adopt` takes them over, or `fake` records them")
+                })
             })
-        })
+            .or_else(|| self.refusal_of_a_lost_database(known))
+    }
+
+    /// Records without their database: what is recorded elsewhere of one that has no table at all, not even the
+    /// journal that comes with the first record.
+    fn refusal_of_a_lost_database(&self, known: &Known) -> Option<Failure> {
+        let number = known.records.iter().filter(|record| record.state == RecordState::Applied).count();
+        if self.history.alias == self.database.alias || number == 0 || !known.tables.is_empty() {
+            return None;
+        }
+        let presence = if self.is_missing_file() { Presence::Absent } else { Presence::There };
+        let (alias, history) = (&self.database.alias, &self.history.alias);
+        let (message, help) = left_records(alias, presence, history, number);
+        Some(Failure::new(FailureKind::Refused, message).on(alias).help(help))
+    }
+
+    /// Whether it is a file of SQLite that is not there, and that opening would make.
+    pub(crate) fn is_missing_file(&self) -> bool {
+        sqlite_file(&self.database.url).is_some_and(|path| !path.exists())
     }
 
     fn refusal_of_strays(&self, known: &Known) -> Option<Failure> {

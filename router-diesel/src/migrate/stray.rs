@@ -68,6 +68,19 @@ pub(crate) fn find<C: RoutedConnection>(
     Ok(Vec::new())
 }
 
+/// The same for a file that is not there, where the records of it belong.
+pub(crate) fn find_on_history<C: RoutedConnection>(
+    job: &Job<'_, C::Backend>,
+    known: &Known,
+    history: &mut C,
+) -> QueryResult<Vec<Stray>> {
+    let apps = job.unrecorded(known);
+    if apps.is_empty() {
+        return Ok(Vec::new());
+    }
+    look_in(job, &apps, history, job.history, Place::Right, false)
+}
+
 fn look_in<C: RoutedConnection>(
     job: &Job<'_, C::Backend>,
     apps: &[&AppLabel],

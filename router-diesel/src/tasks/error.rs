@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use router_core::{Alias, AppLabel, Operation};
 
+use super::records::{Presence, left_records};
 use super::server::ServerUrl;
 use crate::config::{Config, Database, Restriction};
 use crate::identity::sqlite_file;
@@ -91,10 +92,12 @@ pub enum TaskError {
         /// Why they could not be taken away.
         cause: String,
     },
-    /// The database is new or empty, and another has records of its migrations, as of one that was lost.
+    /// The database is not there or is empty, and another has records of its migrations, as of one that was lost.
     LeftRecords {
         /// The database.
         alias: Alias,
+        /// Whether it is there.
+        presence: Presence,
         /// The one that keeps its records.
         history: Alias,
         /// How many there are.
@@ -390,14 +393,9 @@ impl fmt::Display for TaskError {
                  drop --database {alias}` takes them away when it answers",
                 cause.trim_end()
             ),
-            Self::LeftRecords { alias, history, number } => {
-                let (records, they) = if *number == 1 { ("record", "it") } else { ("records", "they") };
-                write!(
-                    f,
-                    "database `{alias}` is there and empty, but `{history}` has {number} {records} of its \
-                     migrations, as if {they} had run; correct its URL if it is the wrong database, else `dbrouter \
-                     reset --database {alias}` takes the records away and sets it up"
-                )
+            Self::LeftRecords { alias, presence, history, number } => {
+                let (message, help) = left_records(alias, *presence, history, *number);
+                write!(f, "{message}; {help}")
             }
             Self::InMemory { alias } => write!(
                 f,

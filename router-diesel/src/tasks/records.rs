@@ -34,6 +34,16 @@ impl fmt::Display for TakenRecords {
     }
 }
 
+/// Whether a database is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Presence {
+    /// It is, though perhaps empty.
+    There,
+    /// It is not.
+    Absent,
+}
+
 /// A database that keeps records of another.
 pub(super) struct Kept<'a, C> {
     history: &'a Database,
@@ -177,18 +187,19 @@ impl<'a> Bookkeeping<'a> {
         ordered
     }
 
-    /// An error where a database that has just been made, or is empty, has records on another: its migrations would
-    /// count as applied. Where a database does not answer, nothing is said.
+    /// An error where a database is not there or is empty, and has records on another: its migrations would count as
+    /// applied. Where a database does not answer, nothing is said.
     pub(super) fn refuse_leftovers<C: RoutedConnection>(
         &self,
         database: &Database,
-        is_new: bool,
+        presence: Presence,
     ) -> Result<(), TaskError> {
         for mut kept in self.open::<C>(database) {
             let Some(number) = kept.count().filter(|number| *number > 0) else { continue };
-            if is_new || is_empty::<C>(database) {
+            if presence == Presence::Absent || is_empty::<C>(database) {
                 return Err(TaskError::LeftRecords {
                     alias: database.alias.clone(),
+                    presence,
                     history: kept.history.alias.clone(),
                     number,
                 });
@@ -196,6 +207,29 @@ impl<'a> Bookkeeping<'a> {
         }
         Ok(())
     }
+}
+
+/// What is wrong where a database is new and another has records of its migrations, and what to do about it.
+pub(crate) fn left_records(
+    alias: &Alias,
+    presence: Presence,
+    history: &Alias,
+    number: usize,
+) -> (String, String) {
+    let (records, they) = if number == 1 { ("record", "it") } else { ("records", "they") };
+    let how = match presence {
+        Presence::There => "is there and empty",
+        Presence::Absent => "is not there",
+    };
+    (
+        format!(
+            "database `{alias}` {how}, but `{history}` has {number} {records} of its migrations, as if {they} had run"
+        ),
+        format!(
+            "correct its URL if it is the wrong database, else `dbrouter reset --database {alias}` takes the records \
+             away and sets it up"
+        ),
+    )
 }
 
 fn place(database: &Database) -> Option<Place> {

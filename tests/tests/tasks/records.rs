@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use router_diesel::migrate::{FailureKind, LintCode};
+use router_diesel::migrate::{Failure, FailureKind, LintCode};
 use router_diesel::tasks::{Created, Dropped, Force, Removal, Report, TaskError};
 use router_tests::TestDatabase;
 use tempfile::TempDir;
@@ -142,17 +142,47 @@ fn a_new_database_with_old_records_is_told(engine: Engine) {
     let Some(kept) = Kept::new(engine) else { return };
     kept.migrate();
     assert!(kept.alone.tasks().force(Force::Yes).drop().unwrap().is_success());
-    // It is made, and is as empty the second time.
-    for _ in 0..2 {
+    let status = || kept.world.databases.migrator().database("blog_db").status().unwrap();
+    let check = |how: &str| {
         let report = kept.world.tasks().create().unwrap();
         let error = report.failures().next().unwrap();
         assert!(
-            matches!(error, TaskError::LeftRecords { alias, history, number: 2 } if *alias == "blog_db" && *history == "default"),
+            matches!(error, TaskError::LeftRecords { alias, history, number: 2, .. } if *alias == "blog_db" && *history == "default"),
             "{report}"
         );
-        assert!(error.to_string().contains("`dbrouter reset --database blog_db`"), "{error}");
+        let text = error.to_string();
+        assert!(
+            text.starts_with(&format!("database `blog_db` {how}, but `default` has 2 records")),
+            "{text}"
+        );
+        assert!(text.contains("`dbrouter reset --database blog_db`"), "{text}");
         assert_eq!(report.failures().count(), 1);
-    }
+    };
+    // Nothing is made by itself.
+    check("is not there");
+    check("is not there");
+    let error = kept.world.databases.migrator().database("blog_db").migrate().unwrap_err();
+    let failure = match engine {
+        Engine::Sqlite => FailureKind::Refused,
+        Engine::Postgres | Engine::MariaDb => FailureKind::Unreachable,
+    };
+    assert_eq!(error.kind(), failure, "{error}");
+    assert_eq!(status().databases[0].failure.as_ref().unwrap().kind, failure);
+    check("is not there");
+    // Nor is anything run over what somebody else has made.
+    assert!(kept.alone.tasks().create().unwrap().is_success());
+    check("is there and empty");
+    let refused = |failure: &Failure| {
+        assert_eq!(failure.kind, FailureKind::Refused);
+        assert_eq!(
+            failure.message,
+            "database `blog_db` is there and empty, but `default` has 2 records of its migrations, as if they had run"
+        );
+        assert!(failure.help.as_ref().unwrap().contains("`dbrouter reset --database blog_db`"));
+    };
+    refused(&kept.world.databases.migrator().migrate().unwrap_err().failed[0]);
+    refused(status().databases[0].failure.as_ref().unwrap());
+    refused(&kept.world.databases.migrator().database("blog_db").plan().unwrap().databases[0].failures[0]);
     // With a table it is the one that the records are about.
     kept.alone.execute("blog_db", "CREATE TABLE posts (id INTEGER)");
     assert!(kept.world.tasks().create().unwrap().is_success());
