@@ -363,6 +363,56 @@ fn what_is_named_by_its_owner_is_seeded_by_its_own_name() {
 }
 
 #[test]
+fn a_lost_file_is_not_made_anew_where_its_records_are_elsewhere() {
+    let world = guide();
+    assert_eq!(world.run(["setup"]).exit, Exit::Fine);
+    for file in ["blog.sqlite3", "shop.sqlite3"] {
+        std::fs::remove_file(world.path(file)).unwrap();
+    }
+    assert_shown!(world.show(["migrate", "--on-error", "continue"]), @r#"
+    exit: 4
+    --- stdout
+    database    outcome     done       not done  time
+    default     up to date  -          - TIME
+    blog_owner  failed      -          - TIME
+    shop_db     done        1 applied  - TIME
+    shop_db: done; applied: shop/1_products
+    --- stderr
+    default: up to date
+    shop_db: 1 migration to run
+    shop_db: applying shop/1_products
+    shop_db: applied shop/1_products in TIME
+    error: database `blog_owner` is not there, but `default` has 2 records of its migrations, as if they had run
+      help: correct its URL if it is the wrong database, else `dbrouter reset --database blog_owner` takes the records away and sets it up
+    "#);
+    assert!(!world.path("blog.sqlite3").exists());
+    assert_shown!(world.show(["plan"]), @r#"
+    exit: 4
+    --- stdout
+    --- stderr
+    blog_owner: warning: migration `1_posts` of app `blog` is recorded on `blog_owner`, but its table `posts` is not there
+    blog_owner: warning: migration `2_comments` of app `blog` is recorded on `blog_owner`, but its table `comments` is not there
+    error: database `blog_owner` is not there, but `default` has 2 records of its migrations, as if they had run
+      help: correct its URL if it is the wrong database, else `dbrouter reset --database blog_owner` takes the records away and sets it up
+    "#);
+    assert_shown!(world.show(["status", "--check"]), @r#"
+    exit: 1
+    --- stdout
+    database    migration        state    applied at
+    default     users/1_users    applied  WHEN
+    blog_owner  blog/1_posts     drift    WHEN  its table `posts` is not there
+    blog_owner  blog/2_comments  drift    WHEN  its table `comments` is not there
+    shop_db     shop/1_products  applied  WHEN
+    --- stderr
+    2 migrations in doubt
+    error: database `blog_owner` is not there, but `default` has 2 records of its migrations, as if they had run
+      help: correct its URL if it is the wrong database, else `dbrouter reset --database blog_owner` takes the records away and sets it up
+    "#);
+    assert_eq!(world.run(["reset", "-d", "blog_owner"]).exit, Exit::Fine);
+    assert_eq!(world.run(["status", "--check"]).exit, Exit::Fine);
+}
+
+#[test]
 fn what_cannot_be_seeded_is_set_up_all_the_same() {
     let world = World::new(
         "apps: { blog: { tables: [posts], migrations: 'FOLDER/migrations/blog' } }

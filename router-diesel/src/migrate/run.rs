@@ -93,8 +93,10 @@ impl<C: RoutedConnection> Run<'_, C> {
             return Ok(());
         }
         // Not even a table is made where it is refused.
-        if let (Work::Migrate, Some(failure)) = (work, self.job.refusal(&known)) {
-            self.report.not_done = self.choose(&site, &known).run;
+        if let Some(failure) = self.refusal(work, &known) {
+            if matches!(work, Work::Migrate) {
+                self.report.not_done = self.choose(&site, &known).run;
+            }
             return Err(failure);
         }
         if self.job.database.read_only {
@@ -112,7 +114,14 @@ impl<C: RoutedConnection> Run<'_, C> {
         if has_mended {
             known = site.look_about(self.job)?;
         }
-        let done = self.act(&mut site, &mut lock, work, &known);
+        let done = match self.refusal(work, &known) {
+            // To migrate is refused with all that speaks against it.
+            Some(failure) if !matches!(work, Work::Migrate) => Err(failure),
+            _ => self.act(&mut site, &mut lock, work, &known),
+        };
+        if matches!(work, Work::Rollback(_) | Work::Resolve(..)) && done.is_ok() {
+            site.let_go(&self.job.kept_for(&known))?;
+        }
         if site.remote.is_some() && site.is_transactional() && site.has_journal && done.is_ok() {
             site.journal.clear(&mut site.conn).map_err(|error| {
                 Failure::unreadable(&self.job.database.alias, "cannot clear the journal", &error)
@@ -122,12 +131,20 @@ impl<C: RoutedConnection> Run<'_, C> {
     }
 
     /// Refuses to make a file anew of which there are records: it was lost, or is looked for in the wrong place.
-    fn check_missing_file(&mut self, work: &Work) -> Result<(), Failure> {
-        if !matches!(work, Work::Migrate | Work::Rollback(_) | Work::Redo(_)) || !self.job.is_missing_file() {
+    fn check_missing_file(&self, work: &Work) -> Result<(), Failure> {
+        if !self.job.is_missing_file() {
             return Ok(());
         }
         let known = look_only::<C>(self.job)?;
-        self.job.refusal(&known).map_or(Ok(()), Err)
+        self.refusal(work, &known).map_or(Ok(()), Err)
+    }
+
+    /// Why the records do not allow this work.
+    fn refusal(&self, work: &Work, known: &Known) -> Option<Failure> {
+        match work {
+            Work::Migrate | Work::Rollback(_) | Work::Redo(_) => self.job.refusal(known),
+            Work::Fake(_) | Work::Resolve(..) | Work::Adopt(_) => None,
+        }
     }
 
     /// Whether there is a reason to take the lock. Warnings need none.
@@ -336,7 +353,7 @@ impl<C: RoutedConnection> Run<'_, C> {
                 .map_err(|error| unrecorded(&self.job.database.alias, id, &error))?;
             self.did(id, Action::Recorded);
         }
-        Ok(())
+        if self.report.done.is_empty() { Ok(()) } else { site.keep() }
     }
 
     fn resolve(
@@ -401,6 +418,7 @@ impl<C: RoutedConnection> Run<'_, C> {
         for (id, ..) in &rows {
             self.did(id, Action::Recorded);
         }
+        site.keep()?;
         // Only once all are where they belong.
         for stray in rows.iter().filter_map(|(.., stray)| *stray) {
             site.forget(self.job, stray)?;

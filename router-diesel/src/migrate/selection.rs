@@ -1,7 +1,7 @@
 //! Which databases and apps a call is about.
 
 use diesel::backend::Backend;
-use router_core::{AppLabel, Hints, Model};
+use router_core::{Alias, AppLabel, Hints, Model};
 use rustc_hash::FxHashMap;
 
 use super::error::{Failure, FailureKind, MigrateError};
@@ -81,17 +81,17 @@ impl<DB: Backend> Job<'_, DB> {
 
     /// Why nothing may run where it ran before by records that are not this database's own.
     pub(crate) fn refusal(&self, known: &Known) -> Option<Failure> {
-        self.refusal_of_strays(known)
-            .or_else(|| {
-                let (alias, count) = (&self.database.alias, self.run_by_diesel(known));
-                let message = format!("Diesel recorded {count} of these migrations on `{alias}`");
-                (count > 0).then(|| {
-                    Failure::new(FailureKind::Refused, message)
-                        .on(alias)
-                        .help("`adopt` takes them over, or `fake` records them")
-                })
+        let of_records = self.refusal_of_strays(known).or_else(|| self.refusal_of_lost_records(known));
+        let of_database = || self.refusal_of_a_lost_database(known);
+        of_records.or_else(of_database).or_else(|| {
+            let (alias, count) = (&self.database.alias, self.run_by_diesel(known));
+            let message = format!("Diesel recorded {count} of these migrations on `{alias}`");
+            (count > 0).then(|| {
+                Failure::new(FailureKind::Refused, message)
+                    .on(alias)
+                    .help("`adopt` takes them over, or `fake` records them")
             })
-            .or_else(|| self.refusal_of_a_lost_database(known))
+        })
     }
 
     /// Records without their database: what is recorded elsewhere of one that has no table at all, not even the
@@ -110,6 +110,29 @@ impl<DB: Backend> Job<'_, DB> {
     /// Whether it is a file of SQLite that is not there, and that opening would make.
     pub(crate) fn is_missing_file(&self) -> bool {
         sqlite_file(&self.database.url).is_some_and(|path| !path.exists())
+    }
+
+    /// The names by whose word in the journal something was recorded of this database; an alias of the file speaks
+    /// for itself alone.
+    pub(crate) fn kept_for(&self, known: &Known) -> Vec<Alias> {
+        let is_ours =
+            |name: &&Alias| **name == self.database.alias || self.config.database(name.as_str()).is_none();
+        known.kept_for.iter().filter(is_ours).cloned().collect()
+    }
+
+    /// Records that were lost with the database that kept them.
+    fn refusal_of_lost_records(&self, known: &Known) -> Option<Failure> {
+        if self.migrations.is_empty() || !known.records.is_empty() || self.kept_for(known).is_empty() {
+            return None;
+        }
+        let (alias, history) = (&self.database.alias, &self.history.alias);
+        let keeper = if history == alias { "it".to_owned() } else { format!("`{history}`") };
+        let message = format!("`{alias}` was migrated before, but {keeper} has no records of it");
+        Some(Failure::new(FailureKind::Refused, message).on(alias).help(format!(
+            "bring the records on `{history}` back; where all migrations have run on `{alias}`, \
+             `dbrouter fake --all --database {alias}` records them anew, and `dbrouter reset --database {alias}` \
+             begins it from nothing"
+        )))
     }
 
     fn refusal_of_strays(&self, known: &Known) -> Option<Failure> {

@@ -28,6 +28,8 @@ pub(crate) struct Site<C> {
     pub(crate) journal: Journal,
     pub(crate) has_records: bool,
     pub(crate) has_journal: bool,
+    /// Whether the journal says that something is recorded elsewhere.
+    pub(crate) is_kept: bool,
 }
 
 /// The database that keeps the records of what runs on another: its `migration_history`, else that of the
@@ -61,6 +63,7 @@ impl<C: RoutedConnection> Site<C> {
             journal: Journal { database: database.alias.clone(), engine: database.url.engine() },
             has_records: false,
             has_journal: false,
+            is_kept: false,
         })
     }
 
@@ -85,6 +88,7 @@ impl<C: RoutedConnection> Site<C> {
             .map_err(|error| Failure::unreadable(&self.database, "cannot read the state", &error))?;
         self.has_records = known.has_records;
         self.has_journal = known.has_journal;
+        self.is_kept = known.known.kept_for.contains(&self.database);
         Ok(known.known)
     }
 
@@ -135,6 +139,40 @@ impl<C: RoutedConnection> Site<C> {
             })?;
             self.has_journal = true;
         }
+        Ok(())
+    }
+
+    /// Leaves word on the migrated database that its records are elsewhere, unless it is there.
+    pub(crate) fn keep(&mut self) -> Result<(), Failure> {
+        if self.remote.is_none() || self.is_kept {
+            return Ok(());
+        }
+        self.journal
+            .keep(&mut self.conn)
+            .map_err(|error| Failure::unreadable(&self.database, "cannot write the journal", &error))?;
+        self.is_kept = true;
+        Ok(())
+    }
+
+    /// Takes that word back, of these names too, once nothing is recorded any more. It runs under the lock.
+    pub(crate) fn let_go(&mut self, names: &[Alias]) -> Result<(), Failure> {
+        if !self.has_journal || !self.has_records {
+            return Ok(());
+        }
+        let (records, conn) = self.books();
+        let count = records.count(conn);
+        let count =
+            count.map_err(|error| Failure::unreadable(&self.history, "cannot count records", &error))?;
+        if count > 0 {
+            return Ok(());
+        }
+        for name in names.iter().chain([&self.database]) {
+            let journal = Journal { database: name.clone(), engine: self.journal.engine };
+            journal
+                .let_go(&mut self.conn)
+                .map_err(|error| Failure::unreadable(&self.database, "cannot write the journal", &error))?;
+        }
+        self.is_kept = false;
         Ok(())
     }
 
@@ -191,7 +229,9 @@ pub(crate) fn look_only<C: RoutedConnection>(job: &Job<'_, C::Backend>) -> Resul
             } else {
                 Vec::new()
             };
-            Ok(Known { tables, diesel, ..Known::default() })
+            let has_journal = tables.finds(journal::TABLE);
+            let kept_for = if has_journal { journal.kept_for(conn).map_err(unreadable)? } else { Vec::new() };
+            Ok(Known { tables, diesel, kept_for, ..Known::default() })
         }
         // A file that was lost, perhaps: what is recorded elsewhere counts, and its tables are missing.
         None => match &mut remote {
@@ -250,8 +290,9 @@ fn look<C: RoutedConnection>(
     }
     let has_journal = tables.finds(journal::TABLE);
     let markers = if has_journal { journal.read(conn)? } else { Vec::new() };
+    let kept_for = if has_journal { journal.kept_for(conn)? } else { Vec::new() };
     let diesel = if tables.finds(adopt::TABLE) { diesel_versions(conn)? } else { Vec::new() };
-    let known = Known { records: recorded, markers, tables, others: Vec::new(), diesel };
+    let known = Known { records: recorded, markers, kept_for, tables, diesel, ..Known::default() };
     Ok(Looked { known, has_records, has_journal })
 }
 

@@ -14,7 +14,7 @@ use super::record::{Record, RecordState, Stray};
 use super::{MigrationId, Version};
 use crate::config::Engine;
 use crate::statement::TableName;
-use router_core::AppLabel;
+use router_core::{Alias, AppLabel};
 
 /// Where a migration stands on a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -87,6 +87,8 @@ pub struct MigrationStatus {
 pub(crate) struct Known {
     pub(crate) records: Vec<Record>,
     pub(crate) markers: Vec<Marker>,
+    /// The names for which the journal says that something was recorded elsewhere.
+    pub(crate) kept_for: Vec<Alias>,
     pub(crate) tables: Tables,
     /// What is recorded under other names or in other places of apps of which nothing is recorded where it belongs.
     pub(crate) others: Vec<Stray>,

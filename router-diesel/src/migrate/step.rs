@@ -191,17 +191,19 @@ fn elsewhere<C: RoutedConnection>(
 
     let mut is_rolled_back = false;
     let mut left = Left::Unsure;
-    let journal = &site.journal;
+    let (journal, is_kept) = (&site.journal, site.is_kept);
     let outcome = site.conn.transaction(|conn| -> Result<(), BoxError> {
         if let Err(error) = journal.mark(conn, id, direction) {
             // The record stays as it is, since the marker that is there speaks for it.
             left = if is_taken(&error) { Left::Taken } else { Left::Unsure };
             return Err(error.into());
         }
-        let done = body(conn, migration, direction, engine);
+        let done = body(conn, migration, direction, engine)
+            .and_then(|()| if is_kept { Ok(()) } else { Ok(journal.keep(conn)?) });
         is_rolled_back = done.is_err();
         done
     });
+    site.is_kept |= outcome.is_ok();
     let (records, conn) = site.books();
     match outcome {
         Ok(()) => match direction {
@@ -243,6 +245,7 @@ fn without_transaction<C: RoutedConnection>(
     } else {
         body(&mut site.conn, migration, direction, engine)
     };
+    let outcome = outcome.and_then(|()| site.keep().map_err(BoxError::from));
     let file = migration.side(engine, direction);
     let (records, conn) = site.books();
     match outcome {
@@ -253,8 +256,8 @@ fn without_transaction<C: RoutedConnection>(
         .map_err(|cause| Broken { cause: cause.into(), left: Left::Dirty }),
         Err(cause) => {
             // One statement that the server refused did nothing.
-            let is_clean = file.is_some_and(|file| file.script(engine).fails_as_a_whole(&file.text))
-                && is_refusal(&cause);
+            let is_clean = is_refusal(&cause)
+                && file.is_some_and(|file| file.script(engine).fails_as_a_whole(&file.text));
             let told = match (is_clean, direction) {
                 (true, Direction::Up) => records.delete(conn, id),
                 (true, Direction::Down) => records.set_state(conn, id, RecordState::Applied),

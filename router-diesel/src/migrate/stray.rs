@@ -11,7 +11,7 @@ use super::selection::Job;
 use super::site::open_existing;
 use super::state::Known;
 use crate::backend::RoutedConnection;
-use crate::config::{Database, Engine};
+use crate::config::Database;
 
 /// Where records are looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub(crate) fn find<C: RoutedConnection>(
         return Ok(strays);
     }
     // The file does not say where its records were: the journal tells that they were elsewhere.
-    let was_elsewhere = job.database.url.engine() == Engine::Mysql || known.tables.finds(journal::TABLE);
+    let was_elsewhere = known.tables.finds(journal::TABLE);
     if !has_tables || !known.records.is_empty() || !was_elsewhere {
         return Ok(Vec::new());
     }

@@ -43,9 +43,8 @@ fn three_databases_end_to_end() {
     assert_eq!(report.done(), 5);
     assert!(report.databases.iter().all(|database| database.outcome == Outcome::Done));
 
-    let journal = if world.engine == Engine::MariaDb { "" } else { "__dbrouter_journal " };
     assert_eq!(world.tables("default"), "__dbrouter_migrations users");
-    assert_eq!(world.tables("blog_db"), format!("{journal}comments posts"));
+    assert_eq!(world.tables("blog_db"), "__dbrouter_journal comments posts");
     assert_eq!(world.tables("shop_db"), "__dbrouter_migrations prices products");
     assert_eq!(
         world.records("default"),
@@ -417,7 +416,7 @@ fn a_record_elsewhere_is_mended_after_a_crash() {
     assert_eq!(report.done(), 0);
     assert_eq!(*mended.lock().unwrap(), ["blog/20240104000000_comments true"]);
     assert!(world.records("default")[1].ends_with("applied"));
-    assert!(world.texts("blog_db", "SELECT version AS value FROM __dbrouter_journal").is_empty());
+    assert_eq!(world.texts("blog_db", "SELECT direction AS value FROM __dbrouter_journal"), ["kept"]);
 
     // The transaction was not committed.
     world.execute("default", &format!("UPDATE __dbrouter_migrations SET state = 'applying' {comments}"));
@@ -433,6 +432,36 @@ fn a_record_elsewhere_is_mended_after_a_crash() {
     world.execute("blog_db", "DROP TABLE comments");
     assert_eq!(world.migrator().migrate().unwrap().done(), 1);
     assert!(world.tables("blog_db").contains("comments"));
+}
+
+#[test]
+fn what_is_recorded_nowhere_any_more_does_not_run_again() {
+    let Some(world) = world("") else { return };
+    world.project();
+    world.write("blog/20240105000000_rise/up.sql", "UPDATE posts SET id = id * 2;");
+    world.write("blog/20240105000000_rise/down.sql", "UPDATE posts SET id = id / 2;");
+    world.migrator().migrate().unwrap();
+    world.execute("blog_db", "INSERT INTO posts VALUES (7)");
+    world.execute("default", "DROP TABLE __dbrouter_migrations");
+    world.execute("default", "DROP TABLE users");
+
+    let blog = world.migrator().database("blog_db");
+    let said = "`blog_admin` was migrated before, but `default` has no records of it";
+    for error in [blog.migrate().unwrap_err(), blog.rollback(1).unwrap_err(), blog.redo(1).unwrap_err()] {
+        assert_eq!(error.kind(), FailureKind::Refused, "{error}");
+        let text = error.to_string();
+        assert!(text.contains(said) && text.contains("`dbrouter fake --all --database blog_admin`"), "{text}");
+    }
+    assert_eq!(blog.plan().unwrap().databases[0].failures[0].message, said);
+    assert_eq!(blog.status().unwrap().databases[0].failure.as_ref().unwrap().message, said);
+    assert_eq!(world.texts("blog_db", "SELECT CAST(id AS CHAR(3)) AS value FROM posts").concat().trim(), "7");
+
+    // What was lost is recorded anew, and what was reverted is no more to be recorded.
+    assert_eq!(blog.fake(Vec::<Version>::new()).unwrap().done(), 3);
+    assert!(blog.status().unwrap().is_clean());
+    assert_eq!(blog.rollback(3).unwrap().done(), 3);
+    assert!(world.texts("blog_db", "SELECT direction AS value FROM __dbrouter_journal").is_empty());
+    assert_eq!(world.migrator().migrate().unwrap().done(), 4);
 }
 
 #[test]
