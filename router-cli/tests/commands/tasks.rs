@@ -525,18 +525,16 @@ fn schemas_are_dumped_and_loaded() {
     assert_shown!(show(&world, ["schema", "load", "-d", "shop_db", "--folder", "HERE"], "schema"), @r#"
     exit: 0
     --- stdout
-    shop_db: loaded `FOLDER/schema/shop_db.sql`, and has 1 table or view now
+    shop_db: loaded `FOLDER/schema/shop_db.sql`, and has 1 table or view now; recorded 1 migration
     --- stderr
-    no migration was recorded; next, `dbrouter fake --all --database shop_db` records those that the schema has
     "#);
-    assert_eq!(world.run(["fake", "--all", "--database", "shop_db"]).exit, Exit::Fine);
     assert_eq!(world.run(["status", "--check"]).exit, Exit::Fine);
     assert_shown!(show(&world, ["schema", "load", "-d", "shop_db", "--format", "json", "--folder", "HERE"], "none"), @r#"
     exit: 2
     --- stdout
-    {"databases":[{"database":"shop_db","done":null,"error":"nothing was loaded, as database `shop_db` has no schema to load: there is no `FOLDER/none/shop_db.sql`; `dbrouter schema dump --database shop_db` writes it"}]}
+    {"databases":[{"database":"shop_db","done":null,"error":"nothing was loaded, as there is no `FOLDER/none/shop_db.sql`, where the schema of database `shop_db` is looked for; `dbrouter schema dump` writes it where there is a database that has the schema"}]}
     --- stderr
-    error: nothing was loaded, as database `shop_db` has no schema to load: there is no `FOLDER/none/shop_db.sql`; `dbrouter schema dump --database shop_db` writes it
+    error: nothing was loaded, as there is no `FOLDER/none/shop_db.sql`, where the schema of database `shop_db` is looked for; `dbrouter schema dump` writes it where there is a database that has the schema
     "#);
 }
 
@@ -556,17 +554,16 @@ fn what_was_dumped_under_one_alias_is_loaded_under_another() {
     --- stdout
     shop_db: failed
     --- stderr
-    error: nothing was loaded, as database `shop_db` has no schema to load: there is no `FOLDER/schema/shop_db.sql`; `dbrouter schema dump --database shop_db` writes it
+    error: nothing was loaded, as there is no `FOLDER/schema/shop_db.sql`, where the schema of database `shop_db` is looked for; `dbrouter schema dump` writes it where there is a database that has the schema
     "#);
     std::fs::rename(&aside, &shop).unwrap();
     assert_shown!(show(&world, ["schema", "load", "--folder", "HERE"], "schema"), @r#"
     exit: 0
     --- stdout
-    default: loaded `FOLDER/schema/default.sql`, and has 1 table or view now
-    blog_owner: loaded `FOLDER/schema/blog_db.sql`, and has 2 tables and views now
-    shop_db: loaded `FOLDER/schema/shop_db.sql`, and has 1 table or view now
+    default: loaded `FOLDER/schema/default.sql`, and has 1 table or view now; recorded 1 migration
+    blog_owner: loaded `FOLDER/schema/blog_db.sql`, and has 2 tables and views now; recorded 2 migrations
+    shop_db: loaded `FOLDER/schema/shop_db.sql`, and has 1 table or view now; recorded 1 migration
     --- stderr
-    no migration was recorded; next, `dbrouter fake --all` records those that the schema has
     "#);
 }
 
@@ -585,14 +582,14 @@ fn a_database_of_two_names_is_dumped_and_loaded_once() {
     default: loaded `FOLDER/schema/default.sql`, and has 0 tables and views now
     blog_db: the same database as `default`
     --- stderr
-    no migration was recorded; next, `dbrouter fake --all` records those that the schema has
+    no migration was recorded where the file names none; if all of them are in it, `dbrouter fake --all --database default` records them
     "#);
     assert_shown!(show(&world, ["schema", "load", "--format", "json", "--folder", "HERE"], "schema"), @r#"
     exit: 0
     --- stdout
-    {"databases":[{"database":"default","done":{"path":"FOLDER/schema/default.sql","tables":0},"error":null},{"database":"blog_db","done":{"same_as":"default"},"error":null}]}
+    {"databases":[{"database":"default","done":{"path":"FOLDER/schema/default.sql","tables":0,"recorded":null},"error":null},{"database":"blog_db","done":{"same_as":"default"},"error":null}]}
     --- stderr
-    no migration was recorded; next, `dbrouter fake --all` records those that the schema has
+    no migration was recorded where the file names none; if all of them are in it, `dbrouter fake --all --database default` records them
     "#);
 }
 

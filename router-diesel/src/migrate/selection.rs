@@ -56,7 +56,7 @@ impl<DB: Backend> Job<'_, DB> {
 
     /// Whether a database migrates an app by its own name.
     pub(crate) fn migrates(&self, database: &Database, app: &AppLabel) -> bool {
-        may_migrate(database) && is_allowed(self.routing, database, app)
+        is_migrated_by(self.routing, database, app)
     }
 
     /// Whether anything of an app is recorded here.
@@ -245,6 +245,11 @@ impl Narrowing {
         }
         jobs
     }
+}
+
+/// Whether an app's migrations run on a database by this name.
+pub(crate) fn is_migrated_by(routing: &Routing, database: &Database, app: &AppLabel) -> bool {
+    may_migrate(database) && is_allowed(routing, database, app)
 }
 
 /// Whether the routers let an app's migrations run on a database.

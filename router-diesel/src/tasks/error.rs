@@ -164,6 +164,13 @@ pub enum TaskError {
         /// Where it was looked for.
         path: PathBuf,
     },
+    /// The schema was loaded, and the migrations that made it could not be recorded.
+    Unrecorded {
+        /// The database.
+        alias: Alias,
+        /// Why not.
+        cause: String,
+    },
     /// The folder of seeds that was named is not there.
     NoSeedFolder {
         /// The folder.
@@ -249,6 +256,7 @@ impl TaskError {
             | Self::NotSqlite { alias, .. }
             | Self::NotEmpty { alias, .. }
             | Self::NoSchema { alias, .. }
+            | Self::Unrecorded { alias, .. }
             | Self::KeepsRecords { alias, .. }
             | Self::RecordsUnreachable { alias, .. }
             | Self::RecordsStay { alias, .. }
@@ -438,9 +446,15 @@ impl fmt::Display for TaskError {
             }
             Self::NoSchema { alias, path } => write!(
                 f,
-                "nothing was loaded, as database `{alias}` has no schema to load: there is no `{}`; `dbrouter schema \
-                 dump --database {alias}` writes it",
+                "nothing was loaded, as there is no `{}`, where the schema of database `{alias}` is looked for; \
+                 `dbrouter schema dump` writes it where there is a database that has the schema",
                 path.display()
+            ),
+            Self::Unrecorded { alias, cause } => write!(
+                f,
+                "the schema of database `{alias}` was loaded, but not all of its migrations could be recorded: {}; \
+                 `dbrouter drop --database {alias}` and begin anew, or record them by `dbrouter fake`",
+                cause.trim_end()
             ),
             Self::NoSeedFolder { path } => write!(
                 f,
