@@ -130,6 +130,7 @@ impl Steps {
         if !seeded.outcomes.is_empty() {
             tell(seeded, config, output)?;
         }
+        task::say_strays(config, &arguments.seeds, output);
         Ok(exit(seeded))
     }
 

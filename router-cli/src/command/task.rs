@@ -8,7 +8,7 @@ use router_diesel::tasks::{self, Force, Loaded, LockError, Report, TaskError, Ta
 use router_diesel::{AnyConnection, Databases};
 use serde::Serialize;
 
-use super::setup;
+use super::{check, setup};
 use crate::args::migrate::Selection;
 use crate::args::task::{SchemaCommand, Seeds, TaskCommand};
 use crate::exit::Exit;
@@ -55,8 +55,9 @@ pub(super) fn run(
                 .lock_timeout(arguments.lock_wait.lock_wait);
             let report = begun(tasks.seed())?;
             let exit = write(&report, config, output)?;
+            say_strays(config, &arguments.seeds, output);
             if report.outcomes.is_empty() {
-                let folder = arguments.seeds.seeds.as_deref().unwrap_or(Path::new("seeds")).display();
+                let folder = folder(&arguments.seeds).display();
                 output.say(format_args!(
                     "seeds are the SQL files of `{folder}/<database>` and `{folder}/<app>`"
                 ));
@@ -77,6 +78,18 @@ pub(super) fn run(
             say_what_to_record(&report, output);
             Ok(exit)
         }
+    }
+}
+
+/// The folder of the seeds.
+fn folder(seeds: &Seeds) -> &Path {
+    seeds.seeds.as_deref().unwrap_or(Path::new("seeds"))
+}
+
+/// Says which folders of seeds were passed over.
+pub(super) fn say_strays(config: &Config, seeds: &Seeds, output: &mut Output<'_>) {
+    for stray in check::stray_seeds(config, folder(seeds)) {
+        output.say(stray.text);
     }
 }
 

@@ -58,7 +58,7 @@ fn databases_are_created_and_dropped() {
     assert_shown!(world.show(["drop", "--app", "shop", "--format", "json"]), @r#"
     exit: 0
     --- stdout
-    {"databases":[{"database":"shop_db","done":{"dropped":"FOLDER/shop.sqlite3","records":[],"lost_records_of":[]},"error":null}]}
+    {"databases":[{"database":"shop_db","done":{"dropped":"FOLDER/shop.sqlite3","records":[],"lost_records_of":[],"former_records":[]},"error":null}]}
     --- stderr
     "#);
     assert_shown!(world.show(["drop"]), @r#"
@@ -135,7 +135,7 @@ fn a_database_is_set_up_and_begun_anew() {
     assert_shown!(show(&world, ["reset", "--app", "blog", "--format", "json", "--seeds", "HERE"], "seeds"), @r#"
     exit: 0
     --- stdout
-    {"drop":[{"database":"blog_owner","done":{"dropped":"FOLDER/blog.sqlite3","records":[{"from":"default","number":2}],"lost_records_of":[]},"error":null}],"create":[{"database":"blog_owner","done":{"created":"FOLDER/blog.sqlite3"},"error":null}],"migrate":{"databases":[{"database":"blog_owner","outcome":"done","done":[{"app":"blog","version":"1","name":"1_posts","action":"applied","ms":TIME},{"app":"blog","version":"2","name":"2_comments","action":"applied","ms":TIME}],"not_done":[],"warnings":[],"ms":TIME,"later":0}],"failures":[],"problems":[]},"seed":[{"database":"blog_db","done":{"sown":["blog/01_posts.sql","blog/02_comments.sql"],"earlier":[],"changed":[]},"error":null}]}
+    {"drop":[{"database":"blog_owner","done":{"dropped":"FOLDER/blog.sqlite3","records":[{"from":"default","number":2}],"lost_records_of":[],"former_records":[]},"error":null}],"create":[{"database":"blog_owner","done":{"created":"FOLDER/blog.sqlite3"},"error":null}],"migrate":{"databases":[{"database":"blog_owner","outcome":"done","done":[{"app":"blog","version":"1","name":"1_posts","action":"applied","ms":TIME},{"app":"blog","version":"2","name":"2_comments","action":"applied","ms":TIME}],"not_done":[],"warnings":[],"ms":TIME,"later":0}],"failures":[],"problems":[]},"seed":[{"database":"blog_db","done":{"sown":["blog/01_posts.sql","blog/02_comments.sql"],"earlier":[],"changed":[]},"error":null}]}
     --- stderr
     blog_owner: 2 migrations to run
     blog_owner: applying blog/1_posts
@@ -153,13 +153,13 @@ fn a_database_that_keeps_the_records_of_another_is_not_dropped_alone() {
     exit: 2
     --- stdout
     --- stderr
-    error: `default` keeps the records of the migrations of `blog_owner`, which would all count as pending; drop both together, with `--database default --database blog_owner`, or pass `--force`
+    error: `default` keeps the records of the migrations of `blog_owner`, which would all count as pending; drop them together, with `--database default --database blog_owner`, or pass `--force`
     "#);
     assert_shown!(world.show(["reset", "--app", "users"]), @r#"
     exit: 2
     --- stdout
     --- stderr
-    error: `default` keeps the records of the migrations of `blog_owner`, which would all count as pending; drop both together, with `--database default --database blog_owner`, or pass `--force`
+    error: `default` keeps the records of the migrations of `blog_owner`, which would all count as pending; drop them together, with `--database default --database blog_owner`, or pass `--force`
     "#);
     assert_eq!(world.run(["status", "--check"]).exit, Exit::Fine);
     assert_eq!(world.run(["drop", "-d", "default", "-d", "blog_db"]).exit, Exit::Fine);
@@ -194,7 +194,7 @@ fn a_database_that_keeps_the_records_of_another_is_not_dropped_alone() {
     assert_shown!(world.show(["drop", "-d", "default", "--force"]), @r#"
     exit: 0
     --- stdout
-    default: dropped `FOLDER/default.sqlite3`; it kept the records of `blog_owner`, whose migrations all count as pending now: `dbrouter fake --all --database blog_owner` records those that are there
+    default: dropped `FOLDER/default.sqlite3`; it kept the records of `blog_owner`, whose migrations all count as pending now: once `dbrouter create` has made it anew, `dbrouter fake --all --database blog_owner` records them, if all have run
     --- stderr
     "#);
 }
@@ -711,7 +711,7 @@ fn production_is_left_alone_unless_it_is_forced() {
     assert_shown!(world.show(["drop", "--env", "production", "--force", "-d", "default"]), @r#"
     exit: 0
     --- stdout
-    default: dropped `FOLDER/default.sqlite3`; it kept the records of `blog_owner`, whose migrations all count as pending now: `dbrouter fake --all --database blog_owner` records those that are there
+    default: dropped `FOLDER/default.sqlite3`; it kept the records of `blog_owner`, whose migrations all count as pending now: once `dbrouter create` has made it anew, `dbrouter fake --all --database blog_owner` records them, if all have run
     --- stderr
     "#);
 }

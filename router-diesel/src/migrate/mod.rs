@@ -80,7 +80,7 @@ pub use journal::Direction;
 pub use lint::{LintCode, LintProblem};
 pub use migrator::{Migrator, Resolution};
 pub use plan::{DatabasePlan, Plan, Step, Treat};
-pub(crate) use record::{RecordState, Records, TABLE as RECORDS};
+pub(crate) use record::{Record, RecordState, Records, TABLE as RECORDS};
 pub use report::{Action, DatabaseReport, DatabaseStatus, Done, Outcome, Report, Status};
 pub(crate) use selection::is_migrated_by;
 pub(crate) use site::{Site, history_of};

@@ -67,12 +67,12 @@ pub enum TaskError {
         /// A well-known name like it.
         suggestion: Option<String>,
     },
-    /// The database keeps the records of another that stays, whose migrations would all count as pending.
+    /// The database keeps the records of others that stay, whose migrations would all count as pending.
     KeepsRecords {
         /// The database.
         alias: Alias,
-        /// The other.
-        of: Alias,
+        /// The others.
+        of: Vec<Alias>,
     },
     /// The database that keeps its records cannot be reached, and nothing was dropped.
     RecordsUnreachable {
@@ -384,22 +384,27 @@ impl fmt::Display for TaskError {
                     ),
                 }
             }
-            Self::KeepsRecords { alias, of } => write!(
-                f,
-                "`{alias}` keeps the records of the migrations of `{of}`, which would all count as pending; drop \
-                 both together, with `--database {alias} --database {of}`, or pass `--force`"
-            ),
+            Self::KeepsRecords { alias, of } => {
+                let of: Vec<String> = of.iter().map(Alias::to_string).collect();
+                let options: String = of.iter().map(|of| format!(" --database {of}")).collect();
+                write!(
+                    f,
+                    "`{alias}` keeps the records of the migrations of {}, which would all count as pending; drop them \
+                     together, with `--database {alias}{options}`, or pass `--force`",
+                    quoted(&of)
+                )
+            }
             Self::RecordsUnreachable { alias, history, cause } => write!(
                 f,
                 "database `{alias}` was not dropped, as the records of its migrations are on `{history}` and cannot \
                  be taken away: {}; try again when it answers, or pass `--force`, and they stay",
-                cause.trim_end()
+                one_line(cause)
             ),
             Self::RecordsStay { alias, history, cause } => write!(
                 f,
                 "database `{alias}` is gone, but the records of its migrations stay on `{history}`: {}; `dbrouter \
                  drop --database {alias}` takes them away when it answers",
-                cause.trim_end()
+                one_line(cause)
             ),
             Self::LeftRecords { alias, presence, history, number } => {
                 let (message, help) = left_records(alias, *presence, history, *number);
@@ -513,6 +518,11 @@ pub(crate) fn absent(database: &Database, error: &diesel::ConnectionError) -> Op
     }
 }
 
+/// What a driver says in several lines, for the middle of a sentence.
+fn one_line(cause: &str) -> String {
+    cause.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 fn did_you_mean(suggestion: Option<&str>, known: &[String]) -> String {
     /// As many names as a reader takes in.
     const MANY: usize = 20;
@@ -529,4 +539,29 @@ fn did_you_mean(suggestion: Option<&str>, known: &[String]) -> String {
 
 pub(super) fn quoted(names: &[String]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_in_a_sentence_is_one_line() {
+        let (alias, history) = (Alias::new("blog_db"), Alias::new("default"));
+        let cause = "connection to server failed: refused\n\tIs the server running?\n".to_owned();
+        for error in [
+            TaskError::RecordsUnreachable {
+                alias: alias.clone(),
+                history: history.clone(),
+                cause: cause.clone(),
+            },
+            TaskError::RecordsStay { alias, history, cause },
+        ] {
+            let text = error.to_string();
+            assert!(
+                text.contains(": connection to server failed: refused Is the server running?; "),
+                "{text}"
+            );
+        }
+    }
 }

@@ -57,7 +57,7 @@ pub(crate) use error::absent;
 pub(crate) use new::is_skeleton;
 pub use new::{NewMigration, new_migration};
 pub(crate) use records::left_records;
-pub use records::{Presence, TakenRecords};
+pub use records::{FormerRecords, Presence, TakenRecords};
 pub use report::{Outcome, Report};
 pub use schema::{Dumped, Loaded};
 pub use seed::Seeded;

@@ -15,6 +15,7 @@ crate::on_each_engine!(
     a_database_stays_where_its_records_cannot_be_reached,
     a_new_database_with_old_records_is_told,
     what_was_not_created_is_named,
+    records_of_a_former_name_are_told,
     a_database_that_is_not_there_is_none_that_answers,
 );
 
@@ -70,7 +71,7 @@ fn records_go_with_their_database(engine: Engine) {
     let error = kept.world.tasks().databases(["default"]).drop().unwrap_err();
     assert_eq!(
         error.to_string(),
-        "`default` keeps the records of the migrations of `blog_db`, which would all count as pending; drop both \
+        "`default` keeps the records of the migrations of `blog_db`, which would all count as pending; drop them \
          together, with `--database default --database blog_db`, or pass `--force`"
     );
     let report = kept.drop();
@@ -211,6 +212,37 @@ fn what_was_not_created_is_named(engine: Engine) {
     }
 }
 
+fn records_of_a_former_name_are_told(engine: Engine) {
+    let Some(kept) = Kept::new(engine) else { return };
+    kept.migrate();
+    let column = if engine == Engine::MariaDb { "`database`" } else { "\"database\"" };
+    let rename = |old: &str, new: &str| {
+        let sql = format!("UPDATE __dbrouter_migrations SET {column} = '{new}' WHERE {column} = '{old}'");
+        kept.world.execute("default", &sql);
+    };
+    rename("blog_db", "blog_old");
+    // Somebody else's, of an app that is not here.
+    kept.world.execute(
+        "default",
+        "INSERT INTO __dbrouter_migrations SELECT 'other', 'other', version, name, checksum, state, applied_at, \
+         duration_ms FROM __dbrouter_migrations WHERE app = 'users'",
+    );
+    let report = kept.drop();
+    let dropped = report.on("blog_db").unwrap();
+    assert!(dropped.records.is_empty(), "{report}");
+    let [former] = &dropped.former_records[..] else { panic!("{report}") };
+    assert_eq!((former.on.as_str(), former.name.as_str(), former.number), ("default", "blog_old", 2));
+    assert!(
+        report.to_string().contains("; `default` also has 2 records of its apps for `blog_old`, which"),
+        "{report}"
+    );
+    // They are in nobody's way, and the statement is right.
+    assert_eq!(kept.migrate(), 2);
+    assert!(kept.drop().on("blog_db").unwrap().former_records.is_empty(), "those of its own name count");
+    kept.world.execute("default", &former.clearing);
+    assert_eq!(kept.world.count("default", "__dbrouter_migrations"), 2);
+}
+
 /// As an owner's URL with a typing error has it: nothing may be dropped by it.
 fn a_database_that_is_not_there_is_none_that_answers(engine: Engine) {
     let Some(blog) = engine.database("blog") else { return };
@@ -252,10 +284,39 @@ fn a_database_that_keeps_records_of_one_that_stays_stays_too() {
     // Forced, what is lost is told.
     let report = world.tasks().force(Force::Yes).databases(["default"]).drop().unwrap();
     assert_eq!(report.on("default").unwrap().lost_records_of, ["blog_db"]);
-    assert!(report.to_string().contains("`dbrouter fake --all --database blog_db`"), "{report}");
+    assert!(
+        report
+            .to_string()
+            .contains("once `dbrouter create` has made it anew, `dbrouter fake --all --database blog_db`"),
+        "{report}"
+    );
     assert!(world.tasks().create().unwrap().is_success());
     let report = world.tasks().drop().unwrap();
     assert!(report.on("default").unwrap().lost_records_of.is_empty(), "{report}");
+}
+
+#[test]
+fn all_whose_records_would_be_lost_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().display();
+    let world = World::new(&format!(
+        "databases:
+  default: {{ url: 'sqlite://{place}/default.sqlite3' }}
+  blog_db: {{ url: 'sqlite://{place}/blog.sqlite3', migration_history: default }}
+  shop_db: {{ url: 'sqlite://{place}/shop.sqlite3', migration_history: default }}"
+    ));
+    assert!(world.tasks().create().unwrap().is_success());
+    let default = || world.tasks().databases(["default"]);
+    assert_eq!(
+        default().drop().unwrap_err().to_string(),
+        "`default` keeps the records of the migrations of `blog_db`, `shop_db`, which would all count as pending; drop \
+         them together, with `--database default --database blog_db --database shop_db`, or pass `--force`"
+    );
+    let report = default().force(Force::Yes).drop().unwrap();
+    assert!(
+        report.to_string().contains("`dbrouter fake --all --database blog_db --database shop_db`"),
+        "{report}"
+    );
 }
 
 #[test]
