@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use router_core::{Alias, Hints, Model, Operation, Place};
 use router_diesel::Routing;
 use router_diesel::config::{Config, Database, Problem, Severity};
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+use router_diesel::migrate::LintCode;
 use serde::Serialize;
 
 use crate::args::CheckArguments;
@@ -137,6 +139,8 @@ pub(super) fn run(
         }
     };
     report.problems.extend(unknown_databases(&routing));
+    #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+    report.problems.extend(misplaced(project, routing.config()));
     report.problems.extend(strays(routing.config(), Path::new("")));
     let seeds = Path::new("seeds");
     // Where none of them is a database's or an app's, the folder is somebody else's.
@@ -219,6 +223,26 @@ fn write_text(report: &Report, routing: &Routing, output: &mut Output<'_>) -> Re
         count(config.apps.len(), "app"),
     ))?;
     Ok(())
+}
+
+/// Apps that `migrate` would refuse wherever it is run, by what the file alone shows.
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+fn misplaced(project: &Project<'_>, config: &Config) -> Vec<Finding> {
+    // What is wrong with the file itself, or that a build lacks an engine, is told elsewhere.
+    let Ok(databases) = project.databases() else { return Vec::new() };
+    let Err(error) = databases.migrator().lint_places() else { return Vec::new() };
+    let findings = error.lint.into_iter().filter_map(|problem| {
+        let code = match problem.code {
+            LintCode::OnePhysicalDatabase => "OnePhysicalDatabase",
+            LintCode::ReadElsewhere => "ReadElsewhere",
+            _ => return None,
+        };
+        let database = config.database(problem.databases.first()?.as_str())?;
+        let message = format!("{}: no migration will run", problem.message);
+        let help = problem.help.unwrap_or_default();
+        Some(Finding::at_database(code, Severity::Error, message, help, database))
+    });
+    findings.collect()
 }
 
 /// The folders below `migrations` that are no app's, and so are never read. `base` is the current directory.

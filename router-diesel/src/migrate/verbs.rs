@@ -4,6 +4,7 @@ use router_core::{Alias, AppLabel};
 
 use super::lint::Linter;
 use super::migrator::{Migrator, Resolution};
+use super::physical::Servers;
 use super::plan::{Step, choose};
 use super::run::{self, Work};
 use super::selection::{self, Found, Job, Narrowing};
@@ -195,9 +196,18 @@ impl<C: RoutedConnection> Migrator<C> {
         self.with_jobs(|found, jobs| {
             let mut problems = found.problems.clone();
             problems.extend(self.problems_of_files(jobs));
-            problems.extend(self.problems_of_places(found));
+            problems.extend(self.problems_of_places(found, Servers::Ask));
             refuse(problems)
         })
+    }
+
+    /// Looks for what is wrong with where migrations run, as far as the file alone shows it: an app that is read from
+    /// another file or engine than it is migrated to, two aliases of one file. Nothing is connected.
+    ///
+    /// # Errors
+    /// The problems, in the error's `lint`. What is wrong with the migrations themselves is none of them.
+    pub fn lint_places(&self) -> Result<(), MigrateError> {
+        self.with_jobs(|found, _| refuse(self.problems_of_places(found, Servers::Leave)))
     }
 
     /// The databases on which there is something to migrate, as far as the rules go, in file order.
@@ -334,15 +344,15 @@ impl<C: RoutedConnection> Migrator<C> {
         problems.retain(|problem| !problem.databases.is_empty());
         let mut all = found.problems.clone();
         all.append(&mut problems);
-        all.extend(self.problems_of_places(found));
+        all.extend(self.problems_of_places(found, Servers::Ask));
         all
     }
 
     /// What is wrong with where migrations run. Aliases are compared whichever of them are narrowed to.
-    fn problems_of_places(&self, found: &Found<C::Backend>) -> Vec<LintProblem> {
+    fn problems_of_places(&self, found: &Found<C::Backend>, servers: Servers) -> Vec<LintProblem> {
         let narrowing = Narrowing { databases: Vec::new(), apps: self.narrowing.apps.clone() };
         let everywhere = narrowing.jobs(self.databases.routing(), found);
-        physical::problems::<C>(self.databases.routing(), &everywhere)
+        physical::problems::<C>(self.databases.routing(), &everywhere, servers)
     }
 
     fn check_target(&self, jobs: &[Job<'_, C::Backend>]) -> Result<(), MigrateError> {

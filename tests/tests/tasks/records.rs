@@ -260,6 +260,8 @@ databases:
     ));
     let error = world.databases.migrator().lint_anew().unwrap_err();
     assert!(matches!(&error.lint[..], [problem] if problem.code == LintCode::ReadElsewhere), "{error}");
+    // As a `main` prints it.
+    assert_eq!(format!("{error:?}"), error.to_string());
 }
 
 #[test]
