@@ -66,7 +66,14 @@ config/databases.yml is sound: 2 databases, 1 app
     );
     let config = CONFIG.replace("tables: [posts]", "tables: [posts], migrations: db/blog");
     std::fs::write(folder.path().join("config/databases.yml"), config).unwrap();
-    assert_eq!(check(), "config/databases.yml is sound: 2 databases, 1 app\n");
+    assert_eq!(
+        check(),
+        "note[StrayFolder]: `migrations/blog` is the folder of no app: no migration in it is run
+help: app `blog` has its migrations in `db/blog`, as the file says: correct its `migrations`, or move what is in `migrations/blog` there
+
+config/databases.yml is sound: 2 databases, 1 app
+"
+    );
 }
 
 #[test]
@@ -104,7 +111,9 @@ fn the_exit_status_reaches_the_shell() {
         (&["--config", "nowhere.yml", "routes"], 2),
         (&["health"], 0),
         (&["migrate"], 0),
-        (&["status", "--check"], 0),
+        (&["status"], 0),
+        // Not one folder of migrations: this is perhaps the wrong place.
+        (&["status", "--check"], 1),
         (&["migrate", "--database", "nowhere"], 2),
     ] {
         let output = dbrouter(&folder).args(arguments).output().unwrap();
@@ -116,6 +125,13 @@ fn the_exit_status_reaches_the_shell() {
 #[test]
 fn a_migration_that_fails_reaches_the_shell() {
     let folder = folder();
+    for arguments in [&["migrate"][..], &["plan"], &["status"]] {
+        let output = dbrouter(&folder).args(arguments).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        let warning =
+            "blog_db: warning: there are no migrations: `migrations/blog` is not there, seen from `";
+        assert!(output.status.success() && said.contains(warning), "{arguments:?}: {said}");
+    }
     let migration = |name: &str, sql: &str| {
         let place = folder.path().join("migrations/blog").join(name);
         std::fs::create_dir_all(&place).unwrap();

@@ -247,25 +247,29 @@ fn misplaced(project: &Project<'_>, config: &Config) -> Vec<Finding> {
 
 /// The folders below `migrations` that are no app's, and so are never read. `base` is the current directory.
 ///
-/// Where no app has its migrations there, the folder is somebody else's.
+/// Where no app has its migrations there, the folder is somebody else's, but for what bears an app's name.
 fn strays(config: &Config, base: &Path) -> Vec<Finding> {
     let root = Path::new("migrations");
     let labels = || config.apps.iter().map(|app| app.label.as_str());
-    if !config.apps.iter().any(|app| app.migrations == root.join(app.label.as_str())) {
-        return Vec::new();
-    }
+    let is_ours = config.apps.iter().any(|app| app.migrations == root.join(app.label.as_str()));
     let mut names = folders(&base.join(root));
     // An app may say that its migrations are further down.
     names.retain(|name| !config.apps.iter().any(|app| app.migrations.starts_with(root.join(name))));
+    names.retain(|name| is_ours || config.app(name).is_some());
     names
         .iter()
         .map(|name| {
             let folder = root.join(name).display().to_string();
             let is_migration = base.join(&folder).join("up.sql").is_file();
-            let help = match nearest(name, labels()) {
+            let help = match (config.app(name), nearest(name, labels())) {
+                (Some(app), _) => format!(
+                    "app `{name}` has its migrations in `{}`, as the file says: correct its `migrations`, or move what \
+                     is in `{folder}` there",
+                    app.migrations.display()
+                ),
                 _ if is_migration => format!("move it to `migrations/<app>/{name}`"),
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("declare `{name}` under `apps`, or move the folder elsewhere"),
+                (None, Some(near)) => format!("did you mean `{near}`?"),
+                (None, None) => format!("declare `{name}` under `apps`, or move the folder elsewhere"),
             };
             let message = format!("`{folder}` is the folder of no app: no migration in it is run");
             Finding::stray(folder, message, help)

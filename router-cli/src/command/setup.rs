@@ -115,7 +115,12 @@ impl Steps {
         if !created.is_success() {
             return Ok(exit(created));
         }
-        let migrator = migrator(arguments, selection, databases);
+        let mut migrator = migrator(arguments, selection, databases);
+        if self.dropped.is_some() {
+            // What was begun anew was there before, or is gone from where it was.
+            migrator =
+                config.apps.iter().filter(|app| app.managed).fold(migrator, |it, app| it.anew(&app.label));
+        }
         let migrated = migrate::listen(migrator, output, |migrator| migrator.migrate());
         let migrated = self.migrated.insert(report::refuse_usage(migrated)?);
         report::tell(migrated, config, output)?;

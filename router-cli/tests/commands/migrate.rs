@@ -203,7 +203,7 @@ fn a_database_that_cannot_be_reached_does_not_hide_the_others() {
     assert_shown!(world.show(["status", "--format", "json"]), @r#"
     exit: 3
     --- stdout
-    {"clean":false,"databases":[{"database":"default","history":"default","migrations":[{"app":"users","version":"1","name":"1_users","state":"applied","applied_at":"WHEN","ms":TIME,"file":"FOLDER/migrations/users/1_users/up.sql","detail":null}],"failure":null},{"database":"blog_owner","history":"default","migrations":[],"failure":{"kind":"unreachable","database":"blog_owner","app":null,"version":null,"file":null,"message":"database `blog_owner` cannot be reached: unable to open database file","help":null}},{"database":"shop_db","history":"shop_db","migrations":[{"app":"shop","version":"1","name":"1_products","state":"applied","applied_at":"WHEN","ms":TIME,"file":"FOLDER/migrations/shop/1_products/up.sql","detail":null}],"failure":null}],"problems":[]}
+    {"clean":false,"databases":[{"database":"default","history":"default","migrations":[{"app":"users","version":"1","name":"1_users","state":"applied","applied_at":"WHEN","ms":TIME,"file":"FOLDER/migrations/users/1_users/up.sql","detail":null}],"failure":null,"warnings":[]},{"database":"blog_owner","history":"default","migrations":[],"failure":{"kind":"unreachable","database":"blog_owner","app":null,"version":null,"file":null,"message":"database `blog_owner` cannot be reached: unable to open database file","help":null},"warnings":[]},{"database":"shop_db","history":"shop_db","migrations":[{"app":"shop","version":"1","name":"1_products","state":"applied","applied_at":"WHEN","ms":TIME,"file":"FOLDER/migrations/shop/1_products/up.sql","detail":null}],"failure":null,"warnings":[]}],"problems":[]}
     --- stderr
     error: database `blog_owner` cannot be reached: unable to open database file
     "#);
@@ -251,7 +251,7 @@ fn what_needs_a_table_of_another_database_is_refused_before_anything_runs() {
     assert_shown!(world.show(["status", "--format", "json", "--app", "blog"]), @r#"
     exit: 0
     --- stdout
-    {"clean":false,"databases":[{"database":"blog_owner","history":"default","migrations":[{"app":"blog","version":"1","name":"1_posts","state":"pending","applied_at":null,"ms":null,"file":"FOLDER/migrations/blog/1_posts/up.sql","detail":null},{"app":"blog","version":"2","name":"2_comments","state":"pending","applied_at":null,"ms":null,"file":"FOLDER/migrations/blog/2_comments/up.sql","detail":null},{"app":"blog","version":"3","name":"3_authors","state":"pending","applied_at":null,"ms":null,"file":"FOLDER/migrations/blog/3_authors/up.sql","detail":null}],"failure":null}],"problems":[{"code":"ReferenceElsewhere","app":"blog","version":"3","databases":["blog_owner"],"file":"FOLDER/migrations/blog/3_authors/up.sql","line":2,"message":"refers to `users` of app `users`, which is on `default`; this migration of app `blog` runs on `blog_owner`","help":"keep the id column, drop the constraint"}]}
+    {"clean":false,"databases":[{"database":"blog_owner","history":"default","migrations":[{"app":"blog","version":"1","name":"1_posts","state":"pending","applied_at":null,"ms":null,"file":"FOLDER/migrations/blog/1_posts/up.sql","detail":null},{"app":"blog","version":"2","name":"2_comments","state":"pending","applied_at":null,"ms":null,"file":"FOLDER/migrations/blog/2_comments/up.sql","detail":null},{"app":"blog","version":"3","name":"3_authors","state":"pending","applied_at":null,"ms":null,"file":"FOLDER/migrations/blog/3_authors/up.sql","detail":null}],"failure":null,"warnings":[]}],"problems":[{"code":"ReferenceElsewhere","app":"blog","version":"3","databases":["blog_owner"],"file":"FOLDER/migrations/blog/3_authors/up.sql","line":2,"message":"refers to `users` of app `users`, which is on `default`; this migration of app `blog` runs on `blog_owner`","help":"keep the id column, drop the constraint"}]}
     --- stderr
     error[ReferenceElsewhere]: FOLDER/migrations/blog/3_authors/up.sql:2: refers to `users` of app `users`, which is on `default`; this migration of app `blog` runs on `blog_owner`
       help: keep the id column, drop the constraint
@@ -289,9 +289,38 @@ fn a_status_says_what_would_refuse_a_run() {
     --- stderr
     1 migration to run
     error: nothing is recorded for `store`, but 1 migration of its apps is recorded on it for `shop_db`
-      help: if `store` is what `shop_db` was, take the records over by `adopt`
+      help: `dbrouter adopt --apply --database store` takes them over, if `store` is what `shop_db` was, and shows them first without `--apply`; else say what has run on `store` by `dbrouter fake VERSION --database store --app shop`
     "#);
     assert_eq!(world.run(["status", "-d", "store", "--check"]).exit, Exit::Found);
+}
+
+#[test]
+fn a_folder_that_the_file_names_must_be_there() {
+    let world = World::migrated();
+    assert_eq!(world.run(["migrate"]).exit, Exit::Fine);
+    let file = std::fs::read_to_string(world.path("databases.yml")).unwrap();
+    world.write("databases.yml", &file.replace("migrations/blog", "migratons/blog"));
+    assert_shown!(world.show(["migrate"]), @r#"
+    exit: 2
+    --- stdout
+    --- stderr
+    error[NoFolder]: FOLDER/migratons/blog: the folder of the migrations of app `blog` is not there
+      help: correct `migrations` of app `blog`, or run this where its folder is; `dbrouter new blog NAME` makes it
+    nothing was run
+    "#);
+    assert_shown!(world.show(["status", "--check"]), @r#"
+    exit: 1
+    --- stdout
+    database    migration        state    applied at
+    default     users/1_users    applied  WHEN
+    blog_owner  blog/1_posts     missing  WHEN  it is recorded, but not among the migrations
+    blog_owner  blog/2_comments  missing  WHEN  it is recorded, but not among the migrations
+    shop_db     shop/1_products  applied  WHEN
+    --- stderr
+    2 migrations in doubt
+    error[NoFolder]: FOLDER/migratons/blog: the folder of the migrations of app `blog` is not there
+      help: correct `migrations` of app `blog`, or run this where its folder is; `dbrouter new blog NAME` makes it
+    "#);
 }
 
 #[test]
@@ -422,7 +451,7 @@ fn a_status_says_where_every_migration_stands() {
     assert_shown!(world.show(["status", "--format", "json"]), @r#"
     exit: 0
     --- stdout
-    {"clean":true,"databases":[{"database":"default","history":"default","migrations":[{"app":"users","version":"1","name":"1_users","state":"applied","applied_at":"WHEN","ms":TIME,"file":"FOLDER/migrations/users/1_users/up.sql","detail":null}],"failure":null},{"database":"blog_owner","history":"default","migrations":[{"app":"blog","version":"1","name":"1_posts","state":"applied","applied_at":"WHEN","ms":TIME,"file":"FOLDER/migrations/blog/1_posts/up.sql","detail":null},{"app":"blog","version":"2","name":"2_comments","state":"applied","applied_at":"WHEN","ms":TIME,"file":"FOLDER/migrations/blog/2_comments/up.sql","detail":null}],"failure":null},{"database":"shop_db","history":"shop_db","migrations":[{"app":"shop","version":"1","name":"1_products","state":"applied","applied_at":"WHEN","ms":TIME,"file":"FOLDER/migrations/shop/1_products/up.sql","detail":null}],"failure":null}],"problems":[]}
+    {"clean":true,"databases":[{"database":"default","history":"default","migrations":[{"app":"users","version":"1","name":"1_users","state":"applied","applied_at":"WHEN","ms":TIME,"file":"FOLDER/migrations/users/1_users/up.sql","detail":null}],"failure":null,"warnings":[]},{"database":"blog_owner","history":"default","migrations":[{"app":"blog","version":"1","name":"1_posts","state":"applied","applied_at":"WHEN","ms":TIME,"file":"FOLDER/migrations/blog/1_posts/up.sql","detail":null},{"app":"blog","version":"2","name":"2_comments","state":"applied","applied_at":"WHEN","ms":TIME,"file":"FOLDER/migrations/blog/2_comments/up.sql","detail":null}],"failure":null,"warnings":[]},{"database":"shop_db","history":"shop_db","migrations":[{"app":"shop","version":"1","name":"1_products","state":"applied","applied_at":"WHEN","ms":TIME,"file":"FOLDER/migrations/shop/1_products/up.sql","detail":null}],"failure":null,"warnings":[]}],"problems":[]}
     --- stderr
     "#);
 
@@ -460,6 +489,7 @@ fn a_status_says_where_every_migration_stands() {
     blog_owner  failed       -     - TIME
     shop_db     not started  -     -         -
     --- stderr
+    default: warning: migration `1_users` of app `users` is recorded on `default`, but not among the migrations: perhaps those of an older version of the program are being run
     default: up to date
     error: FOLDER/migrations/blog/1_posts/up.sql: migration `1_posts` of app `blog` was edited after it was applied to `blog_owner`
       help: put the file back and write a new migration, or accept it as it stands with `resolve --applied`

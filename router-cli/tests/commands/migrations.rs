@@ -211,12 +211,16 @@ fn migrations_are_recorded_without_being_run() {
     database    outcome  done        not done  time
     blog_owner  done     1 recorded  - TIME
     --- stderr
+    blog_owner: recorded blog/1_posts
     "#);
     assert_shown!(world.show(["fake", "--all", "--format", "json"]), @r#"
     exit: 0
     --- stdout
     {"databases":[{"database":"default","outcome":"done","done":[{"app":"users","version":"1","name":"1_users","action":"recorded","ms":null}],"not_done":[],"warnings":[],"ms":TIME,"later":0},{"database":"blog_owner","outcome":"done","done":[{"app":"blog","version":"2","name":"2_comments","action":"recorded","ms":null}],"not_done":[],"warnings":[],"ms":TIME,"later":0},{"database":"shop_db","outcome":"done","done":[{"app":"shop","version":"1","name":"1_products","action":"recorded","ms":null}],"not_done":[],"warnings":[],"ms":TIME,"later":0}],"failures":[],"problems":[]}
     --- stderr
+    default: recorded users/1_users
+    blog_owner: recorded blog/2_comments
+    shop_db: recorded shop/1_products
     "#);
     assert_shown!(world.show(["status"]), @r#"
     exit: 0
@@ -249,7 +253,7 @@ fn what_is_in_doubt_is_resolved() {
     exit: 2
     --- stdout
     --- stderr
-    error: no database has a record of version 1 of app `blog` that is in doubt
+    error: version 1 of app `blog` is applied on `blog_owner`, so there is nothing to resolve; nothing of app `blog` is in doubt
     "#);
     world.migration("blog/1_posts", "CREATE TABLE posts (id INTEGER, title TEXT);", "");
     assert_shown!(world.show(["resolve", "blog", "1", "--applied"]), @r#"
@@ -258,6 +262,7 @@ fn what_is_in_doubt_is_resolved() {
     database    outcome  done        not done  time
     blog_owner  done     1 recorded  - TIME
     --- stderr
+    blog_owner: recorded blog/1_posts
     "#);
     assert_eq!(world.run(["status", "--check"]).exit, Exit::Fine);
     assert_shown!(world.show(["resolve", "shop", "1", "--reverted", "-d", "shop_db", "--format", "json"]), @r#"
@@ -265,6 +270,7 @@ fn what_is_in_doubt_is_resolved() {
     --- stdout
     {"databases":[{"database":"shop_db","outcome":"done","done":[{"app":"shop","version":"1","name":"1_products","action":"forgotten","ms":null}],"not_done":[],"warnings":[],"ms":TIME,"later":0}],"failures":[],"problems":[]}
     --- stderr
+    shop_db: forgotten shop/1_products
     "#);
 }
 
@@ -317,8 +323,8 @@ fn diesels_own_records_are_shown_and_then_taken_over() {
     blog_owner  blog/2_comments  pending  -
     --- stderr
     2 migrations to run
-    error: Diesel recorded 1 of these migrations on `blog_owner`
-      help: `adopt` takes them over, or `fake` records them
+    error: Diesel's own harness has run migrations on `blog_owner` that are not recorded here: blog/1_posts
+      help: `dbrouter adopt --database blog_owner` shows what it takes over, and does so with `--apply`; or record one by `dbrouter fake 1 --database blog_owner --app blog`
     "#);
     assert_shown!(world.show(["adopt", "--apply"]), @r#"
     exit: 0

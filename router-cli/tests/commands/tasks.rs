@@ -315,6 +315,40 @@ fn nothing_is_dropped_where_it_would_be_migrated_to_the_wrong_place() {
     assert_eq!(world.run(["status", "--check"]).exit, Exit::Fine, "its records are there");
 }
 
+/// An app that went from one database to another in the file, as by a mistake.
+#[test]
+fn nothing_is_dropped_where_an_app_would_begin_from_nothing() {
+    let world = guide();
+    assert_eq!(world.run(["setup"]).exit, Exit::Fine);
+    let moved = crate::world::GUIDE
+        .replace("apps: [shop]", "apps: [shop, users]")
+        .replace("default.sqlite3', apps: [users]", "default.sqlite3', apps: []");
+    world.write("databases.yml", &moved);
+    let refused = world.show(["reset", "-d", "shop_db"]);
+    assert!(
+        refused.starts_with("exit: 4\n--- stdout\n--- stderr\nerror: nothing of app `users` is recorded"),
+        "{refused}"
+    );
+    // Where both are begun anew, nothing of it is anywhere.
+    let done = world.show(["reset"]);
+    assert!(done.starts_with("exit: 0\n"), "{done}");
+    assert_eq!(world.run(["status", "--check"]).exit, Exit::Fine);
+}
+
+/// Where another database has records of an app, what was there before is begun anew all the same.
+#[test]
+fn what_is_begun_anew_may_be_recorded_elsewhere_too() {
+    let world = guide();
+    assert_eq!(world.run(["setup"]).exit, Exit::Fine);
+    let both = crate::world::GUIDE
+        .replace("apps: [shop]", "apps: [shop, users]")
+        .replace("default.sqlite3', apps: [users]", "default.sqlite3', apps: []");
+    world.write("databases.yml", &both);
+    assert_eq!(world.run(["migrate", "-d", "shop_db", "--anew", "users"]).exit, Exit::Fine);
+    let done = world.show(["reset", "-d", "shop_db"]);
+    assert!(done.starts_with("exit: 0\n"), "{done}");
+}
+
 #[test]
 fn what_is_named_by_its_owner_is_seeded_by_its_own_name() {
     let world = guide();

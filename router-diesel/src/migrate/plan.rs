@@ -195,6 +195,7 @@ mod tests {
                     duration: None,
                     file: None,
                     detail: None,
+                    is_known: true,
                 })
                 .collect();
             let choice = choose(&"blog_db".into(), &statuses, target, treatment);

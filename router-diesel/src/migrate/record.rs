@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use diesel::QueryResult;
 use router_core::{Alias, AppLabel};
+use rustc_hash::FxHashMap;
 
 use super::{MigrationId, Version};
 use crate::backend::RoutedConnection;
@@ -64,6 +65,16 @@ pub(crate) struct Stray {
     /// The database that keeps it.
     pub(crate) place: Alias,
     pub(crate) record: Record,
+}
+
+/// An app that was migrated on another database of the file, and is not any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Moved {
+    pub(crate) app: AppLabel,
+    /// The database that it was migrated on.
+    pub(crate) from: Alias,
+    /// How many of its migrations are recorded there.
+    pub(crate) count: usize,
 }
 
 /// The records of one database, wherever they are kept.
@@ -152,6 +163,20 @@ impl Records {
             apps.join(", ")
         );
         Ok(conn.texts(&sql)?.into_iter().flatten().map(Alias::new).collect())
+    }
+
+    /// How many migrations of each app are recorded for each name.
+    pub(crate) fn counts<C: RoutedConnection>(
+        engine: Engine,
+        conn: &mut C,
+    ) -> QueryResult<FxHashMap<(Alias, AppLabel), usize>> {
+        let columns = joined(engine, &[database_column(engine), "app"]);
+        let mut counts = FxHashMap::default();
+        for row in conn.texts(&format!("SELECT {columns} AS value FROM {TABLE}"))?.into_iter().flatten() {
+            let (name, app) = row.split_once(SEPARATOR).ok_or_else(|| unknown(&row))?;
+            *counts.entry((Alias::new(name), AppLabel::new(app))).or_default() += 1;
+        }
+        Ok(counts)
     }
 
     /// Writes a row that must not be there yet. Another process that writes the same waits for this one.

@@ -197,13 +197,37 @@ pub struct Status {
 
 impl Status {
     /// Whether everything is applied and as it should be, on databases that all answered, and nothing would keep a
-    /// run from beginning.
+    /// run from beginning. Where there is no folder of migrations at all, it is not known to be.
+    ///
+    /// While a newer version of the program is being deployed, what it has applied is `missing` to this one:
+    /// [`is_behind`](Self::is_behind) is what a service asks at its start.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.lint.is_empty()
             && self.databases.iter().all(|database| {
                 database.failure.is_none()
+                    && database.warnings.is_empty()
                     && database.migrations.iter().all(|migration| migration.state == State::Applied)
+            })
+    }
+
+    /// Whether something that this program brings along has yet to run, or nobody knows: a migration of its own is
+    /// pending, out of order or dirty, a database is not reached or may not be migrated as it stands, or the
+    /// migrations themselves are wrong or not there.
+    ///
+    /// What a newer version of the program has applied does not count, nor does a file that was edited or a table
+    /// that was dropped since: the database is ahead then, or a person has changed it. So a service of the old
+    /// version starts in the middle of a deployment.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        let is_behind = |status: &MigrationStatus| {
+            status.state.is_pending() || (status.state == State::Dirty && status.is_known)
+        };
+        !self.lint.is_empty()
+            || self.databases.iter().any(|database| {
+                database.failure.is_some()
+                    || !database.warnings.is_empty()
+                    || database.migrations.iter().any(is_behind)
             })
     }
 
@@ -226,4 +250,6 @@ pub struct DatabaseStatus {
     pub migrations: Vec<MigrationStatus>,
     /// Why nothing is known, or why nothing may run: its records are not where they belong.
     pub failure: Option<Failure>,
+    /// What is worth knowing: that migrations were perhaps looked for in the wrong place.
+    pub warnings: Vec<String>,
 }

@@ -32,11 +32,20 @@ pub(crate) enum Work {
     /// Reverts the last so many and runs them again.
     Redo(usize),
     /// Records these as applied; none means all that are pending.
-    Fake(Vec<Version>),
+    Fake(Vec<Version>, Choosing),
     /// Says of one what a person found out.
     Resolve(MigrationId, Resolution),
     /// Records these, with the time at which each was applied.
     Adopt(Vec<(MigrationId, String)>),
+}
+
+/// How a caller chose where to record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Choosing {
+    /// Database and app were named.
+    ByName,
+    /// What was not named is everything.
+    AtLarge,
 }
 
 /// How a run goes about it.
@@ -82,8 +91,8 @@ struct Run<'a, C: RoutedConnection> {
 
 impl<C: RoutedConnection> Run<'_, C> {
     fn go(&mut self, work: &Work) -> Result<(), Failure> {
-        // What has no migrations has nothing to run, and need not be there yet.
         if matches!(work, Work::Migrate) && self.job.migrations.is_empty() {
+            self.look_at_nothing();
             return Ok(());
         }
         self.check_missing_file(work)?;
@@ -139,11 +148,25 @@ impl<C: RoutedConnection> Run<'_, C> {
         self.refusal(work, &known).map_or(Ok(()), Err)
     }
 
+    /// What has no migrations has nothing to run, and need not be there yet. What is recorded of it is told.
+    fn look_at_nothing(&mut self) {
+        self.warn(self.job.warnings.clone());
+        if let Ok(known) = look_only::<C>(self.job) {
+            let statuses = states(self.job.database.url.engine(), &self.job.migrations, &known, |app| {
+                self.job.has_app(app)
+            });
+            let Manner { target, treatment, .. } = self.manner;
+            self.warn(choose(&self.job.database.alias, &statuses, target, *treatment).warnings);
+        }
+    }
+
     /// Why the records do not allow this work.
     fn refusal(&self, work: &Work, known: &Known) -> Option<Failure> {
         match work {
             Work::Migrate | Work::Rollback(_) | Work::Redo(_) => self.job.refusal(known),
-            Work::Fake(_) | Work::Resolve(..) | Work::Adopt(_) => None,
+            // To record one by one hides for good what waits to be taken over.
+            Work::Fake(_, Choosing::AtLarge) => self.job.refusal_of_strays(known),
+            Work::Fake(_, Choosing::ByName) | Work::Resolve(..) | Work::Adopt(_) => None,
         }
     }
 
@@ -220,7 +243,7 @@ impl<C: RoutedConnection> Run<'_, C> {
                 self.steps(site, lock, ids, Direction::Up)
             }
             // What is run makes the tables itself.
-            Work::Fake(versions) => site.prepare().and_then(|()| self.fake(site, known, versions)),
+            Work::Fake(versions, _) => site.prepare().and_then(|()| self.fake(site, known, versions)),
             Work::Resolve(id, resolution) => self.resolve(site, known, id, *resolution),
             Work::Adopt(rows) => site.prepare().and_then(|()| self.adopt(site, known, rows)),
         }
@@ -338,6 +361,12 @@ impl<C: RoutedConnection> Run<'_, C> {
     }
 
     fn fake(&mut self, site: &mut Site<C>, known: &Known, versions: &[Version]) -> Result<(), Failure> {
+        if let Some(stray) = known.others.first() {
+            self.warn(vec![format!(
+                "what is recorded on `{}` for `{}` stays there, and `dbrouter adopt` does not look for it any more",
+                stray.place, stray.database
+            )]);
+        }
         let engine = site.engine();
         let wanted = |version: &Version| {
             if versions.is_empty() { self.manner.target.reaches(version) } else { versions.contains(version) }
@@ -375,7 +404,8 @@ impl<C: RoutedConnection> Run<'_, C> {
             Resolution::Applied => (records.accept(conn, &record.id, checksum), Action::Recorded),
             Resolution::Reverted => (records.delete(conn, &record.id), Action::Forgotten),
         };
-        told.map_err(|error| unrecorded(&self.job.database.alias, id, &error))?;
+        told.and_then(|()| if action == Action::Forgotten { site.forget_diesels(id) } else { Ok(()) })
+            .map_err(|error| unrecorded(&self.job.database.alias, id, &error))?;
         self.did(&record.id, action);
         Ok(())
     }

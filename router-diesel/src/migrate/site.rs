@@ -30,6 +30,8 @@ pub(crate) struct Site<C> {
     pub(crate) has_journal: bool,
     /// Whether the journal says that something is recorded elsewhere.
     pub(crate) is_kept: bool,
+    /// The versions that Diesel's own harness recorded.
+    pub(crate) diesel: Vec<Version>,
 }
 
 /// The database that keeps the records of what runs on another: its `migration_history`, else that of the
@@ -64,6 +66,7 @@ impl<C: RoutedConnection> Site<C> {
             has_records: false,
             has_journal: false,
             is_kept: false,
+            diesel: Vec::new(),
         })
     }
 
@@ -89,6 +92,7 @@ impl<C: RoutedConnection> Site<C> {
         self.has_records = known.has_records;
         self.has_journal = known.has_journal;
         self.is_kept = known.known.kept_for.contains(&self.database);
+        self.diesel.clone_from(&known.known.diesel);
         Ok(known.known)
     }
 
@@ -97,6 +101,7 @@ impl<C: RoutedConnection> Site<C> {
         let mut known = self.look()?;
         known.others = stray::find(job, &known, &mut self.conn, self.remote.as_mut())
             .map_err(|error| Failure::unreadable(&self.database, "cannot read the state", &error))?;
+        known.moved = stray::moved::<C>(job, &known);
         Ok(known)
     }
 
@@ -140,6 +145,11 @@ impl<C: RoutedConnection> Site<C> {
             self.has_journal = true;
         }
         Ok(())
+    }
+
+    /// Takes Diesel's own record of a migration away, if there is one: it is not applied any more.
+    pub(crate) fn forget_diesels(&mut self, id: &MigrationId) -> QueryResult<()> {
+        if self.diesel.contains(&id.version) { adopt::forget(&mut self.conn, &id.version) } else { Ok(()) }
     }
 
     /// Leaves word on the migrated database that its records are elsewhere, unless it is there.
@@ -256,6 +266,7 @@ pub(crate) fn look_only<C: RoutedConnection>(job: &Job<'_, C::Backend>) -> Resul
     if let Some(conn) = &mut conn {
         known.others = stray::find(job, &known, conn, remote.as_mut()).map_err(unreadable)?;
     }
+    known.moved = stray::moved::<C>(job, &known);
     Ok(known)
 }
 

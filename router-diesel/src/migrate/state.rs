@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 use super::catalogue::Tables;
 use super::journal::{Direction, Marker};
 use super::migration::AppMigration;
-use super::record::{Record, RecordState, Stray};
+use super::record::{Moved, Record, RecordState, Stray};
 use super::{MigrationId, Version};
 use crate::config::Engine;
 use crate::statement::TableName;
@@ -80,6 +80,8 @@ pub struct MigrationStatus {
     pub file: Option<PathBuf>,
     /// What there is to know beyond the state.
     pub detail: Option<String>,
+    /// Whether it is among the migrations, not only among the records.
+    pub is_known: bool,
 }
 
 /// What is known of a database.
@@ -92,6 +94,8 @@ pub(crate) struct Known {
     pub(crate) tables: Tables,
     /// What is recorded under other names or in other places of apps of which nothing is recorded where it belongs.
     pub(crate) others: Vec<Stray>,
+    /// What is recorded of apps of which nothing is recorded here, by databases that do not migrate them any more.
+    pub(crate) moved: Vec<Moved>,
     /// The versions that Diesel's own harness recorded.
     pub(crate) diesel: Vec<Version>,
 }
@@ -166,6 +170,7 @@ pub(crate) fn states<DB: Backend>(
             duration: record.and_then(|record| record.duration),
             file: migration.file(engine),
             detail,
+            is_known: true,
         });
     }
     let found: FxHashMap<_, ()> =
@@ -183,6 +188,7 @@ pub(crate) fn states<DB: Backend>(
                 duration: record.duration,
                 file: None,
                 detail,
+                is_known: false,
             });
         }
     }

@@ -16,6 +16,7 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use router_core::Alias;
 
 use super::MigrationId;
+use super::adopt;
 use super::error::{Failure, FailureKind};
 use super::journal::Direction;
 use super::migration::{AppMigration, Body, SqlFile};
@@ -141,7 +142,7 @@ fn beside<C: RoutedConnection>(
     start: Instant,
 ) -> Result<(), Broken> {
     let (engine, records, id) = (site.engine(), &site.records, &migration.id);
-    let has_records = site.has_records;
+    let (has_records, is_diesels) = (site.has_records, site.diesel.contains(&id.version));
     let mut left = Left::Nothing;
     site.conn
         .transaction(|conn| -> Result<(), BoxError> {
@@ -161,6 +162,9 @@ fn beside<C: RoutedConnection>(
                 Direction::Down => {
                     records.delete(conn, id)?;
                     body(conn, migration, direction, engine)?;
+                    if is_diesels {
+                        adopt::forget(conn, &id.version)?;
+                    }
                 }
             }
             Ok(())
@@ -192,6 +196,7 @@ fn elsewhere<C: RoutedConnection>(
     let mut is_rolled_back = false;
     let mut left = Left::Unsure;
     let (journal, is_kept) = (&site.journal, site.is_kept);
+    let is_diesels = direction == Direction::Down && site.diesel.contains(&id.version);
     let outcome = site.conn.transaction(|conn| -> Result<(), BoxError> {
         if let Err(error) = journal.mark(conn, id, direction) {
             // The record stays as it is, since the marker that is there speaks for it.
@@ -199,7 +204,8 @@ fn elsewhere<C: RoutedConnection>(
             return Err(error.into());
         }
         let done = body(conn, migration, direction, engine)
-            .and_then(|()| if is_kept { Ok(()) } else { Ok(journal.keep(conn)?) });
+            .and_then(|()| if is_kept { Ok(()) } else { Ok(journal.keep(conn)?) })
+            .and_then(|()| if is_diesels { Ok(adopt::forget(conn, &id.version)?) } else { Ok(()) });
         is_rolled_back = done.is_err();
         done
     });
@@ -245,7 +251,10 @@ fn without_transaction<C: RoutedConnection>(
     } else {
         body(&mut site.conn, migration, direction, engine)
     };
-    let outcome = outcome.and_then(|()| site.keep().map_err(BoxError::from));
+    let outcome = outcome.and_then(|()| site.keep().map_err(BoxError::from)).and_then(|()| match direction {
+        Direction::Up => Ok(()),
+        Direction::Down => Ok(site.forget_diesels(id)?),
+    });
     let file = migration.side(engine, direction);
     let (records, conn) = site.books();
     match outcome {

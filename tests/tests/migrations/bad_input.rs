@@ -42,6 +42,46 @@ fn folders_that_are_wrong_are_told_all_at_once() {
 }
 
 #[test]
+fn folders_that_are_not_there_are_told_of() {
+    let Some(world) = world("") else { return };
+    world.project();
+    world.migrator().migrate().unwrap();
+    let databases = world.with("/blog'", "/bolg'");
+    let error = databases.migrator().migrate().unwrap_err();
+    says(&error, FailureKind::Lint, &["bolg: the folder of the migrations of app `blog` is not there"]);
+    assert_eq!(error.lint[0].code, LintCode::NoFolder);
+    let status = databases.migrator().status().unwrap();
+    assert_eq!((status.lint.len(), status.is_clean(), status.is_behind()), (1, false, true));
+    says(&databases.migrator().fake(["20240102000000"]).unwrap_err(), FailureKind::Lint, &["bolg"]);
+
+    // Of an app that nobody says has any, there are records all the same.
+    world.remove("shop");
+    std::fs::create_dir(world.path("shop")).unwrap();
+    let report = world.migrator().migrate().unwrap();
+    let shop = report.database("shop_db").unwrap();
+    assert!(shop.warnings.len() == 2 && shop.warnings[0].contains("not among the migrations"), "{shop:?}");
+    assert_eq!(world.migrator().plan().unwrap().databases[2].warnings.len(), 2);
+    assert!(!world.migrator().status().unwrap().is_clean());
+
+    // A wrong current directory: no app has a folder, and no file says that one should.
+    let mut elsewhere = world;
+    for app in ["users", "blog", "shop", "legacy"] {
+        let folder = elsewhere.path(app);
+        elsewhere.yaml = elsewhere.yaml.replace(&format!(", migrations: '{}'", folder.display()), "");
+    }
+    assert!(!elsewhere.yaml.contains("migrations: "), "{}", elsewhere.yaml);
+    let databases = elsewhere.rebuilt(|builder| builder);
+    let report = databases.migrator().migrate().unwrap();
+    for database in &report.databases {
+        assert!(database.warnings[0].starts_with("there are no migrations: `migrations/"), "{database:?}");
+        assert!(database.warnings[0].contains("is not there, seen from `"), "{database:?}");
+    }
+    assert_eq!(databases.migrator().plan().unwrap().databases[0].warnings.len(), 2);
+    let status = databases.migrator().status().unwrap();
+    assert_eq!((status.is_clean(), status.is_behind()), (false, true));
+}
+
+#[test]
 fn invalid_sql_in_the_third_of_five_leaves_two_applied() {
     let Some(world) = world("") else { return };
     for (number, table) in ["products", "prices", "broken", "fourth", "fifth"].iter().enumerate() {

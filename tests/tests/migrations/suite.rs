@@ -189,6 +189,33 @@ fn states_are_told_and_treated() {
 }
 
 #[test]
+fn what_a_newer_version_has_applied_keeps_no_old_one_from_starting() {
+    let Some(world) = world("") else { return };
+    world.project();
+    let behind = || world.migrator().status().unwrap().is_behind();
+    assert!(behind());
+    world.migrator().migrate().unwrap();
+    assert!(!behind());
+
+    // The newer version has one migration more, which is under way; it has edited one, and dropped a table.
+    world.table("shop/20240105000000_newer", "newer");
+    assert!(behind());
+    world.migrator().migrate().unwrap();
+    world.execute("shop_db", "UPDATE __dbrouter_migrations SET state = 'running' WHERE version = '20240105000000'");
+    assert!(behind());
+    world.remove("shop/20240105000000_newer");
+    world.write("shop/20240103000000_prices/up.sql", "CREATE TABLE prices (id INTEGER, more INTEGER);");
+    world.execute("shop_db", "DROP TABLE products");
+    let status = world.migrator().status().unwrap();
+    assert_eq!(
+        told(&status)[2],
+        "shop_db: shop/20240102000000_products drift, shop/20240103000000_prices changed, \
+         shop/20240105000000_newer dirty"
+    );
+    assert!(!status.is_behind() && !status.is_clean());
+}
+
+#[test]
 fn fake_records_and_runs_nothing() {
     let Some(world) = world("") else { return };
     world.project();
@@ -220,7 +247,11 @@ fn an_existing_diesel_project_is_adopted() {
     let error = world.migrator().database("shop_db").migrate().unwrap_err();
     assert_eq!(error.kind(), FailureKind::Refused);
     let text = error.to_string();
-    for part in ["Diesel recorded 1 of these migrations on `shop_db`", "`adopt` takes them over, or `fake` records them"] {
+    for part in [
+        "Diesel's own harness has run migrations on `shop_db` that are not recorded here: shop/20240102000000_products",
+        "`dbrouter adopt --database shop_db` shows what it takes over",
+        "`dbrouter fake 20240102000000 --database shop_db --app shop`",
+    ] {
         assert!(text.contains(part), "{part} in {text}");
     }
     assert_eq!(world.migrator().plan().unwrap().databases[2].failures.len(), 1);
@@ -246,6 +277,94 @@ fn an_existing_diesel_project_is_adopted() {
         world.tables("shop_db"),
         "__dbrouter_migrations __diesel_schema_migrations orders prices products"
     );
+
+    // An old process goes on with Diesel's harness, and what it has run is not run again.
+    world.table("shop/20240106000000_stock", "stock");
+    world.execute("shop_db", "INSERT INTO __diesel_schema_migrations (version) VALUES ('20240106000000')");
+    let shop = world.migrator().database("shop_db");
+    for error in [shop.migrate().unwrap_err(), shop.rollback(1).unwrap_err()] {
+        assert_eq!(error.kind(), FailureKind::Refused, "{error}");
+        assert!(error.to_string().contains("not recorded here: shop/20240106000000_stock"), "{error}");
+    }
+    assert!(!world.tables("shop_db").contains("stock"));
+    world.execute("shop_db", "CREATE TABLE stock (id INTEGER PRIMARY KEY)");
+    assert_eq!(shop.adopt().unwrap().apply().unwrap().done(), 1);
+    assert!(shop.status().unwrap().is_clean());
+
+    // What is reverted is not Diesel's any more either.
+    let diesels = || world.texts("shop_db", "SELECT version AS value FROM __diesel_schema_migrations ORDER BY version");
+    assert_eq!(shop.rollback(1).unwrap().done(), 1);
+    assert_eq!(diesels(), ["19990101000000", "20240102000000"]);
+    assert_eq!(shop.migrate().unwrap().done(), 1);
+    shop.resolve("shop", "20240102000000", Resolution::Reverted).unwrap();
+    assert_eq!(diesels(), ["19990101000000"]);
+}
+
+#[test]
+fn a_version_of_several_apps_or_databases_is_to_be_narrowed() {
+    let Some(world) = world("") else { return };
+    world.project();
+    let error = world.migrator().fake(["20240102000000"]).unwrap_err();
+    assert_eq!(
+        (error.kind(), error.to_string().as_str()),
+        (
+            FailureKind::Usage,
+            "version 20240102000000 may be blog/20240102000000_posts on `blog_admin` or \
+             shop/20240102000000_products on `shop_db`; say by `--app` which is meant"
+        )
+    );
+    assert_eq!(world.tables("default"), "");
+    let both = world.migrator().app("shop").app("blog");
+    assert_eq!(both.fake(["20240102000000"]).unwrap().done(), 2);
+
+    let everywhere = world.rebuilt(|builder| {
+        builder.router(migrate_fn(|_, model, _| (model.app == "shop").then_some(true)))
+    });
+    let error = everywhere.migrator().app("shop").fake(["20240103000000"]).unwrap_err();
+    assert!(error.to_string().ends_with("; say by `--database` which is meant"), "{error}");
+    for alias in ["default", "shop_db"] {
+        let report = everywhere.migrator().database(alias).fake(["20240103000000"]).unwrap();
+        assert_eq!(report.done(), 1);
+    }
+    // What is there of it differs from database to database.
+    let error = everywhere.migrator().resolve("shop", "20240103000000", Resolution::Reverted).unwrap_err();
+    assert!(error.to_string().contains("drift on `default`"), "{error}");
+    assert!(error.to_string().ends_with("; say by `--database` which is meant"), "{error}");
+    let shop = everywhere.migrator().database("shop_db");
+    assert_eq!(shop.resolve("shop", "20240103000000", Resolution::Reverted).unwrap().done(), 1);
+}
+
+#[test]
+fn what_is_not_in_doubt_is_told_of_as_it_stands() {
+    let Some(world) = world("") else { return };
+    world.project();
+    world.migrator().target(Target::Version("20240102000000".into())).migrate().unwrap();
+    for (version, said) in [
+        ("20240102000000", "is applied on `shop_db`, so there is nothing to resolve; nothing of app `shop` is in doubt"),
+        ("20240103000000", "is pending on `shop_db`, so there is nothing to resolve; nothing of app `shop` is in doubt"),
+        ("7", "is neither recorded nor among the migrations; nothing of app `shop` is in doubt"),
+    ] {
+        let error = world.migrator().resolve("shop", version, Resolution::Applied).unwrap_err();
+        assert_eq!(error.kind(), FailureKind::Usage);
+        assert_eq!(error.to_string(), format!("version {version} of app `shop` {said}"));
+    }
+    world.execute("shop_db", "DROP TABLE products");
+    let error = world.migrator().resolve("shop", "7", Resolution::Reverted).unwrap_err();
+    assert!(error.to_string().ends_with("; in doubt: shop/20240102000000_products (drift on `shop_db`)"), "{error}");
+}
+
+#[test]
+fn what_waits_elsewhere_may_be_faked_by_name_alone() {
+    let Some(world) = world("") else { return };
+    world.project();
+    world.migrator().migrate().unwrap();
+    let renamed = world.with("shop_db:", "store:");
+    let store = renamed.migrator().database("store");
+    assert_eq!(store.fake(["20240102000000"]).unwrap_err().kind(), FailureKind::Refused);
+    let report = store.app("shop").fake(["20240102000000", "20240103000000"]).unwrap();
+    assert_eq!(report.done(), 2);
+    assert!(report.databases[0].warnings[0].contains("what is recorded on `store` for `shop_db` stays there"), "{report:?}");
+    assert!(renamed.migrator().status().unwrap().is_clean());
 }
 
 #[test]
@@ -303,7 +422,12 @@ fn records_that_are_elsewhere_by_now_are_found_and_moved() {
 
         let error = migrator.migrate().expect_err(&case);
         assert_eq!(error.kind(), FailureKind::Refused, "{case}: {error}");
-        let part = format!("2 migrations of its apps are recorded on {place} for `{from}`");
+        let alias = error.failed[0].database.as_ref().unwrap().as_str();
+        let part = match place {
+            _ if alias != from => format!("2 migrations of its apps are recorded on {place} for `{from}`"),
+            "it" => "belong on `default` now, but 2 migrations of its apps are recorded on `blog_db` itself".to_owned(),
+            _ => format!("the records of `{from}` belong on `{from}` now, but 2 migrations of its apps are recorded on {place}"),
+        };
         assert!(error.to_string().contains(&part), "{case}: {error}");
         let plan = migrator.plan().unwrap();
         assert_eq!(plan.databases.iter().map(|it| it.failures.len()).sum::<usize>(), 1, "{case}");
@@ -312,6 +436,12 @@ fn records_that_are_elsewhere_by_now_are_found_and_moved() {
             1,
             "{case}"
         );
+        // Whatever else would hide them or need them is refused in the same way.
+        let narrowed = migrator.clone().database(alias);
+        for again in [narrowed.rollback(1), narrowed.redo(1), narrowed.fake(Vec::<Version>::new())] {
+            let again = again.expect_err(&case);
+            assert_eq!(again.failed, error.failed, "{case}: {again}");
+        }
 
         let plan = migrator.adopt().unwrap();
         assert_eq!(plan.databases[0].from.as_ref().unwrap(), from, "{case}");
@@ -376,16 +506,48 @@ fn what_is_in_doubt_stays_in_doubt_when_it_is_moved() {
 }
 
 #[test]
-fn an_app_that_moves_to_another_database_runs_there_in_spite_of_a_shared_history() {
+fn an_app_that_moves_to_another_database_begins_there_only_if_it_is_named() {
     let Some(mut world) = world("") else { return };
     world.project();
     world.yaml = world.yaml.replace("apps: [shop, legacy] }", "apps: [shop, legacy], migration_history: default }");
     world.rebuilt(|builder| builder).migrator().migrate().unwrap();
     world.yaml = world.yaml.replace(", apps: [blog], migrate_to: blog_admin, migration_history: default", "").replace("[shop, legacy]", "[shop, legacy, blog]");
-    let report = world.rebuilt(|builder| builder).migrator().migrate().unwrap();
+    let databases = world.rebuilt(|builder| builder);
+    let said = "nothing of app `blog` is recorded for `shop_db`, but 2 migrations of it are recorded for `blog_admin`, \
+                on which `blog` is not migrated any more";
+    for migrator in [databases.migrator(), databases.migrator().anew("shop")] {
+        let error = migrator.migrate().unwrap_err();
+        assert_eq!((error.kind(), error.failed[0].message.as_str()), (FailureKind::Refused, said), "{error}");
+    }
+    assert_eq!(databases.migrator().plan().unwrap().databases[1].failures[0].message, said);
+    assert!(told(&databases.migrator().status().unwrap())[1].ends_with("Refused"));
+    assert_eq!(databases.migrator().anew("blgo").migrate().unwrap_err().kind(), FailureKind::Usage);
+    let report = databases.migrator().anew("blog").migrate().unwrap();
     assert_eq!(report.done(), 2);
     let shop = world.tables("shop_db");
     assert!(shop.contains("comments posts"), "{shop}");
+}
+
+#[test]
+fn an_app_that_a_wrong_name_sends_elsewhere_does_not_begin_there() {
+    let Some(world) = world("") else { return };
+    world.project();
+    world.migrator().migrate().unwrap();
+    let databases = world.with("apps: [shop, legacy]", "apps: [shopp, legacy]");
+    let error = databases.migrator().migrate().unwrap_err();
+    assert_eq!(error.kind(), FailureKind::Refused, "{error}");
+    let text = error.to_string();
+    for part in [
+        "nothing of app `shop` is recorded for `default`, but 2 migrations of it are recorded for `shop_db`",
+        "`dbrouter fake --all --database default --app shop`",
+        "`dbrouter migrate --anew shop`",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    assert!(!world.tables("default").contains("products"));
+    // Where its tables were moved, that can be said.
+    databases.migrator().database("default").app("shop").fake(Vec::<Version>::new()).unwrap();
+    assert_eq!(databases.migrator().migrate().unwrap().done(), 0);
 }
 
 #[test]

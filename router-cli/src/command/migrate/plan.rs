@@ -70,6 +70,7 @@ pub(super) fn run(
     let config = databases.config();
     let migrator =
         super::migrator(&databases, &arguments.selection).target(super::target(arguments.to.as_deref()));
+    let migrator = arguments.anew.iter().fold(migrator, |migrator, app| migrator.anew(app));
     let plan = match migrator.plan() {
         Ok(plan) => plan,
         Err(error) => return super::report::finish(Err(called_rightly(error)?), config, output),

@@ -170,6 +170,16 @@ pub(crate) fn finish(
     Ok(exit(&result))
 }
 
+/// Says which migrations were recorded or forgotten: nothing else was told of them while they were.
+pub(super) fn name_recorded(result: &Result<Report, MigrateError>, output: &mut Output<'_>) {
+    let (report, ..) = parts(result);
+    for database in &report.databases {
+        for done in &database.done {
+            output.say(format_args!("{}: {} {}", database.database, done.action, done.migration));
+        }
+    }
+}
+
 /// A call that was wrong in itself is told as any other command's.
 pub(crate) fn refuse_usage(
     result: Result<Report, MigrateError>,

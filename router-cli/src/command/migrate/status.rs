@@ -32,6 +32,8 @@ struct OnDatabase<'a> {
     migrations: Vec<Migration<'a>>,
     /// Why nothing is known, or why nothing may run.
     failure: Option<Failed<'a>>,
+    /// What is worth knowing.
+    warnings: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -52,6 +54,7 @@ impl<'a> OnDatabase<'a> {
             history: status.history.as_str(),
             migrations: status.migrations.iter().map(Migration::from).collect(),
             failure: status.failure.as_ref().map(|failure| Failed::new(failure, config)),
+            warnings: &status.warnings,
         }
     }
 }
@@ -87,6 +90,11 @@ pub(super) fn run(
     } else {
         write(&status, output)?;
     }
+    for database in &status.databases {
+        for warning in &database.warnings {
+            output.say(format_args!("{}: warning: {warning}", database.database));
+        }
+    }
     let failures: Vec<MigrateFailure> =
         status.databases.iter().filter_map(|database| database.failure.clone()).collect();
     say_problems(&status.lint, output);
@@ -105,7 +113,7 @@ fn write(status: &Status, output: &mut Output<'_>) -> Result<(), Failure> {
         .collect();
     let is_known = status.databases.iter().all(|database| database.failure.is_none());
     if migrations.is_empty() {
-        if is_known {
+        if is_known && status.lint.is_empty() {
             output.say("there are no migrations; `dbrouter new APP NAME` begins one");
         }
         return Ok(());
