@@ -266,7 +266,7 @@ fn help_of_status() {
     With --format json, one line, to which fields may be added at the end:
       {"clean":BOOL,"databases":[{"database":ALIAS,"history":ALIAS,"migrations":[
         {"app":APP,"version":TEXT,"name":TEXT,"state":STATE,"applied_at":TEXT?,"ms":NUMBER?,
-         "file":PATH?,"detail":TEXT?}],"failure":FAILURE?,"warnings":[TEXT]}],
+         "file":PATH?,"detail":TEXT?,"help":TEXT?}],"failure":FAILURE?,"warnings":[TEXT]}],
        "problems":[PROBLEM]}
       FAILURE is {"kind":TEXT,"database":ALIAS?,"app":APP?,"version":TEXT?,"file":PATH?,
         "message":TEXT,"help":TEXT?}

@@ -39,7 +39,7 @@ fn of_several_databases_one_is_to_be_named() {
     exit: 2
     --- stdout
     --- stderr
-    error: invalid value '0' for '--steps <N>': number would be zero for non-zero type
+    error: invalid value '0' for '--steps <N>': no step is nothing to do; write 1 or more
 
     For more information, try '--help'.
     "#);
@@ -70,10 +70,9 @@ fn the_last_migrations_are_reverted_latest_first() {
     assert_shown!(world.show(["rollback", "-d", "blog_db"]), @r#"
     exit: 0
     --- stdout
-    database    outcome     done  not done  time
-    blog_owner  up to date  -     - TIME
+    database    outcome            done  not done  time
+    blog_owner  nothing to revert  -     - TIME
     --- stderr
-    blog_owner: up to date
     "#);
 }
 
@@ -231,6 +230,14 @@ fn migrations_are_recorded_without_being_run() {
     blog_owner  blog/2_comments  drift  WHEN  its table `comments` is not there
     shop_db     shop/1_products  drift  WHEN  its table `products` is not there
     --- stderr
+    default: users/1_users is drift
+      help: put the table back; to have the migration run again, `dbrouter resolve users 1 --reverted --database default` makes it pending
+    blog_owner: blog/1_posts is drift
+      help: put the table back; to have the migration run again, `dbrouter resolve blog 1 --reverted --database blog_owner` makes it pending
+    blog_owner: blog/2_comments is drift
+      help: put the table back; to have the migration run again, `dbrouter resolve blog 2 --reverted --database blog_owner` makes it pending
+    shop_db: shop/1_products is drift
+      help: put the table back; to have the migration run again, `dbrouter resolve shop 1 --reverted --database shop_db` makes it pending
     4 migrations in doubt
     "#);
 }
@@ -281,7 +288,7 @@ fn diesels_own_records_are_shown_and_then_taken_over() {
     exit: 0
     --- stdout
     --- stderr
-    there is nothing to take over: no database has records of Diesel's own command
+    there is nothing to take over: no database has records of Diesel's own command, or any that are not where they belong
     "#);
     execute(
         &world,
@@ -311,7 +318,7 @@ fn diesels_own_records_are_shown_and_then_taken_over() {
     assert_shown!(world.show(["adopt", "--format", "json"]), @r#"
     exit: 0
     --- stdout
-    {"databases":[{"database":"blog_owner","adopted":[{"app":"blog","version":"1","name":"1_posts","run_on":"WHEN"}],"known":[],"unknown":["77"],"ambiguous":[]}],"failures":[],"report":null}
+    {"databases":[{"database":"blog_owner","adopted":[{"app":"blog","version":"1","name":"1_posts","run_on":"WHEN"}],"known":[],"unknown":["77"],"ambiguous":[],"from":null}],"failures":[],"report":null}
     --- stderr
     1 record to take over; `dbrouter adopt --apply` does it
     "#);
@@ -322,7 +329,6 @@ fn diesels_own_records_are_shown_and_then_taken_over() {
     blog_owner  blog/1_posts     pending  -
     blog_owner  blog/2_comments  pending  -
     --- stderr
-    2 migrations to run
     error: Diesel's own harness has run migrations on `blog_owner` that are not recorded here: blog/1_posts
       help: `dbrouter adopt --database blog_owner` shows what it takes over, and does so with `--apply`; or record one by `dbrouter fake 1 --database blog_owner --app blog`
     "#);
@@ -339,7 +345,7 @@ fn diesels_own_records_are_shown_and_then_taken_over() {
     assert_shown!(world.show(["adopt", "--apply", "--format", "json"]), @r#"
     exit: 0
     --- stdout
-    {"databases":[{"database":"blog_owner","adopted":[],"known":[{"app":"blog","version":"1","name":"1_posts"}],"unknown":["77"],"ambiguous":[]}],"failures":[],"report":{"databases":[],"failures":[],"problems":[]}}
+    {"databases":[{"database":"blog_owner","adopted":[],"known":[{"app":"blog","version":"1","name":"1_posts"}],"unknown":["77"],"ambiguous":[],"from":null}],"failures":[],"report":{"databases":[],"failures":[],"problems":[]}}
     --- stderr
     "#);
     assert_shown!(world.show(["status", "-d", "blog_db"]), @r#"

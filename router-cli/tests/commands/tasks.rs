@@ -104,7 +104,6 @@ fn a_database_is_set_up_and_begun_anew() {
     --- stdout
     {"drop":null,"create":[{"database":"blog_owner","done":{"already_there":"FOLDER/blog.sqlite3"},"error":null}],"migrate":{"databases":[{"database":"blog_owner","outcome":"up to date","done":[],"not_done":[],"warnings":[],"ms":TIME,"later":0}],"failures":[],"problems":[]},"seed":[{"database":"blog_db","done":{"sown":[],"earlier":["blog/01_posts.sql","blog/02_comments.sql"],"changed":[]},"error":null}]}
     --- stderr
-    blog_owner: up to date
     "#);
     assert_shown!(show(&world, ["reset", "-d", "blog_db", "--seeds", "HERE"], "seeds"), @r#"
     exit: 0
@@ -252,8 +251,6 @@ fn a_step_that_fails_is_the_last() {
     --- stdout
     {"drop":null,"create":[{"database":"default","done":{"already_there":"FOLDER/default.sqlite3"},"error":null},{"database":"blog_owner","done":{"already_there":"FOLDER/blog.sqlite3"},"error":null},{"database":"shop_db","done":{"already_there":"FOLDER/shop.sqlite3"},"error":null}],"migrate":{"databases":[{"database":"default","outcome":"up to date","done":[],"not_done":[],"warnings":[],"ms":TIME,"later":0},{"database":"blog_owner","outcome":"up to date","done":[],"not_done":[],"warnings":[],"ms":TIME,"later":0},{"database":"shop_db","outcome":"failed","done":[],"not_done":[{"app":"shop","version":"2","name":"2_broken"}],"warnings":[],"ms":TIME,"later":0}],"failures":[{"kind":"failed","database":"shop_db","app":"shop","version":"2","file":"FOLDER/migrations/shop/2_broken/up.sql","message":"migration `2_broken` of app `shop` failed on `shop_db`: near \"TALBE\": syntax error; nothing of it was changed","help":null}],"problems":[]},"seed":null}
     --- stderr
-    default: up to date
-    blog_owner: up to date
     shop_db: 1 migration to run
     shop_db: applying shop/2_broken
     shop_db: failed at shop/2_broken

@@ -25,7 +25,7 @@ pub(crate) const TABLE: &str = "__diesel_schema_migrations";
 #[derive(Debug)]
 pub struct AdoptPlan<'a, C: RoutedConnection> {
     migrator: &'a Migrator<C>,
-    /// The databases that have Diesel's table, in file order.
+    /// The databases that have Diesel's table, or records that are not where they belong, in file order.
     pub databases: Vec<DatabaseAdoption>,
     /// The databases of which nothing is known.
     pub failures: Vec<Failure>,

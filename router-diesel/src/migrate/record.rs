@@ -187,10 +187,10 @@ impl Records {
         checksum: Option<&str>,
         state: RecordState,
     ) -> QueryResult<()> {
-        self.insert_at(conn, id, checksum, state, None)
+        self.insert_at(conn, id, checksum, state, None, None)
     }
 
-    /// The same, with the time at which it was applied if that is known.
+    /// The same, with the time at which it was applied and how long it took, where that is known.
     pub(crate) fn insert_at<C: RoutedConnection>(
         &self,
         conn: &mut C,
@@ -198,11 +198,12 @@ impl Records {
         checksum: Option<&str>,
         state: RecordState,
         applied_at: Option<&str>,
+        duration: Option<Duration>,
     ) -> QueryResult<()> {
         let text = |text: &str| quoted(self.engine, text);
         let sql = format!(
-            "INSERT INTO {TABLE} ({}, app, version, name, checksum, state, applied_at) \
-             VALUES ({}, {}, {}, {}, {}, {}, {})",
+            "INSERT INTO {TABLE} ({}, app, version, name, checksum, state, applied_at, duration_ms) \
+             VALUES ({}, {}, {}, {}, {}, {}, {}, {})",
             self.column(),
             text(self.database.as_str()),
             text(id.app.as_str()),
@@ -211,6 +212,7 @@ impl Records {
             checksum.map_or_else(|| "NULL".to_owned(), text),
             text(state.as_str()),
             applied_at.map_or_else(|| now(self.engine).to_owned(), text),
+            duration_or_null(duration),
         );
         conn.batch_execute(&sql)
     }
@@ -222,8 +224,7 @@ impl Records {
         id: &MigrationId,
         duration: Option<Duration>,
     ) -> QueryResult<()> {
-        let duration =
-            duration.map_or_else(|| "NULL".to_owned(), |duration| duration.as_millis().to_string());
+        let duration = duration_or_null(duration);
         let sql = format!(
             "UPDATE {TABLE} SET state = 'applied', applied_at = {}, duration_ms = {duration} {}",
             now(self.engine),
@@ -292,6 +293,10 @@ impl Records {
             quoted(self.engine, id.version.as_str()),
         )
     }
+}
+
+fn duration_or_null(duration: Option<Duration>) -> String {
+    duration.map_or_else(|| "NULL".to_owned(), |duration| duration.as_millis().to_string())
 }
 
 /// The column `database`, which is a word of MySQL's own, so it is quoted everywhere.

@@ -77,6 +77,7 @@ impl DatabaseReport {
         self.outcome = match (self.failures.is_empty(), self.done.is_empty()) {
             (false, _) => Outcome::Failed,
             (true, false) => Outcome::Done,
+            (true, true) if self.direction == Direction::Down => Outcome::NothingToRevert,
             (true, true) => Outcome::UpToDate,
         };
     }
@@ -133,6 +134,8 @@ impl fmt::Display for Action {
 pub enum Outcome {
     /// There was nothing to do; nothing up to the target, where there is one.
     UpToDate,
+    /// No migration is applied that could be reverted.
+    NothingToRevert,
     /// All that was to do was done.
     Done,
     /// Something failed; what was done before it stands.
@@ -142,11 +145,12 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The outcome's name: `up to date`, `done`, `failed` or `not started`.
+    /// The outcome's name: `up to date`, `nothing to revert`, `done`, `failed` or `not started`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::UpToDate => "up to date",
+            Self::NothingToRevert => "nothing to revert",
             Self::Done => "done",
             Self::Failed => "failed",
             Self::NotStarted => "not started",

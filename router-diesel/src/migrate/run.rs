@@ -13,7 +13,7 @@ use super::record::RecordState;
 use super::report::{Action, DatabaseReport, Done};
 use super::selection::Job;
 use super::site::{Site, look_only};
-use super::state::{Known, Mending, MigrationStatus, State, mending, states};
+use super::state::{Known, Mending, MigrationStatus, State, mending, resolve_command, states};
 use super::step::{self, Ended};
 use super::{MigrationId, Resolution, Target, Version};
 use crate::backend::RoutedConnection;
@@ -266,8 +266,8 @@ impl<C: RoutedConnection> Run<'_, C> {
         direction: Direction,
     ) -> Result<(), Failure> {
         let (database, manner) = (&self.job.database.alias, self.manner);
-        self.report.direction = direction;
         if !ids.is_empty() {
+            self.report.direction = direction;
             manner.tell(Event::DatabaseStarted { database, pending: ids.len(), direction });
         }
         let mut rest = ids.into_iter();
@@ -316,16 +316,22 @@ impl<C: RoutedConnection> Run<'_, C> {
                 "migration `{}` of app `{}` is dirty on `{database}`, so nothing is reverted there",
                 dirty.migration.name, dirty.migration.app
             );
-            return Err(Failure::refused(database, &dirty.migration, message)
-                .file(dirty.file.as_deref())
-                .help("say `resolve --applied` or `resolve --reverted` first"));
+            let failure = Failure::refused(database, &dirty.migration, message).file(dirty.file.as_deref());
+            return Err(failure.help(dirty.help(database).unwrap_or_default()));
         }
         let recorded = statuses.iter().rev().filter(|status| !status.state.is_pending());
         let last: Vec<&MigrationStatus> = recorded.take(count).collect();
+        self.report.direction = Direction::Down;
+        if !last.is_empty() && last.len() < count {
+            self.warn(vec![format!(
+                "only {} of {count} can be reverted: no more {} applied",
+                last.len(),
+                if last.len() == 1 { "is" } else { "are" }
+            )]);
+        }
         let ids: Vec<_> = last.iter().map(|status| status.migration.clone()).collect();
         let mut obstacles: Vec<Failure> = ids.iter().flat_map(|id| self.obstacles(id, directions)).collect();
         if let Some(obstacle) = obstacles.pop() {
-            self.report.direction = Direction::Down;
             self.report.not_done = ids;
             self.report.failures = obstacles;
             return Err(obstacle);
@@ -438,7 +444,8 @@ impl<C: RoutedConnection> Run<'_, C> {
                     // What became of it is not known by this name.
                     Some(_) => RecordState::Dirty,
                 };
-                records.insert_at(conn, id, checksum, state, Some(run_on))?;
+                let duration = stray.and_then(|stray| stray.record.duration);
+                records.insert_at(conn, id, checksum, state, Some(run_on), duration)?;
             }
             Ok(())
         });
@@ -475,10 +482,10 @@ fn no_such_file(database: &router_core::Alias, id: &MigrationId) -> Failure {
          reverted; nothing of it was changed",
         id.version, id.app, id.name
     );
-    Failure::new(FailureKind::Failed, message)
-        .on(database)
-        .of(id)
-        .help("bring its folder back, or say `resolve --reverted` once its changes are undone by hand")
+    Failure::new(FailureKind::Failed, message).on(database).of(id).help(format!(
+        "bring its folder back, or say {} once its changes are undone by hand",
+        resolve_command(id, "reverted", database)
+    ))
 }
 
 /// What is wrong with a file that is to be run, on the one database where it is to be run.

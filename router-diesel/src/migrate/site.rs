@@ -54,7 +54,10 @@ impl<C: RoutedConnection> Site<C> {
         let conn = open(database, Access::ReadWrite)?;
         let remote = match history.alias == database.alias {
             true => None,
-            false => Some(open::<C>(history, Access::ReadWrite)?),
+            false => {
+                let of_records = |failure: Failure| failure.keeping_records_of(&database.alias);
+                Some(open::<C>(history, Access::ReadWrite).map_err(of_records)?)
+            }
         };
         Ok(Self {
             database: database.alias.clone(),
@@ -225,7 +228,11 @@ pub(crate) fn look_only<C: RoutedConnection>(job: &Job<'_, C::Backend>) -> Resul
     let records = Records { database: database.alias.clone(), engine: history.url.engine() };
     let journal = Journal { database: database.alias.clone(), engine: database.url.engine() };
     let mut conn = open_existing::<C>(database)?;
-    let mut remote = if history.alias == database.alias { None } else { open_existing::<C>(history)? };
+    let of_records = |failure: Failure| failure.keeping_records_of(&database.alias);
+    let mut remote = match history.alias == database.alias {
+        true => None,
+        false => open_existing::<C>(history).map_err(of_records)?,
+    };
     let unreadable = |error| Failure::unreadable(&database.alias, "cannot read the state", &error);
     let mut known = match &mut conn {
         Some(conn) if remote.is_some() || history.alias == database.alias => {

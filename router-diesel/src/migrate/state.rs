@@ -84,6 +84,38 @@ pub struct MigrationStatus {
     pub is_known: bool,
 }
 
+impl MigrationStatus {
+    /// What to do about it on this database, where it is neither applied nor pending.
+    #[must_use]
+    pub fn help(&self, database: &Alias) -> Option<String> {
+        let applied = resolve_command(&self.migration, "applied", database);
+        let reverted = resolve_command(&self.migration, "reverted", database);
+        Some(match self.state {
+            State::Applied | State::Pending | State::OutOfOrder => return None,
+            State::Changed => {
+                format!("put the file back and write a new migration, or accept it as it stands by {applied}")
+            }
+            State::Missing => format!(
+                "run the version of the program that has it; if it was removed for good, {reverted} takes the record \
+                 away"
+            ),
+            State::Drift => {
+                format!("put the table back; to have the migration run again, {reverted} makes it pending")
+            }
+            State::Dirty => {
+                format!(
+                    "look at what is there; finish it by hand and say {applied}, or undo what it did and say {reverted}"
+                )
+            }
+        })
+    }
+}
+
+/// The command that says of a migration what a person found out.
+pub(crate) fn resolve_command(id: &MigrationId, finding: &str, database: &Alias) -> String {
+    format!("`dbrouter resolve {} {} --{finding} --database {database}`", id.app, id.version)
+}
+
 /// What is known of a database.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Known {

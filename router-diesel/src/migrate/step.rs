@@ -22,7 +22,7 @@ use super::journal::Direction;
 use super::migration::{AppMigration, Body, SqlFile};
 use super::record::RecordState;
 use super::site::Site;
-use super::state::{Mending, mending};
+use super::state::{Mending, mending, resolve_command};
 use crate::backend::RoutedConnection;
 use crate::config::Engine;
 
@@ -368,12 +368,23 @@ fn failure<C: RoutedConnection>(
         .of(id)
         .file(file.map(|file| file.path.as_path()));
     match broken.left {
-        Left::Dirty => failure.help(
-            "look at what is there; finish it by hand and say `resolve --applied`, or undo what it did and say \
-             `resolve --reverted`",
+        Left::Dirty => failure.help(format!(
+            "look at what is there; finish it by hand and say {}, or undo what it did and say {}",
+            resolve_command(id, "applied", &site.database),
+            resolve_command(id, "reverted", &site.database),
+        )),
+        Left::Nothing if refuses_transaction(&cause) => failure.help(
+            "let it be the only statement of its migration, and write `run_in_transaction = false` in a \
+             `metadata.toml` beside the file",
         ),
         Left::Nothing | Left::Unsure | Left::Taken => failure,
     }
+}
+
+/// Whether an engine says that a statement may not be part of a transaction, such as `CREATE INDEX CONCURRENTLY` of
+/// PostgreSQL or `VACUUM` of SQLite.
+fn refuses_transaction(cause: &str) -> bool {
+    cause.contains("cannot run inside a transaction block") || cause.contains("from within a transaction")
 }
 
 /// The line of the statement that PostgreSQL points at, counted in characters from 1.

@@ -99,7 +99,11 @@ fn invalid_sql_in_the_third_of_five_leaves_two_applied() {
         "shop_db: failed; applied: shop/0_products, shop/1_prices; not applied: shop/2_broken, shop/3_fourth, shop/4_fifth",
     ]);
     if world.engine == Engine::MariaDb {
-        says(&error, FailureKind::Failed, &["it may have run in part", "resolve --applied"]);
+        says(&error, FailureKind::Failed, &[
+            "it may have run in part",
+            "`dbrouter resolve shop 2 --applied --database shop_db`",
+            "`dbrouter resolve shop 2 --reverted --database shop_db`",
+        ]);
         says(&world.migrator().migrate().unwrap_err(), FailureKind::Refused, &[
             "migration `2_broken` of app `shop` is dirty on `shop_db`: it failed half-way",
         ]);
@@ -192,6 +196,7 @@ fn names_that_are_wrong_are_usage_errors() {
         return;
     };
     world.project();
+    assert!(!world.migrator().database("quiet").migrate().unwrap_err().is_retryable());
     for (alias, text) in [
         ("shop_bd", "unknown database `shop_bd`; did you mean `shop_db`?"),
         ("default_replica", "database `default_replica` is a replica, and no task touches one; name its primary `default`"),
@@ -228,12 +233,35 @@ fn one_of_three_that_is_not_reached_keeps_the_others_outcome() {
         return;
     }
     says(&error, FailureKind::Unreachable, &["database `blog_admin` cannot be reached"]);
+    assert!(error.is_retryable(), "{error}");
     let outcomes: Vec<_> = error.report.databases.iter().map(|database| database.outcome).collect();
     assert_eq!(outcomes, [Outcome::Done, Outcome::Failed, Outcome::Done]);
     let status = migrator.status().unwrap();
     assert!(!status.is_clean());
     assert_eq!(status.databases[1].failure.as_ref().unwrap().kind, FailureKind::Unreachable);
     assert_eq!(migrator.plan().unwrap().databases[1].failures[0].kind, FailureKind::Unreachable);
+}
+
+#[test]
+fn a_history_that_is_not_reached_is_told_with_those_whose_records_it_keeps() {
+    let Some(world) = world("") else { return };
+    world.project();
+    let gone = match world.engine {
+        Engine::Sqlite => "sqlite:///no/such/folder/main.sqlite3".to_owned(),
+        Engine::Postgres => format!("postgres://router@127.0.0.1:{}/x", router_tests::free_port().unwrap()),
+        Engine::MariaDb => format!("mysql://router@127.0.0.1:{}/x", router_tests::free_port().unwrap()),
+    };
+    let url = world.databases.config().database("default").unwrap().url.expose().to_owned();
+    let from = if world.engine == Engine::Sqlite { format!("sqlite://{url}") } else { url };
+    let databases = world.with(&format!("default: {{ url: '{from}'"), &format!("default: {{ url: '{gone}'"));
+    let blog = databases.migrator().database("blog_db");
+    let error = blog.migrate().unwrap_err();
+    says(&error, FailureKind::Unreachable, &["database `default` cannot be reached: ", "; it keeps the records of `blog_admin`"]);
+    assert!(error.is_retryable(), "{error}");
+    if world.engine != Engine::Sqlite {
+        let failure = blog.status().unwrap().databases.remove(0).failure.unwrap();
+        assert!(failure.message.ends_with("; it keeps the records of `blog_admin`"), "{failure}");
+    }
 }
 
 #[test]

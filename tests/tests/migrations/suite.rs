@@ -130,8 +130,12 @@ fn rollback_and_redo_go_back_from_the_last() {
             "applied shop/20240103000000_prices",
         ]
     );
-    world.migrator().app("users").rollback(5).unwrap();
+    let report = world.migrator().app("users").rollback(5).unwrap();
+    assert_eq!(report.databases[0].warnings, ["only 1 of 5 can be reverted: no more is applied"]);
     assert_eq!(world.records("default"), ["blog_admin blog 20240102000000 applied"]);
+    for again in [world.migrator().app("users").rollback(1), world.migrator().app("users").redo(1)] {
+        assert_eq!(again.unwrap().databases[0].outcome, Outcome::NothingToRevert);
+    }
 }
 
 #[test]
@@ -382,9 +386,17 @@ fn a_renamed_database_is_not_migrated_again() {
     assert_eq!(world.records("shop_db"), before);
 
     let migrator = renamed.migrator();
+    let took = |databases: &router_diesel::Databases<super::Conn>, alias: &str| {
+        let status = databases.migrator().database(alias).status().unwrap();
+        let all = &status.databases[0].migrations;
+        all.iter().map(|it| (it.applied_at.clone(), it.duration)).collect::<Vec<_>>()
+    };
+    let before = took(&world.databases, "shop_db");
+    assert!(before.iter().all(|(_, duration)| duration.is_some()), "{before:?}");
     let plan = migrator.adopt().unwrap();
     assert_eq!(plan.databases[0].from.as_ref().unwrap(), "shop_db");
     assert_eq!(plan.apply().unwrap().done(), 2);
+    assert_eq!(took(&renamed, "store"), before);
     assert_eq!(migrator.migrate().unwrap().done(), 0);
     assert!(migrator.status().unwrap().is_clean());
 }
@@ -636,8 +648,11 @@ fn without_a_transaction_a_crash_leaves_it_dirty_until_it_is_resolved() {
     let error = world.migrator().migrate().unwrap_err();
     assert_eq!(error.kind(), FailureKind::Refused);
     let text = error.to_string();
-    for part in ["`20240103000000_prices` of app `shop` is dirty on `shop_db`", "resolve --applied", "resolve --reverted"]
-    {
+    for part in [
+        "`20240103000000_prices` of app `shop` is dirty on `shop_db`",
+        "`dbrouter resolve shop 20240103000000 --applied --database shop_db`",
+        "`dbrouter resolve shop 20240103000000 --reverted --database shop_db`",
+    ] {
         assert!(text.contains(part), "{part} in {text}");
     }
     world.migrator().resolve("shop", "20240103000000", Resolution::Applied).unwrap();
@@ -702,6 +717,7 @@ fn what_refuses_a_transaction_runs_without_one() {
     world.write("shop/20240105000000_index/up.sql", sql);
     let error = world.migrator().migrate().unwrap_err();
     assert_eq!(error.kind(), FailureKind::Failed);
+    assert!(error.to_string().contains("write `run_in_transaction = false` in a `metadata.toml`"), "{error}");
     world.write("shop/20240105000000_index/metadata.toml", "run_in_transaction = false\n");
     assert_eq!(world.migrator().migrate().unwrap().done(), 1);
     assert!(world.migrator().status().unwrap().is_clean());

@@ -276,6 +276,14 @@ pub(crate) fn exit(result: &Result<Report, MigrateError>) -> Exit {
     }
 }
 
+/// Why nothing is known of a database, as a table says it; the whole of it is told below.
+pub(super) fn cause_in_short(kind: FailureKind) -> &'static str {
+    match kind {
+        FailureKind::Unreachable => "it cannot be reached",
+        _ => "it cannot be read",
+    }
+}
+
 /// How the program ends by a failure.
 pub(super) fn exit_of(kind: FailureKind) -> Exit {
     match kind {
