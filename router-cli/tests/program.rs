@@ -66,7 +66,14 @@ config/databases.yml is sound: 2 databases, 1 app
     );
     let config = CONFIG.replace("tables: [posts]", "tables: [posts], migrations: db/blog");
     std::fs::write(folder.path().join("config/databases.yml"), config).unwrap();
-    assert_eq!(check(), "config/databases.yml is sound: 2 databases, 1 app\n");
+    assert_eq!(
+        check(),
+        "note[StrayFolder]: `migrations/blog` is the folder of no app: no migration in it is run
+help: app `blog` has its migrations in `db/blog`, as the file says: correct its `migrations`, or move what is in `migrations/blog` there
+
+config/databases.yml is sound: 2 databases, 1 app
+"
+    );
 }
 
 #[test]
@@ -104,7 +111,9 @@ fn the_exit_status_reaches_the_shell() {
         (&["--config", "nowhere.yml", "routes"], 2),
         (&["health"], 0),
         (&["migrate"], 0),
-        (&["status", "--check"], 0),
+        (&["status"], 0),
+        // Not one folder of migrations: this is perhaps the wrong place.
+        (&["status", "--check"], 1),
         (&["migrate", "--database", "nowhere"], 2),
     ] {
         let output = dbrouter(&folder).args(arguments).output().unwrap();
@@ -116,6 +125,13 @@ fn the_exit_status_reaches_the_shell() {
 #[test]
 fn a_migration_that_fails_reaches_the_shell() {
     let folder = folder();
+    for arguments in [&["migrate"][..], &["plan"], &["status"]] {
+        let output = dbrouter(&folder).args(arguments).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        let warning =
+            "blog_db: warning: there are no migrations: `migrations/blog` is not there, seen from `";
+        assert!(output.status.success() && said.contains(warning), "{arguments:?}: {said}");
+    }
     let migration = |name: &str, sql: &str| {
         let place = folder.path().join("migrations/blog").join(name);
         std::fs::create_dir_all(&place).unwrap();
@@ -131,4 +147,44 @@ fn a_migration_that_fails_reaches_the_shell() {
     std::fs::create_dir(folder.path().join("blog.sqlite3")).unwrap();
     assert_eq!(code(&["migrate"]), Some(3));
     assert_eq!(code(&["status", "--check"]), Some(3));
+}
+
+#[test]
+fn what_is_done_stands_before_what_is_said_of_the_next() {
+    let folder = folder();
+    std::fs::write(
+        folder.path().join("config/databases.yml"),
+        CONFIG.replace("blog.sqlite3'", "/dev/null/blog.sqlite3'"),
+    )
+    .unwrap();
+    let both = std::fs::File::create(folder.path().join("both")).unwrap();
+    let mut command = dbrouter(&folder);
+    command.args(["create"]).stdout(both.try_clone().unwrap()).stderr(both);
+    assert_eq!(command.status().unwrap().code(), Some(4));
+    let both = std::fs::read_to_string(folder.path().join("both")).unwrap();
+    let starts: Vec<_> = both.lines().map(|line| line.split(' ').next().unwrap()).collect();
+    assert_eq!(starts, ["default:", "blog_db:", "error:"], "{both}");
+}
+
+#[test]
+fn folders_of_seeds_that_are_nobodys_are_told() {
+    let folder = folder();
+    let make = |name: &str| std::fs::create_dir_all(folder.path().join("seeds").join(name)).unwrap();
+    let run = |command: &str| {
+        let output = dbrouter(&folder).args([command]).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+    };
+    let note =
+        "note[StrayFolder]: `seeds/blgo` is the folder of no database and no app: no seed in it is sown
+help: did you mean `blog`?
+";
+    make("blgo");
+    assert!(run("seed").contains(note));
+    assert!(run("setup").ends_with(note));
+    assert!(!run("check").contains("StrayFolder"), "it may be somebody else's");
+    make("blog_db");
+    assert!(run("check").contains(note));
+    std::fs::remove_dir(folder.path().join("seeds/blgo")).unwrap();
+    assert!(!run("seed").contains("note"));
 }

@@ -27,8 +27,17 @@ use crate::routing::RouteError;
 /// }
 /// # assert_eq!(describe(&diesel::result::Error::NotFound), "the database's own error");
 /// ```
-#[derive(Debug)]
 pub struct Error(Box<Source>);
+
+/// The problems of a configuration as people read them, as a `main` that ends by `?` prints this.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.0 {
+            Source::Config(error) => fmt::Debug::fmt(error, f),
+            source => f.debug_tuple("Error").field(source).finish(),
+        }
+    }
+}
 
 #[derive(Debug)]
 enum Source {

@@ -93,6 +93,9 @@ pub(crate) struct MigrateArguments {
     /// Migrate up to and with this version; by default all that is pending
     #[arg(long, value_name = "VERSION")]
     pub(crate) to: Option<String>,
+    /// Begin this app from nothing, though another database has records of it; may be repeated
+    #[arg(long, value_name = "APP")]
+    pub(crate) anew: Vec<String>,
     #[command(flatten)]
     pub(crate) fleet: Fleet,
     #[command(flatten)]
@@ -106,6 +109,9 @@ pub(crate) struct PlanArguments {
     /// Plan up to and with this version; by default all that is pending
     #[arg(long, value_name = "VERSION")]
     pub(crate) to: Option<String>,
+    /// Begin this app from nothing, though another database has records of it; may be repeated
+    #[arg(long, value_name = "APP")]
+    pub(crate) anew: Vec<String>,
     /// Show the SQL of each migration, too
     #[arg(long)]
     pub(crate) sql: bool,
@@ -134,7 +140,8 @@ States:
 With --format json, one line, to which fields may be added at the end:
   {\"clean\":BOOL,\"databases\":[{\"database\":ALIAS,\"history\":ALIAS,\"migrations\":[
     {\"app\":APP,\"version\":TEXT,\"name\":TEXT,\"state\":STATE,\"applied_at\":TEXT?,\"ms\":NUMBER?,
-     \"file\":PATH?,\"detail\":TEXT?}],\"failure\":FAILURE?}],\"problems\":[PROBLEM]}
+     \"file\":PATH?,\"detail\":TEXT?,\"help\":TEXT?}],\"failure\":FAILURE?,\"warnings\":[TEXT]}],
+   \"problems\":[PROBLEM]}
   FAILURE is {\"kind\":TEXT,\"database\":ALIAS?,\"app\":APP?,\"version\":TEXT?,\"file\":PATH?,
     \"message\":TEXT,\"help\":TEXT?}
   PROBLEM, which keeps a run from beginning, is {\"code\":TEXT,\"app\":APP,\"version\":TEXT?,
@@ -146,7 +153,7 @@ pub(crate) struct BackArguments {
     #[command(flatten)]
     pub(crate) selection: Selection,
     /// How many migrations of each database
-    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = steps)]
     pub(crate) steps: NonZeroUsize,
     #[command(flatten)]
     pub(crate) fleet: Fleet,
@@ -210,6 +217,12 @@ pub(crate) struct NewArguments {
     /// What the migration does, such as create_posts
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
+}
+
+/// Reads how many steps to go back.
+fn steps(text: &str) -> Result<NonZeroUsize, String> {
+    let number: usize = text.parse().map_err(|_| "write a number, such as 2".to_owned())?;
+    NonZeroUsize::new(number).ok_or_else(|| "no step is nothing to do; write 1 or more".to_owned())
 }
 
 /// Reads `500ms`, `60s` or `5m`.

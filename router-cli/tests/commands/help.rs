@@ -191,6 +191,7 @@ fn help_of_migrate() {
       -d, --database <ALIAS>      This database only; may be repeated
           --app <APP>             This app only; may be repeated
           --to <VERSION>          Migrate up to and with this version; by default all that is pending
+          --anew <APP>            Begin this app from nothing, though another database has records of it; may be repeated
           --jobs <N>              How many databases are migrated at once [default: 1]
           --canary <ALIAS>        The database to migrate first and alone: if it fails, no other is begun
           --on-error <WHAT>       What happens to the other databases when one has failed [default: stop] [possible values: stop, continue]
@@ -219,6 +220,7 @@ fn help_of_plan() {
       -d, --database <ALIAS>  This database only; may be repeated
           --app <APP>         This app only; may be repeated
           --to <VERSION>      Plan up to and with this version; by default all that is pending
+          --anew <APP>        Begin this app from nothing, though another database has records of it; may be repeated
           --sql               Show the SQL of each migration, too
       -h, --help              Print help
 
@@ -264,7 +266,8 @@ fn help_of_status() {
     With --format json, one line, to which fields may be added at the end:
       {"clean":BOOL,"databases":[{"database":ALIAS,"history":ALIAS,"migrations":[
         {"app":APP,"version":TEXT,"name":TEXT,"state":STATE,"applied_at":TEXT?,"ms":NUMBER?,
-         "file":PATH?,"detail":TEXT?}],"failure":FAILURE?}],"problems":[PROBLEM]}
+         "file":PATH?,"detail":TEXT?,"help":TEXT?}],"failure":FAILURE?,"warnings":[TEXT]}],
+       "problems":[PROBLEM]}
       FAILURE is {"kind":TEXT,"database":ALIAS?,"app":APP?,"version":TEXT?,"file":PATH?,
         "message":TEXT,"help":TEXT?}
       PROBLEM, which keeps a run from beginning, is {"code":TEXT,"app":APP,"version":TEXT?,
@@ -572,7 +575,7 @@ fn help_of_schema() {
 
     Commands:
       dump  Write each database's schema to a file, in a form that diffs well
-      load  Load each database's schema from its file; no migration is recorded
+      load  Load each database's schema from its file, and record the migrations that it names
       help  Print this message or the help of the given subcommand(s)
 
     Options:
@@ -616,7 +619,7 @@ fn help_of_schema_load() {
     assert_shown!(World::shop().show(["schema", "load", "--help"]), @r#"
     exit: 0
     --- stdout
-    Load each database's schema from its file; no migration is recorded
+    Load each database's schema from its file, and record the migrations that it names
 
     Usage: dbrouter schema load [OPTIONS]
 

@@ -43,18 +43,12 @@ fn everything_that_is_pending_is_run_once() {
     blog_owner  up to date  -     - TIME
     shop_db     up to date  -     - TIME
     --- stderr
-    default: up to date
-    blog_owner: up to date
-    shop_db: up to date
     "#);
     assert_shown!(world.show(["migrate", "--format", "json"]), @r#"
     exit: 0
     --- stdout
     {"databases":[{"database":"default","outcome":"up to date","done":[],"not_done":[],"warnings":[],"ms":TIME,"later":0},{"database":"blog_owner","outcome":"up to date","done":[],"not_done":[],"warnings":[],"ms":TIME,"later":0},{"database":"shop_db","outcome":"up to date","done":[],"not_done":[],"warnings":[],"ms":TIME,"later":0}],"failures":[],"problems":[]}
     --- stderr
-    default: up to date
-    blog_owner: up to date
-    shop_db: up to date
     "#);
 }
 
@@ -117,7 +111,6 @@ fn a_failure_is_told_with_what_was_done_before_it() {
     blog_owner: failed; not applied: blog/3_broken, blog/4_later
     shop_db: done; applied: shop/1_products
     --- stderr
-    default: up to date
     blog_owner: 2 migrations to run
     blog_owner: applying blog/3_broken
     blog_owner: failed at blog/3_broken
@@ -131,7 +124,6 @@ fn a_failure_is_told_with_what_was_done_before_it() {
     --- stdout
     {"databases":[{"database":"default","outcome":"up to date","done":[],"not_done":[],"warnings":[],"ms":TIME,"later":0},{"database":"blog_owner","outcome":"failed","done":[],"not_done":[{"app":"blog","version":"3","name":"3_broken"},{"app":"blog","version":"4","name":"4_later"}],"warnings":[],"ms":TIME,"later":0},{"database":"shop_db","outcome":"not started","done":[],"not_done":[],"warnings":[],"ms":TIME,"later":0}],"failures":[{"kind":"failed","database":"blog_owner","app":"blog","version":"3","file":"FOLDER/migrations/blog/3_broken/up.sql","message":"migration `3_broken` of app `blog` failed on `blog_owner`: near \"TALBE\": syntax error; nothing of it was changed","help":null}],"problems":[]}
     --- stderr
-    default: up to date
     blog_owner: 2 migrations to run
     blog_owner: applying blog/3_broken
     blog_owner: failed at blog/3_broken
@@ -188,22 +180,25 @@ fn a_database_that_cannot_be_reached_does_not_hide_the_others() {
     assert_shown!(world.show(["plan"]), @r#"
     exit: 3
     --- stdout
+    database    migration  in a transaction  file
+    blog_owner  unknown    -                 it cannot be reached
     --- stderr
     error: database `blog_owner` cannot be reached: unable to open database file
     "#);
     assert_shown!(world.show(["status"]), @r#"
     exit: 3
     --- stdout
-    database  migration        state    applied at
-    default   users/1_users    applied  WHEN
-    shop_db   shop/1_products  applied  WHEN
+    database    migration        state    applied at
+    default     users/1_users    applied  WHEN
+    blog_owner  -                unknown  -                    it cannot be reached
+    shop_db     shop/1_products  applied  WHEN
     --- stderr
     error: database `blog_owner` cannot be reached: unable to open database file
     "#);
     assert_shown!(world.show(["status", "--format", "json"]), @r#"
     exit: 3
     --- stdout
-    {"clean":false,"databases":[{"database":"default","history":"default","migrations":[{"app":"users","version":"1","name":"1_users","state":"applied","applied_at":"WHEN","ms":TIME,"file":"FOLDER/migrations/users/1_users/up.sql","detail":null}],"failure":null},{"database":"blog_owner","history":"default","migrations":[],"failure":{"kind":"unreachable","database":"blog_owner","app":null,"version":null,"file":null,"message":"database `blog_owner` cannot be reached: unable to open database file","help":null}},{"database":"shop_db","history":"shop_db","migrations":[{"app":"shop","version":"1","name":"1_products","state":"applied","applied_at":"WHEN","ms":TIME,"file":"FOLDER/migrations/shop/1_products/up.sql","detail":null}],"failure":null}],"problems":[]}
+    {"clean":false,"databases":[{"database":"default","history":"default","migrations":[{"app":"users","version":"1","name":"1_users","state":"applied","applied_at":"WHEN","ms":TIME,"file":"FOLDER/migrations/users/1_users/up.sql","detail":null,"help":null}],"failure":null,"warnings":[]},{"database":"blog_owner","history":"default","migrations":[],"failure":{"kind":"unreachable","database":"blog_owner","app":null,"version":null,"file":null,"message":"database `blog_owner` cannot be reached: unable to open database file","help":null},"warnings":[]},{"database":"shop_db","history":"shop_db","migrations":[{"app":"shop","version":"1","name":"1_products","state":"applied","applied_at":"WHEN","ms":TIME,"file":"FOLDER/migrations/shop/1_products/up.sql","detail":null,"help":null}],"failure":null,"warnings":[]}],"problems":[]}
     --- stderr
     error: database `blog_owner` cannot be reached: unable to open database file
     "#);
@@ -251,7 +246,7 @@ fn what_needs_a_table_of_another_database_is_refused_before_anything_runs() {
     assert_shown!(world.show(["status", "--format", "json", "--app", "blog"]), @r#"
     exit: 0
     --- stdout
-    {"clean":false,"databases":[{"database":"blog_owner","history":"default","migrations":[{"app":"blog","version":"1","name":"1_posts","state":"pending","applied_at":null,"ms":null,"file":"FOLDER/migrations/blog/1_posts/up.sql","detail":null},{"app":"blog","version":"2","name":"2_comments","state":"pending","applied_at":null,"ms":null,"file":"FOLDER/migrations/blog/2_comments/up.sql","detail":null},{"app":"blog","version":"3","name":"3_authors","state":"pending","applied_at":null,"ms":null,"file":"FOLDER/migrations/blog/3_authors/up.sql","detail":null}],"failure":null}],"problems":[{"code":"ReferenceElsewhere","app":"blog","version":"3","databases":["blog_owner"],"file":"FOLDER/migrations/blog/3_authors/up.sql","line":2,"message":"refers to `users` of app `users`, which is on `default`; this migration of app `blog` runs on `blog_owner`","help":"keep the id column, drop the constraint"}]}
+    {"clean":false,"databases":[{"database":"blog_owner","history":"default","migrations":[{"app":"blog","version":"1","name":"1_posts","state":"pending","applied_at":null,"ms":null,"file":"FOLDER/migrations/blog/1_posts/up.sql","detail":null,"help":null},{"app":"blog","version":"2","name":"2_comments","state":"pending","applied_at":null,"ms":null,"file":"FOLDER/migrations/blog/2_comments/up.sql","detail":null,"help":null},{"app":"blog","version":"3","name":"3_authors","state":"pending","applied_at":null,"ms":null,"file":"FOLDER/migrations/blog/3_authors/up.sql","detail":null,"help":null}],"failure":null,"warnings":[]}],"problems":[{"code":"ReferenceElsewhere","app":"blog","version":"3","databases":["blog_owner"],"file":"FOLDER/migrations/blog/3_authors/up.sql","line":2,"message":"refers to `users` of app `users`, which is on `default`; this migration of app `blog` runs on `blog_owner`","help":"keep the id column, drop the constraint"}]}
     --- stderr
     error[ReferenceElsewhere]: FOLDER/migrations/blog/3_authors/up.sql:2: refers to `users` of app `users`, which is on `default`; this migration of app `blog` runs on `blog_owner`
       help: keep the id column, drop the constraint
@@ -287,11 +282,57 @@ fn a_status_says_what_would_refuse_a_run() {
     database  migration        state    applied at
     store     shop/1_products  pending  -
     --- stderr
-    1 migration to run
     error: nothing is recorded for `store`, but 1 migration of its apps is recorded on it for `shop_db`
-      help: if `store` is what `shop_db` was, take the records over by `adopt`
+      help: `dbrouter adopt --apply --database store` takes them over, if `store` is what `shop_db` was, and shows them first without `--apply`; else say what has run on `store` by `dbrouter fake VERSION --database store --app shop`
     "#);
     assert_eq!(world.run(["status", "-d", "store", "--check"]).exit, Exit::Found);
+    assert_shown!(world.show(["adopt"]), @r#"
+    exit: 0
+    --- stdout
+    database  migration        becomes                          run on
+    store     shop/1_products  as it was, recorded for shop_db  WHEN
+    --- stderr
+    1 record to take over; `dbrouter adopt --apply` does it
+    "#);
+    assert_shown!(world.show(["adopt", "--apply", "-d", "store", "--format", "json"]), @r#"
+    exit: 0
+    --- stdout
+    {"databases":[{"database":"store","adopted":[{"app":"shop","version":"1","name":"1_products","run_on":"WHEN"}],"known":[],"unknown":[],"ambiguous":[],"from":"shop_db"}],"failures":[],"report":{"databases":[{"database":"store","outcome":"done","done":[{"app":"shop","version":"1","name":"1_products","action":"recorded","ms":null}],"not_done":[],"warnings":[],"ms":TIME,"later":0}],"failures":[],"problems":[]}}
+    --- stderr
+    "#);
+}
+
+#[test]
+fn a_folder_that_the_file_names_must_be_there() {
+    let world = World::migrated();
+    assert_eq!(world.run(["migrate"]).exit, Exit::Fine);
+    let file = std::fs::read_to_string(world.path("databases.yml")).unwrap();
+    world.write("databases.yml", &file.replace("migrations/blog", "migratons/blog"));
+    assert_shown!(world.show(["migrate"]), @r#"
+    exit: 2
+    --- stdout
+    --- stderr
+    error[NoFolder]: FOLDER/migratons/blog: the folder of the migrations of app `blog` is not there
+      help: correct `migrations` of app `blog`, or run this where its folder is; `dbrouter new blog NAME` makes it
+    nothing was run
+    "#);
+    assert_shown!(world.show(["status", "--check"]), @r#"
+    exit: 1
+    --- stdout
+    database    migration        state    applied at
+    default     users/1_users    applied  WHEN
+    blog_owner  blog/1_posts     missing  WHEN  it is recorded, but not among the migrations
+    blog_owner  blog/2_comments  missing  WHEN  it is recorded, but not among the migrations
+    shop_db     shop/1_products  applied  WHEN
+    --- stderr
+    blog_owner: blog/1_posts is missing
+      help: run the version of the program that has it; if it was removed for good, `dbrouter resolve blog 1 --reverted --database blog_owner` takes the record away
+    blog_owner: blog/2_comments is missing
+      help: run the version of the program that has it; if it was removed for good, `dbrouter resolve blog 2 --reverted --database blog_owner` takes the record away
+    2 migrations in doubt
+    error[NoFolder]: FOLDER/migratons/blog: the folder of the migrations of app `blog` is not there
+      help: correct `migrations` of app `blog`, or run this where its folder is; `dbrouter new blog NAME` makes it
+    "#);
 }
 
 #[test]
@@ -422,7 +463,7 @@ fn a_status_says_where_every_migration_stands() {
     assert_shown!(world.show(["status", "--format", "json"]), @r#"
     exit: 0
     --- stdout
-    {"clean":true,"databases":[{"database":"default","history":"default","migrations":[{"app":"users","version":"1","name":"1_users","state":"applied","applied_at":"WHEN","ms":TIME,"file":"FOLDER/migrations/users/1_users/up.sql","detail":null}],"failure":null},{"database":"blog_owner","history":"default","migrations":[{"app":"blog","version":"1","name":"1_posts","state":"applied","applied_at":"WHEN","ms":TIME,"file":"FOLDER/migrations/blog/1_posts/up.sql","detail":null},{"app":"blog","version":"2","name":"2_comments","state":"applied","applied_at":"WHEN","ms":TIME,"file":"FOLDER/migrations/blog/2_comments/up.sql","detail":null}],"failure":null},{"database":"shop_db","history":"shop_db","migrations":[{"app":"shop","version":"1","name":"1_products","state":"applied","applied_at":"WHEN","ms":TIME,"file":"FOLDER/migrations/shop/1_products/up.sql","detail":null}],"failure":null}],"problems":[]}
+    {"clean":true,"databases":[{"database":"default","history":"default","migrations":[{"app":"users","version":"1","name":"1_users","state":"applied","applied_at":"WHEN","ms":TIME,"file":"FOLDER/migrations/users/1_users/up.sql","detail":null,"help":null}],"failure":null,"warnings":[]},{"database":"blog_owner","history":"default","migrations":[{"app":"blog","version":"1","name":"1_posts","state":"applied","applied_at":"WHEN","ms":TIME,"file":"FOLDER/migrations/blog/1_posts/up.sql","detail":null,"help":null},{"app":"blog","version":"2","name":"2_comments","state":"applied","applied_at":"WHEN","ms":TIME,"file":"FOLDER/migrations/blog/2_comments/up.sql","detail":null,"help":null}],"failure":null,"warnings":[]},{"database":"shop_db","history":"shop_db","migrations":[{"app":"shop","version":"1","name":"1_products","state":"applied","applied_at":"WHEN","ms":TIME,"file":"FOLDER/migrations/shop/1_products/up.sql","detail":null,"help":null}],"failure":null,"warnings":[]}],"problems":[]}
     --- stderr
     "#);
 
@@ -439,6 +480,10 @@ fn a_status_says_where_every_migration_stands() {
     shop_db     shop/0_early     out of order  -                    1 was applied already
     shop_db     shop/1_products  applied       WHEN
     --- stderr
+    default: users/1_users is missing
+      help: run the version of the program that has it; if it was removed for good, `dbrouter resolve users 1 --reverted --database default` takes the record away
+    blog_owner: blog/1_posts is changed
+      help: put the file back and write a new migration, or accept it as it stands by `dbrouter resolve blog 1 --applied --database blog_owner`
     1 migration to run, 2 in doubt
     "#);
     assert_shown!(world.show(["plan"]), @r#"
@@ -450,7 +495,7 @@ fn a_status_says_where_every_migration_stands() {
     default: warning: migration `1_users` of app `users` is recorded on `default`, but not among the migrations: perhaps those of an older version of the program are being run
     shop_db: warning: migration `0_early` of app `shop` runs out of order on `shop_db`: 1 was applied already
     error: FOLDER/migrations/blog/1_posts/up.sql: migration `1_posts` of app `blog` was edited after it was applied to `blog_owner`
-      help: put the file back and write a new migration, or accept it as it stands with `resolve --applied`
+      help: put the file back and write a new migration, or accept it as it stands by `dbrouter resolve blog 1 --applied --database blog_owner`
     "#);
     assert_shown!(world.show(["migrate"]), @r#"
     exit: 4
@@ -460,9 +505,9 @@ fn a_status_says_where_every_migration_stands() {
     blog_owner  failed       -     - TIME
     shop_db     not started  -     -         -
     --- stderr
-    default: up to date
+    default: warning: migration `1_users` of app `users` is recorded on `default`, but not among the migrations: perhaps those of an older version of the program are being run
     error: FOLDER/migrations/blog/1_posts/up.sql: migration `1_posts` of app `blog` was edited after it was applied to `blog_owner`
-      help: put the file back and write a new migration, or accept it as it stands with `resolve --applied`
+      help: put the file back and write a new migration, or accept it as it stands by `dbrouter resolve blog 1 --applied --database blog_owner`
     "#);
 }
 

@@ -39,7 +39,7 @@ fn of_several_databases_one_is_to_be_named() {
     exit: 2
     --- stdout
     --- stderr
-    error: invalid value '0' for '--steps <N>': number would be zero for non-zero type
+    error: invalid value '0' for '--steps <N>': no step is nothing to do; write 1 or more
 
     For more information, try '--help'.
     "#);
@@ -70,10 +70,9 @@ fn the_last_migrations_are_reverted_latest_first() {
     assert_shown!(world.show(["rollback", "-d", "blog_db"]), @r#"
     exit: 0
     --- stdout
-    database    outcome     done  not done  time
-    blog_owner  up to date  -     - TIME
+    database    outcome            done  not done  time
+    blog_owner  nothing to revert  -     - TIME
     --- stderr
-    blog_owner: up to date
     "#);
 }
 
@@ -211,12 +210,16 @@ fn migrations_are_recorded_without_being_run() {
     database    outcome  done        not done  time
     blog_owner  done     1 recorded  - TIME
     --- stderr
+    blog_owner: recorded blog/1_posts
     "#);
     assert_shown!(world.show(["fake", "--all", "--format", "json"]), @r#"
     exit: 0
     --- stdout
     {"databases":[{"database":"default","outcome":"done","done":[{"app":"users","version":"1","name":"1_users","action":"recorded","ms":null}],"not_done":[],"warnings":[],"ms":TIME,"later":0},{"database":"blog_owner","outcome":"done","done":[{"app":"blog","version":"2","name":"2_comments","action":"recorded","ms":null}],"not_done":[],"warnings":[],"ms":TIME,"later":0},{"database":"shop_db","outcome":"done","done":[{"app":"shop","version":"1","name":"1_products","action":"recorded","ms":null}],"not_done":[],"warnings":[],"ms":TIME,"later":0}],"failures":[],"problems":[]}
     --- stderr
+    default: recorded users/1_users
+    blog_owner: recorded blog/2_comments
+    shop_db: recorded shop/1_products
     "#);
     assert_shown!(world.show(["status"]), @r#"
     exit: 0
@@ -227,6 +230,14 @@ fn migrations_are_recorded_without_being_run() {
     blog_owner  blog/2_comments  drift  WHEN  its table `comments` is not there
     shop_db     shop/1_products  drift  WHEN  its table `products` is not there
     --- stderr
+    default: users/1_users is drift
+      help: put the table back; to have the migration run again, `dbrouter resolve users 1 --reverted --database default` makes it pending
+    blog_owner: blog/1_posts is drift
+      help: put the table back; to have the migration run again, `dbrouter resolve blog 1 --reverted --database blog_owner` makes it pending
+    blog_owner: blog/2_comments is drift
+      help: put the table back; to have the migration run again, `dbrouter resolve blog 2 --reverted --database blog_owner` makes it pending
+    shop_db: shop/1_products is drift
+      help: put the table back; to have the migration run again, `dbrouter resolve shop 1 --reverted --database shop_db` makes it pending
     4 migrations in doubt
     "#);
 }
@@ -249,7 +260,7 @@ fn what_is_in_doubt_is_resolved() {
     exit: 2
     --- stdout
     --- stderr
-    error: no database has a record of version 1 of app `blog` that is in doubt
+    error: version 1 of app `blog` is applied on `blog_owner`, so there is nothing to resolve; nothing of app `blog` is in doubt
     "#);
     world.migration("blog/1_posts", "CREATE TABLE posts (id INTEGER, title TEXT);", "");
     assert_shown!(world.show(["resolve", "blog", "1", "--applied"]), @r#"
@@ -258,6 +269,7 @@ fn what_is_in_doubt_is_resolved() {
     database    outcome  done        not done  time
     blog_owner  done     1 recorded  - TIME
     --- stderr
+    blog_owner: recorded blog/1_posts
     "#);
     assert_eq!(world.run(["status", "--check"]).exit, Exit::Fine);
     assert_shown!(world.show(["resolve", "shop", "1", "--reverted", "-d", "shop_db", "--format", "json"]), @r#"
@@ -265,6 +277,7 @@ fn what_is_in_doubt_is_resolved() {
     --- stdout
     {"databases":[{"database":"shop_db","outcome":"done","done":[{"app":"shop","version":"1","name":"1_products","action":"forgotten","ms":null}],"not_done":[],"warnings":[],"ms":TIME,"later":0}],"failures":[],"problems":[]}
     --- stderr
+    shop_db: forgotten shop/1_products
     "#);
 }
 
@@ -275,7 +288,7 @@ fn diesels_own_records_are_shown_and_then_taken_over() {
     exit: 0
     --- stdout
     --- stderr
-    there is nothing to take over: no database has records of Diesel's own command
+    there is nothing to take over: no database has records of Diesel's own command, or any that are not where they belong
     "#);
     execute(
         &world,
@@ -305,7 +318,7 @@ fn diesels_own_records_are_shown_and_then_taken_over() {
     assert_shown!(world.show(["adopt", "--format", "json"]), @r#"
     exit: 0
     --- stdout
-    {"databases":[{"database":"blog_owner","adopted":[{"app":"blog","version":"1","name":"1_posts","run_on":"WHEN"}],"known":[],"unknown":["77"],"ambiguous":[]}],"failures":[],"report":null}
+    {"databases":[{"database":"blog_owner","adopted":[{"app":"blog","version":"1","name":"1_posts","run_on":"WHEN"}],"known":[],"unknown":["77"],"ambiguous":[],"from":null}],"failures":[],"report":null}
     --- stderr
     1 record to take over; `dbrouter adopt --apply` does it
     "#);
@@ -316,9 +329,8 @@ fn diesels_own_records_are_shown_and_then_taken_over() {
     blog_owner  blog/1_posts     pending  -
     blog_owner  blog/2_comments  pending  -
     --- stderr
-    2 migrations to run
-    error: Diesel recorded 1 of these migrations on `blog_owner`
-      help: `adopt` takes them over, or `fake` records them
+    error: Diesel's own harness has run migrations on `blog_owner` that are not recorded here: blog/1_posts
+      help: `dbrouter adopt --database blog_owner` shows what it takes over, and does so with `--apply`; or record one by `dbrouter fake 1 --database blog_owner --app blog`
     "#);
     assert_shown!(world.show(["adopt", "--apply"]), @r#"
     exit: 0
@@ -333,7 +345,7 @@ fn diesels_own_records_are_shown_and_then_taken_over() {
     assert_shown!(world.show(["adopt", "--apply", "--format", "json"]), @r#"
     exit: 0
     --- stdout
-    {"databases":[{"database":"blog_owner","adopted":[],"known":[{"app":"blog","version":"1","name":"1_posts"}],"unknown":["77"],"ambiguous":[]}],"failures":[],"report":{"databases":[],"failures":[],"problems":[]}}
+    {"databases":[{"database":"blog_owner","adopted":[],"known":[{"app":"blog","version":"1","name":"1_posts"}],"unknown":["77"],"ambiguous":[],"from":null}],"failures":[],"report":{"databases":[],"failures":[],"problems":[]}}
     --- stderr
     "#);
     assert_shown!(world.show(["status", "-d", "blog_db"]), @r#"

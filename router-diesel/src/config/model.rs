@@ -104,6 +104,8 @@ pub struct App {
     /// The folder with the app's migrations, relative to the current directory; by default
     /// `migrations/<app>`.
     pub migrations: PathBuf,
+    /// Whether the file names that folder: then it must be there when migrations are looked for.
+    pub names_migrations: bool,
     /// Whether migrations of the app are run at all; true by default.
     pub managed: bool,
     /// Where the app is declared; nothing if it is only claimed by a database.

@@ -7,7 +7,7 @@ use router_core::{Alias, AppLabel};
 
 use super::catalogue::Tables;
 use super::error::{Failure, MigrateError};
-use super::record::{SEPARATOR, Stray, joined};
+use super::record::{SEPARATOR, Stray, joined, quoted};
 use super::report::Report;
 use super::run::Work;
 use super::selection::Job;
@@ -25,7 +25,7 @@ pub(crate) const TABLE: &str = "__diesel_schema_migrations";
 #[derive(Debug)]
 pub struct AdoptPlan<'a, C: RoutedConnection> {
     migrator: &'a Migrator<C>,
-    /// The databases that have Diesel's table, in file order.
+    /// The databases that have Diesel's table, or records that are not where they belong, in file order.
     pub databases: Vec<DatabaseAdoption>,
     /// The databases of which nothing is known.
     pub failures: Vec<Failure>,
@@ -66,7 +66,7 @@ impl<C: RoutedConnection> AdoptPlan<'_, C> {
         self.databases.iter().all(|database| database.adopted.is_empty())
     }
 
-    /// Records what the plan shows. Diesel's table stays as it is.
+    /// Records what the plan shows. Diesel's table stays as it is, until one of its migrations is reverted.
     ///
     /// # Errors
     /// A database could not be read or written, or a version belongs to several apps; nothing is recorded then
@@ -184,6 +184,12 @@ fn match_up<DB: Backend>(
         }
     }
     adoption
+}
+
+/// Takes Diesel's record of a version away.
+pub(crate) fn forget<C: RoutedConnection>(conn: &mut C, version: &Version) -> QueryResult<()> {
+    let version = quoted(conn.engine(), version.as_str());
+    conn.batch_execute(&format!("DELETE FROM {TABLE} WHERE version = {version}"))
 }
 
 /// Reads the versions that Diesel recorded, and when each was run.

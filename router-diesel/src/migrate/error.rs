@@ -10,7 +10,8 @@ use super::lint::LintProblem;
 use super::report::{Outcome, Report};
 
 /// A run that did not go through, with what it did: one database's failure undoes nothing on another.
-#[derive(Debug)]
+///
+/// Its `Debug` is its `Display`, as a `main` that ends by `?` prints that.
 #[non_exhaustive]
 pub struct MigrateError {
     /// What was done, and what was not.
@@ -38,6 +39,17 @@ impl MigrateError {
     }
 }
 
+impl MigrateError {
+    /// Whether the same call may succeed later, as nothing failed but that a database was not reached or was locked
+    /// by another process.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        let may_pass =
+            |failure: &Failure| matches!(failure.kind, FailureKind::Unreachable | FailureKind::Locked);
+        self.lint.is_empty() && !self.failed.is_empty() && self.failed.iter().all(may_pass)
+    }
+}
+
 impl From<Failure> for MigrateError {
     fn from(failure: Failure) -> Self {
         Self { report: Report::default(), failed: vec![failure], lint: Vec::new() }
@@ -52,7 +64,7 @@ impl fmt::Display for MigrateError {
         if !self.lint.is_empty() {
             lines.push("nothing was applied".to_owned());
         }
-        let worth_telling = |outcome| outcome != Outcome::UpToDate;
+        let worth_telling = |outcome| !matches!(outcome, Outcome::UpToDate | Outcome::NothingToRevert);
         lines.extend(
             self.report
                 .databases
@@ -61,6 +73,12 @@ impl fmt::Display for MigrateError {
                 .map(ToString::to_string),
         );
         f.write_str(&lines.join("\n"))
+    }
+}
+
+impl fmt::Debug for MigrateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -119,6 +137,12 @@ impl Failure {
             format!("database `{database}` cannot be reached: {}", cause.trim_end()),
         )
         .on(database)
+    }
+
+    /// A database that keeps the records of another, and cannot be reached.
+    pub(crate) fn keeping_records_of(mut self, database: &Alias) -> Self {
+        self.message = format!("{}; it keeps the records of `{database}`", self.message);
+        self
     }
 
     /// A database that answers, but not to what is asked.

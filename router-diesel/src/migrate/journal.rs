@@ -4,6 +4,9 @@
 //! transaction leaves a marker on the database that it changes; then the record becomes `applied` and the marker
 //! goes. Whatever happens in between, the marker says whether the transaction was committed, and the next run puts
 //! the record right. To revert is the same with `reverting`.
+//!
+//! One more row stays as long as anything is recorded elsewhere. Where it is there and the records are not, they were
+//! lost: nothing else would tell a database that was migrated from one that is new.
 
 use diesel::QueryResult;
 use router_core::{Alias, AppLabel};
@@ -15,6 +18,9 @@ use crate::config::Engine;
 
 /// The table of markers, on the database that is migrated.
 pub(crate) const TABLE: &str = "__dbrouter_journal";
+
+/// The direction of the row that stays.
+const KEPT: &str = "kept";
 
 /// Which way a migration is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -61,10 +67,31 @@ impl Journal {
         ))
     }
 
+    /// The names for which migrations were committed here and recorded elsewhere.
+    pub(crate) fn kept_for<C: RoutedConnection>(&self, conn: &mut C) -> QueryResult<Vec<Alias>> {
+        let column = database_column(self.engine);
+        let sql = format!("SELECT {column} AS value FROM {TABLE} WHERE direction = '{KEPT}' ORDER BY 1");
+        Ok(conn.texts(&sql)?.into_iter().flatten().map(Alias::new).collect())
+    }
+
+    /// Says that something of this alias is recorded elsewhere. It must not be said yet.
+    pub(crate) fn keep<C: RoutedConnection>(&self, conn: &mut C) -> QueryResult<()> {
+        conn.batch_execute(&format!(
+            "INSERT INTO {TABLE} ({}, app, version, direction) VALUES ({}, '', '', '{KEPT}')",
+            database_column(self.engine),
+            quoted(self.engine, self.database.as_str()),
+        ))
+    }
+
+    /// Takes that back: nothing is recorded any more.
+    pub(crate) fn let_go<C: RoutedConnection>(&self, conn: &mut C) -> QueryResult<()> {
+        conn.batch_execute(&format!("DELETE FROM {TABLE} {} AND direction = '{KEPT}'", self.own()))
+    }
+
     /// Reads the markers.
     pub(crate) fn read<C: RoutedConnection>(&self, conn: &mut C) -> QueryResult<Vec<Marker>> {
         let columns = joined(self.engine, &["app", "version", "direction"]);
-        let rows = conn.texts(&format!("SELECT {columns} AS value FROM {TABLE} {}", self.own()))?;
+        let rows = conn.texts(&format!("SELECT {columns} AS value FROM {TABLE} {}", self.markers()))?;
         Ok(rows
             .into_iter()
             .flatten()
@@ -99,7 +126,11 @@ impl Journal {
 
     /// Takes the markers away, once every record is right.
     pub(crate) fn clear<C: RoutedConnection>(&self, conn: &mut C) -> QueryResult<()> {
-        conn.batch_execute(&format!("DELETE FROM {TABLE} {}", self.own()))
+        conn.batch_execute(&format!("DELETE FROM {TABLE} {}", self.markers()))
+    }
+
+    fn markers(&self) -> String {
+        format!("{} AND direction <> '{KEPT}'", self.own())
     }
 
     fn own(&self) -> String {

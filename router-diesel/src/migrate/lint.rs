@@ -19,6 +19,8 @@ use crate::routing::Routing;
 pub enum LintCode {
     /// A folder or a file cannot be read, or a source cannot list its migrations.
     UnreadableSource,
+    /// The folder that the file names for an app's migrations is not there.
+    NoFolder,
     /// A folder is no migration: its name has no version, or it has no `up.sql`.
     NoMigration,
     /// An `up.sql` is empty.

@@ -145,6 +145,15 @@ impl<C: RoutedConnection> Migrator<C> {
         self
     }
 
+    /// Lets an app begin from nothing on a database, although another one of the file, which does not migrate it any
+    /// more, has records of it. By default that is refused: a wrong name in the file looks the same.
+    ///
+    /// An unknown or unmanaged app is an error of the run.
+    pub fn anew(mut self, app: impl AsRef<str>) -> Self {
+        self.narrowing.anew.push(AppLabel::new(app.as_ref()));
+        self
+    }
+
     /// How far to migrate. By default [`Target::Latest`].
     pub fn target(mut self, target: Target) -> Self {
         self.manner.target = target;

@@ -44,6 +44,8 @@
 //! | missing: recorded, but not among the migrations | a warning |
 //! | recorded under another alias, as after a rename, or where `migration_history` does not say | nothing runs there before [`Migrator::adopt`] |
 //! | recorded by Diesel's own harness, and nothing of its app by this one | nothing runs there before [`Migrator::adopt`] or [`Migrator::fake`] |
+//! | of an app of which another database has records, though it does not migrate it any more | nothing runs here, unless [`Migrator::anew`] names the app or [`Migrator::fake`] says that it is here |
+//! | applied before, but the records are lost with the database that kept them | nothing runs there before [`Migrator::fake`] |
 //! | drift: recorded, but its table is not there | a warning |
 
 mod adopt;
@@ -80,8 +82,9 @@ pub use journal::Direction;
 pub use lint::{LintCode, LintProblem};
 pub use migrator::{Migrator, Resolution};
 pub use plan::{DatabasePlan, Plan, Step, Treat};
-pub(crate) use record::{Records, TABLE as RECORDS};
+pub(crate) use record::{Record, RecordState, Records, TABLE as RECORDS};
 pub use report::{Action, DatabaseReport, DatabaseStatus, Done, Outcome, Report, Status};
-pub(crate) use site::history_of;
+pub(crate) use selection::is_migrated_by;
+pub(crate) use site::{Site, history_of};
 pub use state::{MigrationStatus, State};
 pub use version::{MigrationId, Target, Version};

@@ -112,8 +112,12 @@ pub(crate) fn choose(
     for status in statuses {
         let MigrationStatus { migration, state, .. } = status;
         let named = format!("migration `{}` of app `{}`", migration.name, migration.app);
-        let refuse = |message: String, help: &str| {
-            Failure::refused(database, migration, message).file(status.file.as_deref()).help(help)
+        let refuse = |message: String| {
+            let failure = Failure::refused(database, migration, message).file(status.file.as_deref());
+            match status.help(database) {
+                Some(help) => failure.help(help),
+                None => failure,
+            }
         };
         match state {
             State::Applied => {}
@@ -121,10 +125,10 @@ pub(crate) fn choose(
             State::OutOfOrder if target.reaches(&migration.version) => {
                 let detail = status.detail.as_deref().unwrap_or("a later one was applied already");
                 match treatment.out_of_order {
-                    Treat::Refuse => choice.refusals.push(refuse(
-                        format!("{named} is out of order on `{database}`: {detail}"),
-                        "give it a version after that one, or allow migrations out of order",
-                    )),
+                    Treat::Refuse => choice.refusals.push(
+                        refuse(format!("{named} is out of order on `{database}`: {detail}"))
+                            .help("give it a version after that one, or allow migrations out of order"),
+                    ),
                     Treat::Warn => {
                         choice.warnings.push(format!("{named} runs out of order on `{database}`: {detail}"));
                         choice.run.push(migration.clone());
@@ -135,11 +139,7 @@ pub(crate) fn choose(
             State::Changed => {
                 let message = format!("{named} was edited after it was applied to `{database}`");
                 match treatment.changed {
-                    Treat::Refuse => choice.refusals.push(refuse(
-                        message,
-                        "put the file back and write a new migration, or accept it as it stands with `resolve \
-                         --applied`",
-                    )),
+                    Treat::Refuse => choice.refusals.push(refuse(message)),
                     Treat::Warn => choice.warnings.push(message),
                 }
             }
@@ -153,11 +153,9 @@ pub(crate) fn choose(
             }
             State::Dirty => {
                 let detail = status.detail.as_deref().unwrap_or("it was interrupted");
-                choice.refusals.push(refuse(
-                    format!("{named} is dirty on `{database}`: {detail}, and the engine could not roll it back"),
-                    "look at what is there; finish it by hand and say `resolve --applied`, or undo what it did and \
-                     say `resolve --reverted`",
-                ));
+                choice.refusals.push(refuse(format!(
+                    "{named} is dirty on `{database}`: {detail}, and the engine could not roll it back"
+                )));
             }
         }
     }
@@ -195,6 +193,7 @@ mod tests {
                     duration: None,
                     file: None,
                     detail: None,
+                    is_known: true,
                 })
                 .collect();
             let choice = choose(&"blog_db".into(), &statuses, target, treatment);

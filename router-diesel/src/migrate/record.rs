@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use diesel::QueryResult;
 use router_core::{Alias, AppLabel};
+use rustc_hash::FxHashMap;
 
 use super::{MigrationId, Version};
 use crate::backend::RoutedConnection;
@@ -64,6 +65,16 @@ pub(crate) struct Stray {
     /// The database that keeps it.
     pub(crate) place: Alias,
     pub(crate) record: Record,
+}
+
+/// An app that was migrated on another database of the file, and is not any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Moved {
+    pub(crate) app: AppLabel,
+    /// The database that it was migrated on.
+    pub(crate) from: Alias,
+    /// How many of its migrations are recorded there.
+    pub(crate) count: usize,
 }
 
 /// The records of one database, wherever they are kept.
@@ -154,6 +165,20 @@ impl Records {
         Ok(conn.texts(&sql)?.into_iter().flatten().map(Alias::new).collect())
     }
 
+    /// How many migrations of each app are recorded for each name.
+    pub(crate) fn counts<C: RoutedConnection>(
+        engine: Engine,
+        conn: &mut C,
+    ) -> QueryResult<FxHashMap<(Alias, AppLabel), usize>> {
+        let columns = joined(engine, &[database_column(engine), "app"]);
+        let mut counts = FxHashMap::default();
+        for row in conn.texts(&format!("SELECT {columns} AS value FROM {TABLE}"))?.into_iter().flatten() {
+            let (name, app) = row.split_once(SEPARATOR).ok_or_else(|| unknown(&row))?;
+            *counts.entry((Alias::new(name), AppLabel::new(app))).or_default() += 1;
+        }
+        Ok(counts)
+    }
+
     /// Writes a row that must not be there yet. Another process that writes the same waits for this one.
     pub(crate) fn insert<C: RoutedConnection>(
         &self,
@@ -162,10 +187,10 @@ impl Records {
         checksum: Option<&str>,
         state: RecordState,
     ) -> QueryResult<()> {
-        self.insert_at(conn, id, checksum, state, None)
+        self.insert_at(conn, id, checksum, state, None, None)
     }
 
-    /// The same, with the time at which it was applied if that is known.
+    /// The same, with the time at which it was applied and how long it took, where that is known.
     pub(crate) fn insert_at<C: RoutedConnection>(
         &self,
         conn: &mut C,
@@ -173,11 +198,12 @@ impl Records {
         checksum: Option<&str>,
         state: RecordState,
         applied_at: Option<&str>,
+        duration: Option<Duration>,
     ) -> QueryResult<()> {
         let text = |text: &str| quoted(self.engine, text);
         let sql = format!(
-            "INSERT INTO {TABLE} ({}, app, version, name, checksum, state, applied_at) \
-             VALUES ({}, {}, {}, {}, {}, {}, {})",
+            "INSERT INTO {TABLE} ({}, app, version, name, checksum, state, applied_at, duration_ms) \
+             VALUES ({}, {}, {}, {}, {}, {}, {}, {})",
             self.column(),
             text(self.database.as_str()),
             text(id.app.as_str()),
@@ -186,6 +212,7 @@ impl Records {
             checksum.map_or_else(|| "NULL".to_owned(), text),
             text(state.as_str()),
             applied_at.map_or_else(|| now(self.engine).to_owned(), text),
+            duration_or_null(duration),
         );
         conn.batch_execute(&sql)
     }
@@ -197,8 +224,7 @@ impl Records {
         id: &MigrationId,
         duration: Option<Duration>,
     ) -> QueryResult<()> {
-        let duration =
-            duration.map_or_else(|| "NULL".to_owned(), |duration| duration.as_millis().to_string());
+        let duration = duration_or_null(duration);
         let sql = format!(
             "UPDATE {TABLE} SET state = 'applied', applied_at = {}, duration_ms = {duration} {}",
             now(self.engine),
@@ -242,7 +268,12 @@ impl Records {
 
     /// Takes all rows of this database away.
     pub(crate) fn clear<C: RoutedConnection>(&self, conn: &mut C) -> QueryResult<()> {
-        conn.batch_execute(&format!("DELETE FROM {TABLE} {}", self.own()))
+        conn.batch_execute(&self.clearing())
+    }
+
+    /// The statement that takes all rows of this database away.
+    pub(crate) fn clearing(&self) -> String {
+        format!("DELETE FROM {TABLE} {}", self.own())
     }
 
     fn own(&self) -> String {
@@ -262,6 +293,10 @@ impl Records {
             quoted(self.engine, id.version.as_str()),
         )
     }
+}
+
+fn duration_or_null(duration: Option<Duration>) -> String {
+    duration.map_or_else(|| "NULL".to_owned(), |duration| duration.as_millis().to_string())
 }
 
 /// The column `database`, which is a word of MySQL's own, so it is quoted everywhere.

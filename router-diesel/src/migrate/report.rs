@@ -77,6 +77,7 @@ impl DatabaseReport {
         self.outcome = match (self.failures.is_empty(), self.done.is_empty()) {
             (false, _) => Outcome::Failed,
             (true, false) => Outcome::Done,
+            (true, true) if self.direction == Direction::Down => Outcome::NothingToRevert,
             (true, true) => Outcome::UpToDate,
         };
     }
@@ -133,6 +134,8 @@ impl fmt::Display for Action {
 pub enum Outcome {
     /// There was nothing to do; nothing up to the target, where there is one.
     UpToDate,
+    /// No migration is applied that could be reverted.
+    NothingToRevert,
     /// All that was to do was done.
     Done,
     /// Something failed; what was done before it stands.
@@ -142,11 +145,12 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The outcome's name: `up to date`, `done`, `failed` or `not started`.
+    /// The outcome's name: `up to date`, `nothing to revert`, `done`, `failed` or `not started`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::UpToDate => "up to date",
+            Self::NothingToRevert => "nothing to revert",
             Self::Done => "done",
             Self::Failed => "failed",
             Self::NotStarted => "not started",
@@ -197,13 +201,37 @@ pub struct Status {
 
 impl Status {
     /// Whether everything is applied and as it should be, on databases that all answered, and nothing would keep a
-    /// run from beginning.
+    /// run from beginning. Where there is no folder of migrations at all, it is not known to be.
+    ///
+    /// While a newer version of the program is being deployed, what it has applied is `missing` to this one:
+    /// [`is_behind`](Self::is_behind) is what a service asks at its start.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.lint.is_empty()
             && self.databases.iter().all(|database| {
                 database.failure.is_none()
+                    && database.warnings.is_empty()
                     && database.migrations.iter().all(|migration| migration.state == State::Applied)
+            })
+    }
+
+    /// Whether something that this program brings along has yet to run, or nobody knows: a migration of its own is
+    /// pending, out of order or dirty, a database is not reached or may not be migrated as it stands, or the
+    /// migrations themselves are wrong or not there.
+    ///
+    /// What a newer version of the program has applied does not count, nor does a file that was edited or a table
+    /// that was dropped since: the database is ahead then, or a person has changed it. So a service of the old
+    /// version starts in the middle of a deployment.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        let is_behind = |status: &MigrationStatus| {
+            status.state.is_pending() || (status.state == State::Dirty && status.is_known)
+        };
+        !self.lint.is_empty()
+            || self.databases.iter().any(|database| {
+                database.failure.is_some()
+                    || !database.warnings.is_empty()
+                    || database.migrations.iter().any(is_behind)
             })
     }
 
@@ -226,4 +254,6 @@ pub struct DatabaseStatus {
     pub migrations: Vec<MigrationStatus>,
     /// Why nothing is known, or why nothing may run: its records are not where they belong.
     pub failure: Option<Failure>,
+    /// What is worth knowing: that migrations were perhaps looked for in the wrong place.
+    pub warnings: Vec<String>,
 }

@@ -12,8 +12,8 @@ use super::plan::{Treatment, choose};
 use super::record::RecordState;
 use super::report::{Action, DatabaseReport, Done};
 use super::selection::Job;
-use super::site::Site;
-use super::state::{Known, Mending, MigrationStatus, State, mending, states};
+use super::site::{Site, look_only};
+use super::state::{Known, Mending, MigrationStatus, State, mending, resolve_command, states};
 use super::step::{self, Ended};
 use super::{MigrationId, Resolution, Target, Version};
 use crate::backend::RoutedConnection;
@@ -32,11 +32,20 @@ pub(crate) enum Work {
     /// Reverts the last so many and runs them again.
     Redo(usize),
     /// Records these as applied; none means all that are pending.
-    Fake(Vec<Version>),
+    Fake(Vec<Version>, Choosing),
     /// Says of one what a person found out.
     Resolve(MigrationId, Resolution),
     /// Records these, with the time at which each was applied.
     Adopt(Vec<(MigrationId, String)>),
+}
+
+/// How a caller chose where to record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Choosing {
+    /// Database and app were named.
+    ByName,
+    /// What was not named is everything.
+    AtLarge,
 }
 
 /// How a run goes about it.
@@ -82,18 +91,21 @@ struct Run<'a, C: RoutedConnection> {
 
 impl<C: RoutedConnection> Run<'_, C> {
     fn go(&mut self, work: &Work) -> Result<(), Failure> {
-        // What has no migrations has nothing to run, and need not be there yet.
         if matches!(work, Work::Migrate) && self.job.migrations.is_empty() {
+            self.look_at_nothing();
             return Ok(());
         }
+        self.check_missing_file(work)?;
         let mut site = Site::<C>::open(self.job.database, self.job.history)?;
         let known = site.look_about(self.job)?;
         if !self.is_due(&site, work, &known) {
             return Ok(());
         }
         // Not even a table is made where it is refused.
-        if let (Work::Migrate, Some(failure)) = (work, self.job.refusal(&known)) {
-            self.report.not_done = self.choose(&site, &known).run;
+        if let Some(failure) = self.refusal(work, &known) {
+            if matches!(work, Work::Migrate) {
+                self.report.not_done = self.choose(&site, &known).run;
+            }
             return Err(failure);
         }
         if self.job.database.read_only {
@@ -111,13 +123,51 @@ impl<C: RoutedConnection> Run<'_, C> {
         if has_mended {
             known = site.look_about(self.job)?;
         }
-        let done = self.act(&mut site, &mut lock, work, &known);
+        let done = match self.refusal(work, &known) {
+            // To migrate is refused with all that speaks against it.
+            Some(failure) if !matches!(work, Work::Migrate) => Err(failure),
+            _ => self.act(&mut site, &mut lock, work, &known),
+        };
+        if matches!(work, Work::Rollback(_) | Work::Resolve(..)) && done.is_ok() {
+            site.let_go(&self.job.kept_for(&known))?;
+        }
         if site.remote.is_some() && site.is_transactional() && site.has_journal && done.is_ok() {
             site.journal.clear(&mut site.conn).map_err(|error| {
                 Failure::unreadable(&self.job.database.alias, "cannot clear the journal", &error)
             })?;
         }
         done
+    }
+
+    /// Refuses to make a file anew of which there are records: it was lost, or is looked for in the wrong place.
+    fn check_missing_file(&self, work: &Work) -> Result<(), Failure> {
+        if !self.job.is_missing_file() {
+            return Ok(());
+        }
+        let known = look_only::<C>(self.job)?;
+        self.refusal(work, &known).map_or(Ok(()), Err)
+    }
+
+    /// What has no migrations has nothing to run, and need not be there yet. What is recorded of it is told.
+    fn look_at_nothing(&mut self) {
+        self.warn(self.job.warnings.clone());
+        if let Ok(known) = look_only::<C>(self.job) {
+            let statuses = states(self.job.database.url.engine(), &self.job.migrations, &known, |app| {
+                self.job.has_app(app)
+            });
+            let Manner { target, treatment, .. } = self.manner;
+            self.warn(choose(&self.job.database.alias, &statuses, target, *treatment).warnings);
+        }
+    }
+
+    /// Why the records do not allow this work.
+    fn refusal(&self, work: &Work, known: &Known) -> Option<Failure> {
+        match work {
+            Work::Migrate | Work::Rollback(_) | Work::Redo(_) => self.job.refusal(known),
+            // To record one by one hides for good what waits to be taken over.
+            Work::Fake(_, Choosing::AtLarge) => self.job.refusal_of_strays(known),
+            Work::Fake(_, Choosing::ByName) | Work::Resolve(..) | Work::Adopt(_) => None,
+        }
     }
 
     /// Whether there is a reason to take the lock. Warnings need none.
@@ -193,7 +243,7 @@ impl<C: RoutedConnection> Run<'_, C> {
                 self.steps(site, lock, ids, Direction::Up)
             }
             // What is run makes the tables itself.
-            Work::Fake(versions) => site.prepare().and_then(|()| self.fake(site, known, versions)),
+            Work::Fake(versions, _) => site.prepare().and_then(|()| self.fake(site, known, versions)),
             Work::Resolve(id, resolution) => self.resolve(site, known, id, *resolution),
             Work::Adopt(rows) => site.prepare().and_then(|()| self.adopt(site, known, rows)),
         }
@@ -216,8 +266,8 @@ impl<C: RoutedConnection> Run<'_, C> {
         direction: Direction,
     ) -> Result<(), Failure> {
         let (database, manner) = (&self.job.database.alias, self.manner);
-        self.report.direction = direction;
         if !ids.is_empty() {
+            self.report.direction = direction;
             manner.tell(Event::DatabaseStarted { database, pending: ids.len(), direction });
         }
         let mut rest = ids.into_iter();
@@ -266,16 +316,22 @@ impl<C: RoutedConnection> Run<'_, C> {
                 "migration `{}` of app `{}` is dirty on `{database}`, so nothing is reverted there",
                 dirty.migration.name, dirty.migration.app
             );
-            return Err(Failure::refused(database, &dirty.migration, message)
-                .file(dirty.file.as_deref())
-                .help("say `resolve --applied` or `resolve --reverted` first"));
+            let failure = Failure::refused(database, &dirty.migration, message).file(dirty.file.as_deref());
+            return Err(failure.help(dirty.help(database).unwrap_or_default()));
         }
         let recorded = statuses.iter().rev().filter(|status| !status.state.is_pending());
         let last: Vec<&MigrationStatus> = recorded.take(count).collect();
+        self.report.direction = Direction::Down;
+        if !last.is_empty() && last.len() < count {
+            self.warn(vec![format!(
+                "only {} of {count} can be reverted: no more {} applied",
+                last.len(),
+                if last.len() == 1 { "is" } else { "are" }
+            )]);
+        }
         let ids: Vec<_> = last.iter().map(|status| status.migration.clone()).collect();
         let mut obstacles: Vec<Failure> = ids.iter().flat_map(|id| self.obstacles(id, directions)).collect();
         if let Some(obstacle) = obstacles.pop() {
-            self.report.direction = Direction::Down;
             self.report.not_done = ids;
             self.report.failures = obstacles;
             return Err(obstacle);
@@ -311,6 +367,12 @@ impl<C: RoutedConnection> Run<'_, C> {
     }
 
     fn fake(&mut self, site: &mut Site<C>, known: &Known, versions: &[Version]) -> Result<(), Failure> {
+        if let Some(stray) = known.others.first() {
+            self.warn(vec![format!(
+                "what is recorded on `{}` for `{}` stays there, and `dbrouter adopt` does not look for it any more",
+                stray.place, stray.database
+            )]);
+        }
         let engine = site.engine();
         let wanted = |version: &Version| {
             if versions.is_empty() { self.manner.target.reaches(version) } else { versions.contains(version) }
@@ -326,7 +388,7 @@ impl<C: RoutedConnection> Run<'_, C> {
                 .map_err(|error| unrecorded(&self.job.database.alias, id, &error))?;
             self.did(id, Action::Recorded);
         }
-        Ok(())
+        if self.report.done.is_empty() { Ok(()) } else { site.keep() }
     }
 
     fn resolve(
@@ -348,7 +410,8 @@ impl<C: RoutedConnection> Run<'_, C> {
             Resolution::Applied => (records.accept(conn, &record.id, checksum), Action::Recorded),
             Resolution::Reverted => (records.delete(conn, &record.id), Action::Forgotten),
         };
-        told.map_err(|error| unrecorded(&self.job.database.alias, id, &error))?;
+        told.and_then(|()| if action == Action::Forgotten { site.forget_diesels(id) } else { Ok(()) })
+            .map_err(|error| unrecorded(&self.job.database.alias, id, &error))?;
         self.did(&record.id, action);
         Ok(())
     }
@@ -381,7 +444,8 @@ impl<C: RoutedConnection> Run<'_, C> {
                     // What became of it is not known by this name.
                     Some(_) => RecordState::Dirty,
                 };
-                records.insert_at(conn, id, checksum, state, Some(run_on))?;
+                let duration = stray.and_then(|stray| stray.record.duration);
+                records.insert_at(conn, id, checksum, state, Some(run_on), duration)?;
             }
             Ok(())
         });
@@ -391,6 +455,7 @@ impl<C: RoutedConnection> Run<'_, C> {
         for (id, ..) in &rows {
             self.did(id, Action::Recorded);
         }
+        site.keep()?;
         // Only once all are where they belong.
         for stray in rows.iter().filter_map(|(.., stray)| *stray) {
             site.forget(self.job, stray)?;
@@ -417,10 +482,10 @@ fn no_such_file(database: &router_core::Alias, id: &MigrationId) -> Failure {
          reverted; nothing of it was changed",
         id.version, id.app, id.name
     );
-    Failure::new(FailureKind::Failed, message)
-        .on(database)
-        .of(id)
-        .help("bring its folder back, or say `resolve --reverted` once its changes are undone by hand")
+    Failure::new(FailureKind::Failed, message).on(database).of(id).help(format!(
+        "bring its folder back, or say {} once its changes are undone by hand",
+        resolve_command(id, "reverted", database)
+    ))
 }
 
 /// What is wrong with a file that is to be run, on the one database where it is to be run.

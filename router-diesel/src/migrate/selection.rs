@@ -1,32 +1,43 @@
 //! Which databases and apps a call is about.
 
+use std::path::Path;
+
 use diesel::backend::Backend;
-use router_core::{AppLabel, Hints, Model};
+use router_core::{Alias, AppLabel, Hints, Model};
 use rustc_hash::FxHashMap;
 
 use super::error::{Failure, FailureKind, MigrateError};
 use super::lint::{LintProblem, may_migrate};
 use super::migration::{AnySource, AppMigration};
-use super::record::Stray;
+use super::record::{Moved, RecordState, Stray};
 use super::site::history_of;
 use super::source;
 use super::state::{Known, Mending, mending};
-use super::version::Version;
+use super::stray::Recorded;
+use super::version::{MigrationId, Version};
 use crate::config::{Config, Database};
+use crate::identity::sqlite_file;
 use crate::near::nearest;
 use crate::routing::Routing;
+use crate::tasks::{Presence, left_records};
 
 /// What a caller narrowed a call to. Empty is everything.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Narrowing {
     pub(crate) databases: Vec<String>,
     pub(crate) apps: Vec<AppLabel>,
+    /// The apps that may begin from nothing on another database than before. That narrows nothing.
+    pub(crate) anew: Vec<AppLabel>,
 }
 
 /// All migrations that were found, by app.
 pub(crate) struct Found<DB: Backend> {
     pub(crate) apps: FxHashMap<AppLabel, Vec<AppMigration<DB>>>,
     pub(crate) problems: Vec<LintProblem>,
+    /// Whether there is not one app that has a folder or a source.
+    pub(crate) has_nothing: bool,
+    /// What is recorded on the databases of the file, as far as that was asked.
+    pub(crate) recorded: Recorded,
 }
 
 /// A database, and the migrations that belong on it.
@@ -38,6 +49,11 @@ pub(crate) struct Job<'a, DB: Backend> {
     pub(crate) apps: Vec<&'a AppLabel>,
     /// In the order in which they run.
     pub(crate) migrations: Vec<&'a AppMigration<DB>>,
+    /// The apps that may begin from nothing here, whatever is recorded elsewhere.
+    pub(crate) anew: &'a [AppLabel],
+    pub(crate) recorded: &'a Recorded,
+    /// What is doubtful about where migrations were looked for: perhaps that was the wrong place.
+    pub(crate) warnings: Vec<String>,
 }
 
 impl<DB: Backend> Job<'_, DB> {
@@ -54,7 +70,7 @@ impl<DB: Backend> Job<'_, DB> {
 
     /// Whether a database migrates an app by its own name.
     pub(crate) fn migrates(&self, database: &Database, app: &AppLabel) -> bool {
-        may_migrate(database) && is_allowed(self.routing, database, app)
+        is_migrated_by(self.routing, database, app)
     }
 
     /// Whether anything of an app is recorded here.
@@ -65,48 +81,123 @@ impl<DB: Backend> Job<'_, DB> {
             .any(|record| record.id.app == *app && mending(record, &known.markers) != Mending::NotApplied)
     }
 
-    /// The versions that Diesel's own harness ran here, of apps of which nothing is recorded. One that is recorded
-    /// for another app was that app's.
-    fn run_by_diesel(&self, known: &Known) -> usize {
-        let is_pending = |version: &Version| {
-            !known.records.iter().any(|record| record.id.version == *version)
-                && self.migrations.iter().any(|migration| {
-                    migration.id.version == *version && !Self::is_recorded(known, &migration.id.app)
-                })
+    /// What Diesel's own harness ran here and is pending nevertheless. A version that is recorded for another app was
+    /// that app's.
+    fn run_by_diesel(&self, known: &Known) -> Vec<&MigrationId> {
+        let is_recorded = |version: &Version| {
+            known.records.iter().any(|record| {
+                record.id.version == *version && mending(record, &known.markers) != Mending::NotApplied
+            })
         };
-        known.diesel.iter().filter(|version| is_pending(version)).count()
+        let ids = self.migrations.iter().map(|migration| &migration.id);
+        ids.filter(|id| known.diesel.contains(&id.version) && !is_recorded(&id.version)).collect()
     }
 
     /// Why nothing may run where it ran before by records that are not this database's own.
     pub(crate) fn refusal(&self, known: &Known) -> Option<Failure> {
-        self.refusal_of_strays(known).or_else(|| {
-            let (alias, count) = (&self.database.alias, self.run_by_diesel(known));
-            let message = format!("Diesel recorded {count} of these migrations on `{alias}`");
-            (count > 0).then(|| {
-                Failure::new(FailureKind::Refused, message)
-                    .on(alias)
-                    .help("`adopt` takes them over, or `fake` records them")
-            })
+        let of_records = self.refusal_of_strays(known).or_else(|| self.refusal_of_lost_records(known));
+        let of_records = of_records.or_else(|| self.refusal_of_a_lost_database(known));
+        of_records.or_else(|| self.refusal_of_moved_apps(known)).or_else(|| {
+            let (alias, ran) = (&self.database.alias, self.run_by_diesel(known));
+            let first = ran.first()?;
+            let rest = if ran.len() > 1 { format!(" and {} more", ran.len() - 1) } else { String::new() };
+            let message = format!(
+                "Diesel's own harness has run migrations on `{alias}` that are not recorded here: {first}{rest}"
+            );
+            Some(Failure::new(FailureKind::Refused, message).on(alias).help(format!(
+                "`dbrouter adopt --database {alias}` shows what it takes over, and does so with `--apply`; or record \
+                 one by `dbrouter fake {} --database {alias} --app {}`",
+                first.version, first.app
+            )))
         })
     }
 
-    fn refusal_of_strays(&self, known: &Known) -> Option<Failure> {
-        let Stray { database: other, place, .. } = known.others.first()?;
+    /// Records without their database: what is recorded elsewhere of one that has no table at all, not even the
+    /// journal that comes with the first record.
+    fn refusal_of_a_lost_database(&self, known: &Known) -> Option<Failure> {
+        let number = known.records.iter().filter(|record| record.state == RecordState::Applied).count();
+        if self.history.alias == self.database.alias || number == 0 || !known.tables.is_empty() {
+            return None;
+        }
+        let presence = if self.is_missing_file() { Presence::Absent } else { Presence::There };
+        let (alias, history) = (&self.database.alias, &self.history.alias);
+        let (message, help) = left_records(alias, presence, history, number);
+        Some(Failure::new(FailureKind::Refused, message).on(alias).help(help))
+    }
+
+    /// Whether it is a file of SQLite that is not there, and that opening would make.
+    pub(crate) fn is_missing_file(&self) -> bool {
+        sqlite_file(&self.database.url).is_some_and(|path| !path.exists())
+    }
+
+    /// The names by whose word in the journal something was recorded of this database; an alias of the file speaks
+    /// for itself alone.
+    pub(crate) fn kept_for(&self, known: &Known) -> Vec<Alias> {
+        let is_ours =
+            |name: &&Alias| **name == self.database.alias || self.config.database(name.as_str()).is_none();
+        known.kept_for.iter().filter(is_ours).cloned().collect()
+    }
+
+    /// Records that were lost with the database that kept them.
+    fn refusal_of_lost_records(&self, known: &Known) -> Option<Failure> {
+        if self.migrations.is_empty() || !known.records.is_empty() || self.kept_for(known).is_empty() {
+            return None;
+        }
+        let (alias, history) = (&self.database.alias, &self.history.alias);
+        let keeper = if history == alias { "it".to_owned() } else { format!("`{history}`") };
+        let message = format!("`{alias}` was migrated before, but {keeper} has no records of it");
+        Some(Failure::new(FailureKind::Refused, message).on(alias).help(format!(
+            "bring the records on `{history}` back; where all migrations have run on `{alias}`, \
+             `dbrouter fake --all --database {alias}` records them anew, and `dbrouter reset --database {alias}` \
+             begins it from nothing"
+        )))
+    }
+
+    /// An app that would begin from nothing here, though another database of the file has it.
+    pub(crate) fn refusal_of_moved_apps(&self, known: &Known) -> Option<Failure> {
+        let Moved { app, from, count } = known.moved.first()?;
+        let alias = &self.database.alias;
+        let recorded = match count {
+            1 => "1 migration of it is".to_owned(),
+            count => format!("{count} migrations of it are"),
+        };
+        let message = format!(
+            "nothing of app `{app}` is recorded for `{alias}`, but {recorded} recorded for `{from}`, on which `{app}` \
+             is not migrated any more"
+        );
+        Some(Failure::new(FailureKind::Refused, message).on(alias).help(format!(
+            "look at `apps` of `{from}` in the file; where the tables of `{app}` were moved to `{alias}`, \
+             `dbrouter fake --all --database {alias} --app {app}` records them, and where it is to begin from nothing \
+             there, `dbrouter migrate --anew {app}` runs it"
+        )))
+    }
+
+    /// Records of this database that are not where they belong.
+    pub(crate) fn refusal_of_strays(&self, known: &Known) -> Option<Failure> {
+        let Stray { database: other, place, record } = known.others.first()?;
         let alias = &self.database.alias;
         let place_named = if place == alias { "it".to_owned() } else { format!("`{place}`") };
         let recorded = match known.others.len() {
             1 => "1 migration of its apps is".to_owned(),
             count => format!("{count} migrations of its apps are"),
         };
-        let message = format!(
-            "nothing is recorded for `{alias}`, but {recorded} recorded on {place_named} for `{other}`"
-        );
-        let help = if other == alias {
-            format!("its records are kept on `{}` now; move them there by `adopt`", self.history.alias)
+        let history = &self.history.alias;
+        let (message, adopts) = if other == alias {
+            let message =
+                format!("the records of `{alias}` belong on `{history}` now, but {recorded} recorded on");
+            let place_named = if place == alias { format!("`{alias}` itself") } else { place_named };
+            (format!("{message} {place_named}"), "moves them".to_owned())
         } else {
-            format!("if `{alias}` is what `{other}` was, take the records over by `adopt`")
+            let message = format!(
+                "nothing is recorded for `{alias}`, but {recorded} recorded on {place_named} for `{other}`"
+            );
+            (message, format!("takes them over, if `{alias}` is what `{other}` was"))
         };
-        Some(Failure::new(FailureKind::Refused, message).on(alias).help(help))
+        Some(Failure::new(FailureKind::Refused, message).on(alias).help(format!(
+            "`dbrouter adopt --apply --database {alias}` {adopts}, and shows them first without `--apply`; else say \
+             what has run on `{alias}` by `dbrouter fake VERSION --database {alias} --app {}`",
+            record.id.app
+        )))
     }
 }
 
@@ -130,7 +221,7 @@ impl Narrowing {
                 )));
             }
         }
-        for app in &self.apps {
+        for app in self.apps.iter().chain(&self.anew) {
             match config.app(app.as_str()) {
                 None => {
                     return Err(unknown(
@@ -156,7 +247,7 @@ impl Narrowing {
     }
 
     /// A database that is named stands for the one that it is migrated through, too.
-    fn has_database(&self, config: &Config, database: &Database) -> bool {
+    pub(crate) fn has_database(&self, config: &Config, database: &Database) -> bool {
         self.databases.is_empty()
             || self.databases.iter().any(|alias| {
                 let through = config.database(alias).and_then(|named| named.migrate_to.as_ref());
@@ -166,7 +257,7 @@ impl Narrowing {
 
     /// The databases and their apps, in file order. A database where no app migrates is left out.
     pub(crate) fn jobs<'a, DB: Backend>(
-        &self,
+        &'a self,
         routing: &'a Routing,
         found: &'a Found<DB>,
     ) -> Vec<Job<'a, DB>> {
@@ -189,6 +280,7 @@ impl Narrowing {
             let mut migrations: Vec<_> =
                 apps.iter().filter_map(|app| found.apps.get(*app)).flatten().collect();
             migrations.sort_by(|a, b| a.id.order().cmp(&b.id.order()));
+            let warnings = if found.has_nothing { no_folders(config, &apps) } else { Vec::new() };
             jobs.push(Job {
                 config,
                 routing,
@@ -196,10 +288,28 @@ impl Narrowing {
                 history: history_of(config, database),
                 apps,
                 migrations,
+                anew: &self.anew,
+                recorded: &found.recorded,
+                warnings,
             });
         }
         jobs
     }
+}
+
+/// That there is no folder for any of these apps.
+fn no_folders(config: &Config, apps: &[&AppLabel]) -> Vec<String> {
+    let folders: Vec<&Path> =
+        apps.iter().filter_map(|app| config.app(app.as_str())).map(|app| app.migrations.as_path()).collect();
+    let Some(first) = folders.first() else { return Vec::new() };
+    let names: Vec<_> = folders.iter().map(|folder| format!("`{}`", folder.display())).collect();
+    let are = if folders.len() == 1 { "is" } else { "are" };
+    vec![format!("there are no migrations: {} {are} not there{}", names.join(", "), source::seen_from(first))]
+}
+
+/// Whether an app's migrations run on a database by this name.
+pub(crate) fn is_migrated_by(routing: &Routing, database: &Database, app: &AppLabel) -> bool {
+    may_migrate(database) && is_allowed(routing, database, app)
 }
 
 /// Whether the routers let an app's migrations run on a database.
@@ -218,15 +328,23 @@ pub(crate) fn find<DB: Backend>(
             return Err(unknown("app", app.as_str(), config.apps.iter().map(|app| app.label.as_str())));
         }
     }
-    let mut found = Found { apps: FxHashMap::default(), problems: Vec::new() };
+    let mut found = Found {
+        apps: FxHashMap::default(),
+        problems: Vec::new(),
+        has_nothing: true,
+        recorded: Recorded::default(),
+    };
     for app in config.apps.iter().filter(|app| app.managed && narrowing.has_app(&app.label)) {
         let problems = &mut found.problems;
         let migrations = match sources.iter().rev().find(|(label, _)| *label == app.label) {
-            Some((_, source)) => source::from_source(&app.label, source, problems),
-            None => source::from_folder(&app.label, &app.migrations, problems),
+            Some((_, source)) => Some(source::from_source(&app.label, source, problems)),
+            None => source::from_folder(app, problems),
         };
-        found.apps.insert(app.label.clone(), migrations);
+        found.has_nothing &= migrations.is_none();
+        found.apps.insert(app.label.clone(), migrations.unwrap_or_default());
     }
+    // A folder that the file names is told of by itself.
+    found.has_nothing &= found.problems.is_empty();
     Ok(found)
 }
 

@@ -28,6 +28,10 @@ pub(crate) struct Site<C> {
     pub(crate) journal: Journal,
     pub(crate) has_records: bool,
     pub(crate) has_journal: bool,
+    /// Whether the journal says that something is recorded elsewhere.
+    pub(crate) is_kept: bool,
+    /// The versions that Diesel's own harness recorded.
+    pub(crate) diesel: Vec<Version>,
 }
 
 /// The database that keeps the records of what runs on another: its `migration_history`, else that of the
@@ -50,7 +54,10 @@ impl<C: RoutedConnection> Site<C> {
         let conn = open(database, Access::ReadWrite)?;
         let remote = match history.alias == database.alias {
             true => None,
-            false => Some(open::<C>(history, Access::ReadWrite)?),
+            false => {
+                let of_records = |failure: Failure| failure.keeping_records_of(&database.alias);
+                Some(open::<C>(history, Access::ReadWrite).map_err(of_records)?)
+            }
         };
         Ok(Self {
             database: database.alias.clone(),
@@ -61,6 +68,8 @@ impl<C: RoutedConnection> Site<C> {
             journal: Journal { database: database.alias.clone(), engine: database.url.engine() },
             has_records: false,
             has_journal: false,
+            is_kept: false,
+            diesel: Vec::new(),
         })
     }
 
@@ -85,6 +94,8 @@ impl<C: RoutedConnection> Site<C> {
             .map_err(|error| Failure::unreadable(&self.database, "cannot read the state", &error))?;
         self.has_records = known.has_records;
         self.has_journal = known.has_journal;
+        self.is_kept = known.known.kept_for.contains(&self.database);
+        self.diesel.clone_from(&known.known.diesel);
         Ok(known.known)
     }
 
@@ -93,6 +104,7 @@ impl<C: RoutedConnection> Site<C> {
         let mut known = self.look()?;
         known.others = stray::find(job, &known, &mut self.conn, self.remote.as_mut())
             .map_err(|error| Failure::unreadable(&self.database, "cannot read the state", &error))?;
+        known.moved = stray::moved::<C>(job, &known);
         Ok(known)
     }
 
@@ -125,7 +137,7 @@ impl<C: RoutedConnection> Site<C> {
             })?;
             self.has_records = true;
         }
-        if self.remote.is_some() && self.is_transactional() && !self.has_journal {
+        if self.remote.is_some() && !self.has_journal {
             self.journal.create(&mut self.conn).map_err(|error| {
                 Failure::unreadable(
                     &self.database,
@@ -135,6 +147,45 @@ impl<C: RoutedConnection> Site<C> {
             })?;
             self.has_journal = true;
         }
+        Ok(())
+    }
+
+    /// Takes Diesel's own record of a migration away, if there is one: it is not applied any more.
+    pub(crate) fn forget_diesels(&mut self, id: &MigrationId) -> QueryResult<()> {
+        if self.diesel.contains(&id.version) { adopt::forget(&mut self.conn, &id.version) } else { Ok(()) }
+    }
+
+    /// Leaves word on the migrated database that its records are elsewhere, unless it is there.
+    pub(crate) fn keep(&mut self) -> Result<(), Failure> {
+        if self.remote.is_none() || self.is_kept {
+            return Ok(());
+        }
+        self.journal
+            .keep(&mut self.conn)
+            .map_err(|error| Failure::unreadable(&self.database, "cannot write the journal", &error))?;
+        self.is_kept = true;
+        Ok(())
+    }
+
+    /// Takes that word back, of these names too, once nothing is recorded any more. It runs under the lock.
+    pub(crate) fn let_go(&mut self, names: &[Alias]) -> Result<(), Failure> {
+        if !self.has_journal || !self.has_records {
+            return Ok(());
+        }
+        let (records, conn) = self.books();
+        let count = records.count(conn);
+        let count =
+            count.map_err(|error| Failure::unreadable(&self.history, "cannot count records", &error))?;
+        if count > 0 {
+            return Ok(());
+        }
+        for name in names.iter().chain([&self.database]) {
+            let journal = Journal { database: name.clone(), engine: self.journal.engine };
+            journal
+                .let_go(&mut self.conn)
+                .map_err(|error| Failure::unreadable(&self.database, "cannot write the journal", &error))?;
+        }
+        self.is_kept = false;
         Ok(())
     }
 
@@ -177,7 +228,11 @@ pub(crate) fn look_only<C: RoutedConnection>(job: &Job<'_, C::Backend>) -> Resul
     let records = Records { database: database.alias.clone(), engine: history.url.engine() };
     let journal = Journal { database: database.alias.clone(), engine: database.url.engine() };
     let mut conn = open_existing::<C>(database)?;
-    let mut remote = if history.alias == database.alias { None } else { open_existing::<C>(history)? };
+    let of_records = |failure: Failure| failure.keeping_records_of(&database.alias);
+    let mut remote = match history.alias == database.alias {
+        true => None,
+        false => open_existing::<C>(history).map_err(of_records)?,
+    };
     let unreadable = |error| Failure::unreadable(&database.alias, "cannot read the state", &error);
     let mut known = match &mut conn {
         Some(conn) if remote.is_some() || history.alias == database.alias => {
@@ -191,9 +246,11 @@ pub(crate) fn look_only<C: RoutedConnection>(job: &Job<'_, C::Backend>) -> Resul
             } else {
                 Vec::new()
             };
-            Ok(Known { tables, diesel, ..Known::default() })
+            let has_journal = tables.finds(journal::TABLE);
+            let kept_for = if has_journal { journal.kept_for(conn).map_err(unreadable)? } else { Vec::new() };
+            Ok(Known { tables, diesel, kept_for, ..Known::default() })
         }
-        // A new file in the place of a lost one: what is recorded elsewhere counts, and its tables are missing.
+        // A file that was lost, perhaps: what is recorded elsewhere counts, and its tables are missing.
         None => match &mut remote {
             Some(remote) => {
                 let tables = Tables::read(remote).map_err(unreadable)?;
@@ -202,7 +259,13 @@ pub(crate) fn look_only<C: RoutedConnection>(job: &Job<'_, C::Backend>) -> Resul
                 } else {
                     Vec::new()
                 };
-                Ok(Known { records: recorded, ..Known::default() })
+                if !job.is_missing_file() {
+                    // Another process has made it meanwhile, and what it recorded has its tables.
+                    return look_only::<C>(job);
+                }
+                let mut known = Known { records: recorded, ..Known::default() };
+                known.others = stray::find_on_history(job, &known, remote).map_err(unreadable)?;
+                Ok(known)
             }
             None => Ok(Known::default()),
         },
@@ -210,6 +273,7 @@ pub(crate) fn look_only<C: RoutedConnection>(job: &Job<'_, C::Backend>) -> Resul
     if let Some(conn) = &mut conn {
         known.others = stray::find(job, &known, conn, remote.as_mut()).map_err(unreadable)?;
     }
+    known.moved = stray::moved::<C>(job, &known);
     Ok(known)
 }
 
@@ -225,8 +289,8 @@ fn look<C: RoutedConnection>(
     records: &Records,
     journal: &Journal,
 ) -> QueryResult<Looked> {
-    let tables = Tables::read(conn)?;
-    let has_journal = tables.finds(journal::TABLE);
+    let mut tables = Tables::read(conn)?;
+    let is_elsewhere = remote.is_some();
     // The journal is read after the records: what it says of a transaction is final once the lock is held.
     let (has_records, recorded) = match remote {
         Some(remote) => {
@@ -238,9 +302,15 @@ fn look<C: RoutedConnection>(
             (has_records, if has_records { records.read(conn)? } else { Vec::new() })
         }
     };
+    if is_elsewhere && tables.is_empty() && !recorded.is_empty() {
+        // Another process may have begun meanwhile: what it recorded has its tables.
+        tables = Tables::read(conn)?;
+    }
+    let has_journal = tables.finds(journal::TABLE);
     let markers = if has_journal { journal.read(conn)? } else { Vec::new() };
+    let kept_for = if has_journal { journal.kept_for(conn)? } else { Vec::new() };
     let diesel = if tables.finds(adopt::TABLE) { diesel_versions(conn)? } else { Vec::new() };
-    let known = Known { records: recorded, markers, tables, others: Vec::new(), diesel };
+    let known = Known { records: recorded, markers, kept_for, tables, diesel, ..Known::default() };
     Ok(Looked { known, has_records, has_journal })
 }
 

@@ -12,7 +12,7 @@ use router_core::AppLabel;
 use super::lint::{LintCode, LintProblem};
 use super::migration::{AnySource, AppMigration, Body, Files, Sides, SqlFile};
 use super::{MigrationId, Version};
-use crate::config::Engine;
+use crate::config::{App, Engine};
 use crate::tasks::is_skeleton;
 
 /// What was found for one app, in version order.
@@ -41,18 +41,23 @@ pub(crate) fn from_source<DB: Backend>(
     in_order(migrations.collect(), problems)
 }
 
-/// The migrations in an app's folder. A folder that is not there has none.
+/// The migrations in an app's folder; nothing where it is not there. One that the file names must be.
 pub(crate) fn from_folder<DB: Backend>(
-    app: &AppLabel,
-    folder: &Path,
+    app: &App,
     problems: &mut Vec<LintProblem>,
-) -> Vec<AppMigration<DB>> {
+) -> Option<Vec<AppMigration<DB>>> {
+    let App { label: app, migrations: folder, names_migrations, .. } = app;
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Vec::new(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            if *names_migrations {
+                problems.push(no_folder(app, folder));
+            }
+            return None;
+        }
         Err(error) => {
             problems.push(unreadable(app, folder, &error));
-            return Vec::new();
+            return Some(Vec::new());
         }
     };
     let mut migrations = Vec::new();
@@ -67,7 +72,22 @@ pub(crate) fn from_folder<DB: Backend>(
             migrations.push(migration);
         }
     }
-    in_order(migrations, problems)
+    Some(in_order(migrations, problems))
+}
+
+fn no_folder(app: &AppLabel, folder: &Path) -> LintProblem {
+    let message = format!("the folder of the migrations of app `{app}` is not there{}", seen_from(folder));
+    LintProblem::new(LintCode::NoFolder, app, message).file(folder).help(format!(
+        "correct `migrations` of app `{app}`, or run this where its folder is; `dbrouter new {app} NAME` makes it"
+    ))
+}
+
+/// From where a path that does not say so itself is looked at, as the end of a sentence.
+pub(crate) fn seen_from(path: &Path) -> String {
+    match std::env::current_dir() {
+        Ok(current) if path.is_relative() => format!(", seen from `{}`", current.display()),
+        _ => String::new(),
+    }
 }
 
 /// Sorts by version, and tells of versions that are there twice.

@@ -10,11 +10,11 @@ use rustc_hash::FxHashMap;
 use super::catalogue::Tables;
 use super::journal::{Direction, Marker};
 use super::migration::AppMigration;
-use super::record::{Record, RecordState, Stray};
+use super::record::{Moved, Record, RecordState, Stray};
 use super::{MigrationId, Version};
 use crate::config::Engine;
 use crate::statement::TableName;
-use router_core::AppLabel;
+use router_core::{Alias, AppLabel};
 
 /// Where a migration stands on a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -80,6 +80,40 @@ pub struct MigrationStatus {
     pub file: Option<PathBuf>,
     /// What there is to know beyond the state.
     pub detail: Option<String>,
+    /// Whether it is among the migrations, not only among the records.
+    pub is_known: bool,
+}
+
+impl MigrationStatus {
+    /// What to do about it on this database, where it is neither applied nor pending.
+    #[must_use]
+    pub fn help(&self, database: &Alias) -> Option<String> {
+        let applied = resolve_command(&self.migration, "applied", database);
+        let reverted = resolve_command(&self.migration, "reverted", database);
+        Some(match self.state {
+            State::Applied | State::Pending | State::OutOfOrder => return None,
+            State::Changed => {
+                format!("put the file back and write a new migration, or accept it as it stands by {applied}")
+            }
+            State::Missing => format!(
+                "run the version of the program that has it; if it was removed for good, {reverted} takes the record \
+                 away"
+            ),
+            State::Drift => {
+                format!("put the table back; to have the migration run again, {reverted} makes it pending")
+            }
+            State::Dirty => {
+                format!(
+                    "look at what is there; finish it by hand and say {applied}, or undo what it did and say {reverted}"
+                )
+            }
+        })
+    }
+}
+
+/// The command that says of a migration what a person found out.
+pub(crate) fn resolve_command(id: &MigrationId, finding: &str, database: &Alias) -> String {
+    format!("`dbrouter resolve {} {} --{finding} --database {database}`", id.app, id.version)
 }
 
 /// What is known of a database.
@@ -87,9 +121,13 @@ pub struct MigrationStatus {
 pub(crate) struct Known {
     pub(crate) records: Vec<Record>,
     pub(crate) markers: Vec<Marker>,
+    /// The names for which the journal says that something was recorded elsewhere.
+    pub(crate) kept_for: Vec<Alias>,
     pub(crate) tables: Tables,
     /// What is recorded under other names or in other places of apps of which nothing is recorded where it belongs.
     pub(crate) others: Vec<Stray>,
+    /// What is recorded of apps of which nothing is recorded here, by databases that do not migrate them any more.
+    pub(crate) moved: Vec<Moved>,
     /// The versions that Diesel's own harness recorded.
     pub(crate) diesel: Vec<Version>,
 }
@@ -164,6 +202,7 @@ pub(crate) fn states<DB: Backend>(
             duration: record.and_then(|record| record.duration),
             file: migration.file(engine),
             detail,
+            is_known: true,
         });
     }
     let found: FxHashMap<_, ()> =
@@ -181,6 +220,7 @@ pub(crate) fn states<DB: Backend>(
                 duration: record.duration,
                 file: None,
                 detail,
+                is_known: false,
             });
         }
     }

@@ -16,12 +16,13 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use router_core::Alias;
 
 use super::MigrationId;
+use super::adopt;
 use super::error::{Failure, FailureKind};
 use super::journal::Direction;
 use super::migration::{AppMigration, Body, SqlFile};
 use super::record::RecordState;
 use super::site::Site;
-use super::state::{Mending, mending};
+use super::state::{Mending, mending, resolve_command};
 use crate::backend::RoutedConnection;
 use crate::config::Engine;
 
@@ -141,7 +142,7 @@ fn beside<C: RoutedConnection>(
     start: Instant,
 ) -> Result<(), Broken> {
     let (engine, records, id) = (site.engine(), &site.records, &migration.id);
-    let has_records = site.has_records;
+    let (has_records, is_diesels) = (site.has_records, site.diesel.contains(&id.version));
     let mut left = Left::Nothing;
     site.conn
         .transaction(|conn| -> Result<(), BoxError> {
@@ -161,6 +162,9 @@ fn beside<C: RoutedConnection>(
                 Direction::Down => {
                     records.delete(conn, id)?;
                     body(conn, migration, direction, engine)?;
+                    if is_diesels {
+                        adopt::forget(conn, &id.version)?;
+                    }
                 }
             }
             Ok(())
@@ -191,17 +195,21 @@ fn elsewhere<C: RoutedConnection>(
 
     let mut is_rolled_back = false;
     let mut left = Left::Unsure;
-    let journal = &site.journal;
+    let (journal, is_kept) = (&site.journal, site.is_kept);
+    let is_diesels = direction == Direction::Down && site.diesel.contains(&id.version);
     let outcome = site.conn.transaction(|conn| -> Result<(), BoxError> {
         if let Err(error) = journal.mark(conn, id, direction) {
             // The record stays as it is, since the marker that is there speaks for it.
             left = if is_taken(&error) { Left::Taken } else { Left::Unsure };
             return Err(error.into());
         }
-        let done = body(conn, migration, direction, engine);
+        let done = body(conn, migration, direction, engine)
+            .and_then(|()| if is_kept { Ok(()) } else { Ok(journal.keep(conn)?) })
+            .and_then(|()| if is_diesels { Ok(adopt::forget(conn, &id.version)?) } else { Ok(()) });
         is_rolled_back = done.is_err();
         done
     });
+    site.is_kept |= outcome.is_ok();
     let (records, conn) = site.books();
     match outcome {
         Ok(()) => match direction {
@@ -243,6 +251,10 @@ fn without_transaction<C: RoutedConnection>(
     } else {
         body(&mut site.conn, migration, direction, engine)
     };
+    let outcome = outcome.and_then(|()| site.keep().map_err(BoxError::from)).and_then(|()| match direction {
+        Direction::Up => Ok(()),
+        Direction::Down => Ok(site.forget_diesels(id)?),
+    });
     let file = migration.side(engine, direction);
     let (records, conn) = site.books();
     match outcome {
@@ -253,8 +265,8 @@ fn without_transaction<C: RoutedConnection>(
         .map_err(|cause| Broken { cause: cause.into(), left: Left::Dirty }),
         Err(cause) => {
             // One statement that the server refused did nothing.
-            let is_clean = file.is_some_and(|file| file.script(engine).fails_as_a_whole(&file.text))
-                && is_refusal(&cause);
+            let is_clean = is_refusal(&cause)
+                && file.is_some_and(|file| file.script(engine).fails_as_a_whole(&file.text));
             let told = match (is_clean, direction) {
                 (true, Direction::Up) => records.delete(conn, id),
                 (true, Direction::Down) => records.set_state(conn, id, RecordState::Applied),
@@ -356,12 +368,23 @@ fn failure<C: RoutedConnection>(
         .of(id)
         .file(file.map(|file| file.path.as_path()));
     match broken.left {
-        Left::Dirty => failure.help(
-            "look at what is there; finish it by hand and say `resolve --applied`, or undo what it did and say \
-             `resolve --reverted`",
+        Left::Dirty => failure.help(format!(
+            "look at what is there; finish it by hand and say {}, or undo what it did and say {}",
+            resolve_command(id, "applied", &site.database),
+            resolve_command(id, "reverted", &site.database),
+        )),
+        Left::Nothing if refuses_transaction(&cause) => failure.help(
+            "let it be the only statement of its migration, and write `run_in_transaction = false` in a \
+             `metadata.toml` beside the file",
         ),
         Left::Nothing | Left::Unsure | Left::Taken => failure,
     }
+}
+
+/// Whether an engine says that a statement may not be part of a transaction, such as `CREATE INDEX CONCURRENTLY` of
+/// PostgreSQL or `VACUUM` of SQLite.
+fn refuses_transaction(cause: &str) -> bool {
+    cause.contains("cannot run inside a transaction block") || cause.contains("from within a transaction")
 }
 
 /// The line of the statement that PostgreSQL points at, counted in characters from 1.

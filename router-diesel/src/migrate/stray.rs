@@ -1,17 +1,20 @@
 //! Records that are not where they belong: the alias was renamed, or `migrate_to` or `migration_history` changed.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use diesel::QueryResult;
 use router_core::{Alias, AppLabel};
+use rustc_hash::FxHashMap;
 
 use super::catalogue::Tables;
 use super::journal;
 use super::physical::is_one;
-use super::record::{self, Records, Stray};
+use super::record::{self, Moved, Records, Stray};
 use super::selection::Job;
 use super::site::open_existing;
 use super::state::Known;
 use crate::backend::RoutedConnection;
-use crate::config::{Database, Engine};
+use crate::config::Database;
 
 /// Where records are looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +52,7 @@ pub(crate) fn find<C: RoutedConnection>(
         return Ok(strays);
     }
     // The file does not say where its records were: the journal tells that they were elsewhere.
-    let was_elsewhere = job.database.url.engine() == Engine::Mysql || known.tables.finds(journal::TABLE);
+    let was_elsewhere = known.tables.finds(journal::TABLE);
     if !has_tables || !known.records.is_empty() || !was_elsewhere {
         return Ok(Vec::new());
     }
@@ -66,6 +69,75 @@ pub(crate) fn find<C: RoutedConnection>(
         }
     }
     Ok(Vec::new())
+}
+
+/// The same for a file that is not there, where the records of it belong.
+pub(crate) fn find_on_history<C: RoutedConnection>(
+    job: &Job<'_, C::Backend>,
+    known: &Known,
+    history: &mut C,
+) -> QueryResult<Vec<Stray>> {
+    let apps = job.unrecorded(known);
+    if apps.is_empty() {
+        return Ok(Vec::new());
+    }
+    look_in(job, &apps, history, job.history, Place::Right, false)
+}
+
+/// What is recorded for the aliases of the file, by the database that keeps it. Each is read once in a run: what a
+/// run itself records is not what [`moved`] looks for.
+#[derive(Debug, Default)]
+pub(crate) struct Recorded {
+    by_place: Mutex<FxHashMap<Alias, Arc<RecordCounts>>>,
+}
+
+/// How many migrations of an app are recorded for an alias.
+type RecordCounts = FxHashMap<(Alias, AppLabel), usize>;
+
+impl Recorded {
+    fn on<C: RoutedConnection>(&self, place: &Database) -> Arc<RecordCounts> {
+        let known = |by_place: &FxHashMap<Alias, _>| by_place.get(&place.alias).map(Arc::clone);
+        if let Some(counts) = known(&self.by_place.lock().unwrap_or_else(PoisonError::into_inner)) {
+            return counts;
+        }
+        let read = |mut conn: C| match Tables::read(&mut conn)?.finds(record::TABLE) {
+            true => Records::counts(place.url.engine(), &mut conn),
+            false => QueryResult::Ok(RecordCounts::default()),
+        };
+        // One that is not reached tells nothing.
+        let conn = open_existing::<C>(place).ok().flatten();
+        let counts = Arc::new(conn.and_then(|conn| read(conn).ok()).unwrap_or_default());
+        let mut by_place = self.by_place.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(by_place.entry(place.alias.clone()).or_insert(counts))
+    }
+}
+
+/// Looks for databases of the file that have records of an app which would begin from nothing here, and that do not
+/// migrate it any more: a wrong name under `apps` sends an app to where nothing of it is.
+pub(crate) fn moved<C: RoutedConnection>(job: &Job<'_, C::Backend>, known: &Known) -> Vec<Moved> {
+    let mut moved = Vec::new();
+    if !known.others.is_empty() {
+        return moved;
+    }
+    for app in job.unrecorded(known).into_iter().filter(|app| !job.anew.contains(app)) {
+        let is_former = |other: &&Database| {
+            other.alias != job.database.alias && other.replica_of.is_none() && !job.migrates(other, app)
+        };
+        let former: Vec<&Database> = job.config.databases.iter().filter(is_former).collect();
+        if former.is_empty() {
+            continue;
+        }
+        let places = job.config.databases.iter().filter(|place| place.replica_of.is_none());
+        let all: Vec<_> = places.map(|place| job.recorded.on::<C>(place)).collect();
+        for other in former {
+            let key = (other.alias.clone(), app.clone());
+            let count: usize = all.iter().filter_map(|counts| counts.get(&key)).sum();
+            if count > 0 && !is_same::<C>(job, other) {
+                moved.push(Moved { app: app.clone(), from: other.alias.clone(), count });
+            }
+        }
+    }
+    moved
 }
 
 fn look_in<C: RoutedConnection>(

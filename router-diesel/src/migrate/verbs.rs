@@ -4,8 +4,9 @@ use router_core::{Alias, AppLabel};
 
 use super::lint::Linter;
 use super::migrator::{Migrator, Resolution};
+use super::physical::Servers;
 use super::plan::{Step, choose};
-use super::run::{self, Work};
+use super::run::{self, Choosing, Work};
 use super::selection::{self, Found, Job, Narrowing};
 use super::site::look_only;
 use super::state::{Known, states};
@@ -65,6 +66,7 @@ impl<C: RoutedConnection> Migrator<C> {
                         history: job.history.alias.clone(),
                         migrations,
                         failure,
+                        warnings: job.warnings.clone(),
                     }
                 })
                 .collect();
@@ -104,7 +106,8 @@ impl<C: RoutedConnection> Migrator<C> {
     /// [`target`](Self::target).
     ///
     /// # Errors
-    /// A version that no migration has, or what a database says.
+    /// A version that no migration has, or that several apps or databases have of which none is named; records that
+    /// wait for [`adopt`](Self::adopt), unless both the database and the app are named; what a database says.
     pub fn fake<I>(&self, versions: I) -> Result<Report, MigrateError>
     where
         I: IntoIterator,
@@ -116,8 +119,12 @@ impl<C: RoutedConnection> Migrator<C> {
             self.check_target(jobs)?;
             for version in &versions {
                 check_version(jobs, version)?;
+                self.check_unambiguous(jobs, version)?;
             }
-            self.run(jobs, |_| Some(Work::Fake(versions.clone())))
+            let Narrowing { databases, apps, .. } = &self.narrowing;
+            let is_named = !databases.is_empty() && !apps.is_empty();
+            let choosing = if is_named { Choosing::ByName } else { Choosing::AtLarge };
+            self.run(jobs, |_| Some(Work::Fake(versions.clone(), choosing)))
         })
     }
 
@@ -126,7 +133,8 @@ impl<C: RoutedConnection> Migrator<C> {
     /// Where it is in order, its record is left alone, unless that database was named.
     ///
     /// # Errors
-    /// No database has a record of it that is in doubt, or what a database says.
+    /// No database has a record of it that is in doubt, or several have, of which none is named, and what is there of
+    /// it may differ; what a database says.
     pub fn resolve(
         &self,
         app: impl AsRef<str>,
@@ -135,29 +143,40 @@ impl<C: RoutedConnection> Migrator<C> {
     ) -> Result<Report, MigrateError> {
         let (app, version) = (AppLabel::new(app.as_ref()), version.into());
         let migrator = Self {
-            narrowing: Narrowing { apps: vec![app.clone()], databases: self.narrowing.databases.clone() },
+            narrowing: Narrowing { apps: vec![app.clone()], ..self.narrowing.clone() },
             ..self.clone()
         };
         migrator.with_jobs(|_, jobs| {
             let is_named = !self.narrowing.databases.is_empty();
-            let mut doubtful: Vec<(Alias, MigrationId)> = Vec::new();
+            let mut statuses: Vec<(Alias, MigrationStatus)> = Vec::new();
             for job in jobs {
-                for status in migrator.statuses(job)? {
-                    let is_doubtful =
-                        !status.state.is_pending() && (is_named || status.state != State::Applied);
-                    if status.migration.version == version && is_doubtful {
-                        doubtful.push((job.database.alias.clone(), status.migration));
-                    }
-                }
+                let of_job = migrator.statuses(job)?;
+                statuses.extend(of_job.into_iter().map(|status| (job.database.alias.clone(), status)));
             }
+            let is_doubtful = |state: State| !state.is_pending() && (is_named || state != State::Applied);
+            let (this, others): (Vec<_>, Vec<_>) =
+                statuses.into_iter().partition(|(_, status)| status.migration.version == version);
+            let found: Vec<String> =
+                this.iter().map(|(alias, status)| format!("{} on `{alias}`", status.state)).collect();
+            let doubtful: Vec<(Alias, MigrationStatus)> =
+                this.into_iter().filter(|(_, status)| is_doubtful(status.state)).collect();
             if doubtful.is_empty() {
+                return Err(not_in_doubt(&app, &version, &found, &others));
+            }
+            // An edited or lost file is the same everywhere; what is there of a migration, each database tells.
+            let is_everywhere = |state: State| matches!(state, State::Changed | State::Missing);
+            if !is_named
+                && doubtful.len() > 1
+                && !doubtful.iter().all(|(_, status)| is_everywhere(status.state))
+            {
                 return Err(MigrateError::usage(format!(
-                    "no database has a record of version {version} of app `{app}` that is in doubt"
+                    "version {version} of app `{app}` is {}; say by `--database` which is meant",
+                    found.join(" and ")
                 )));
             }
             migrator.run(jobs, |job| {
-                let (_, id) = doubtful.iter().find(|(alias, _)| *alias == job.database.alias)?;
-                Some(Work::Resolve(id.clone(), resolution))
+                let (_, status) = doubtful.iter().find(|(alias, _)| *alias == job.database.alias)?;
+                Some(Work::Resolve(status.migration.clone(), resolution))
             })
         })
     }
@@ -186,16 +205,42 @@ impl<C: RoutedConnection> Migrator<C> {
         self.with_jobs(|found, jobs| refuse(self.problems(found, jobs)))
     }
 
-    /// Looks for what would go wrong as far as files and rules tell, and connects to nothing.
+    /// The same for databases that are about to be begun anew, where all of it will run: also what is recorded as
+    /// applied counts, and so does an app of which nothing is recorded there, but on a database that stays. Ask before
+    /// anything is dropped.
     ///
     /// # Errors
-    /// The problems, in the error's `lint`, also of migrations that were applied long ago.
-    pub fn lint_files(&self) -> Result<(), MigrateError> {
+    /// The problems, in the error's `lint`, or such apps, in its `failed`.
+    pub fn lint_anew(&self) -> Result<(), MigrateError> {
+        let config = self.databases.config();
+        let stays = |alias: &Alias| {
+            config.database(alias.as_str()).is_some_and(|it| !self.narrowing.has_database(config, it))
+        };
         self.with_jobs(|found, jobs| {
             let mut problems = found.problems.clone();
             problems.extend(self.problems_of_files(jobs));
-            refuse(problems)
+            problems.extend(self.problems_of_places(found, Servers::Ask));
+            refuse(problems)?;
+            let failed = jobs.iter().filter_map(|job| {
+                let mut known = look_only::<C>(job).ok()?;
+                known.moved.retain(|moved| stays(&moved.from));
+                job.refusal_of_moved_apps(&known)
+            });
+            let failed: Vec<Failure> = failed.collect();
+            if failed.is_empty() {
+                return Ok(());
+            }
+            Err(MigrateError { report: Report::default(), failed, lint: Vec::new() })
         })
+    }
+
+    /// Looks for what is wrong with where migrations run, as far as the file alone shows it: an app that is read from
+    /// another file or engine than it is migrated to, two aliases of one file. Nothing is connected.
+    ///
+    /// # Errors
+    /// The problems, in the error's `lint`. What is wrong with the migrations themselves is none of them.
+    pub fn lint_places(&self) -> Result<(), MigrateError> {
+        self.with_jobs(|found, _| refuse(self.problems_of_places(found, Servers::Leave)))
     }
 
     /// The databases on which there is something to migrate, as far as the rules go, in file order.
@@ -275,7 +320,7 @@ impl<C: RoutedConnection> Migrator<C> {
             history: job.history.alias.clone(),
             steps: Vec::new(),
             failures: Vec::new(),
-            warnings: Vec::new(),
+            warnings: job.warnings.clone(),
             later: 0,
         };
         let engine = job.database.url.engine();
@@ -292,7 +337,7 @@ impl<C: RoutedConnection> Migrator<C> {
                     .collect();
                 plan.failures = choice.refusals;
                 plan.failures.extend(job.refusal(&known));
-                plan.warnings = choice.warnings;
+                plan.warnings.extend(choice.warnings);
                 plan.later = choice.later;
             }
             Err(failure) => plan.failures.push(failure),
@@ -332,11 +377,15 @@ impl<C: RoutedConnection> Migrator<C> {
         problems.retain(|problem| !problem.databases.is_empty());
         let mut all = found.problems.clone();
         all.append(&mut problems);
-        // Aliases are compared whichever of them are narrowed to.
-        let narrowing = Narrowing { databases: Vec::new(), apps: self.narrowing.apps.clone() };
-        let everywhere = narrowing.jobs(self.databases.routing(), found);
-        all.extend(physical::problems::<C>(self.databases.routing(), &everywhere));
+        all.extend(self.problems_of_places(found, Servers::Ask));
         all
+    }
+
+    /// What is wrong with where migrations run. Aliases are compared whichever of them are narrowed to.
+    fn problems_of_places(&self, found: &Found<C::Backend>, servers: Servers) -> Vec<LintProblem> {
+        let narrowing = Narrowing { databases: Vec::new(), ..self.narrowing.clone() };
+        let everywhere = narrowing.jobs(self.databases.routing(), found);
+        physical::problems::<C>(self.databases.routing(), &everywhere, servers)
     }
 
     fn check_target(&self, jobs: &[Job<'_, C::Backend>]) -> Result<(), MigrateError> {
@@ -344,6 +393,35 @@ impl<C: RoutedConnection> Migrator<C> {
             Target::Latest => Ok(()),
             Target::Version(version) => check_version(jobs, version),
         }
+    }
+
+    /// Whether a version is that of one migration on one database, or those that are meant were named.
+    fn check_unambiguous(&self, jobs: &[Job<'_, C::Backend>], version: &Version) -> Result<(), MigrateError> {
+        let found: Vec<(&Alias, &MigrationId)> = jobs
+            .iter()
+            .flat_map(|job| job.migrations.iter().map(|migration| (&job.database.alias, &migration.id)))
+            .filter(|(_, id)| id.version == *version)
+            .collect();
+        let several_apps = found.iter().any(|(_, id)| id.app != found[0].1.app);
+        let several_databases = found
+            .iter()
+            .any(|(alias, id)| found.iter().any(|other| other.1.app == id.app && other.0 != *alias));
+        let mut missing = Vec::new();
+        if several_apps && self.narrowing.apps.is_empty() {
+            missing.push("--app");
+        }
+        if several_databases && self.narrowing.databases.is_empty() {
+            missing.push("--database");
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let found: Vec<String> = found.iter().map(|(alias, id)| format!("{id} on `{alias}`")).collect();
+        Err(MigrateError::usage(format!(
+            "version {version} may be {}; say by `{}` which is meant",
+            any_of(&found),
+            missing.join("` and `")
+        )))
     }
 
     fn check_named(&self, jobs: &[Job<'_, C::Backend>], verb: &str) -> Result<(), MigrateError> {
@@ -355,6 +433,38 @@ impl<C: RoutedConnection> Migrator<C> {
             "{verb} needs a database: there are {}; name the ones that are meant",
             aliases.join(", ")
         )))
+    }
+}
+
+/// That there is nothing to resolve, with what there is.
+fn not_in_doubt(
+    app: &AppLabel,
+    version: &Version,
+    found: &[String],
+    others: &[(Alias, MigrationStatus)],
+) -> MigrateError {
+    let found = match found {
+        [] => "is neither recorded nor among the migrations".to_owned(),
+        found => format!("is {}, so there is nothing to resolve", found.join(" and ")),
+    };
+    let doubtful: Vec<String> = others
+        .iter()
+        .filter(|(_, status)| !status.state.is_pending() && status.state != State::Applied)
+        .map(|(alias, status)| format!("{} ({} on `{alias}`)", status.migration, status.state))
+        .collect();
+    let others = match doubtful.as_slice() {
+        [] => format!("nothing of app `{app}` is in doubt"),
+        doubtful => format!("in doubt: {}", doubtful.join(", ")),
+    };
+    MigrateError::usage(format!("version {version} of app `{app}` {found}; {others}"))
+}
+
+/// `a, b or c`.
+fn any_of(names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => one.clone(),
+        [rest @ .., last] => format!("{} or {last}", rest.join(", ")),
     }
 }
 

@@ -185,8 +185,8 @@ fn resolve(world: &World, ended: &Ended) {
     for word in [
         &format!("migration `{version}_table` of app `blog` is dirty on `blog_db`"),
         &format!("blog/{version}_table"),
-        "resolve --applied",
-        "resolve --reverted",
+        &format!("`dbrouter resolve blog {version} --applied --database blog_db`"),
+        &format!("`dbrouter resolve blog {version} --reverted --database blog_db`"),
     ] {
         assert!(ended.errors.contains(word), "{word}: {}", ended.errors);
     }

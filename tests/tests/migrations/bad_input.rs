@@ -42,6 +42,46 @@ fn folders_that_are_wrong_are_told_all_at_once() {
 }
 
 #[test]
+fn folders_that_are_not_there_are_told_of() {
+    let Some(world) = world("") else { return };
+    world.project();
+    world.migrator().migrate().unwrap();
+    let databases = world.with("/blog'", "/bolg'");
+    let error = databases.migrator().migrate().unwrap_err();
+    says(&error, FailureKind::Lint, &["bolg: the folder of the migrations of app `blog` is not there"]);
+    assert_eq!(error.lint[0].code, LintCode::NoFolder);
+    let status = databases.migrator().status().unwrap();
+    assert_eq!((status.lint.len(), status.is_clean(), status.is_behind()), (1, false, true));
+    says(&databases.migrator().fake(["20240102000000"]).unwrap_err(), FailureKind::Lint, &["bolg"]);
+
+    // Of an app that nobody says has any, there are records all the same.
+    world.remove("shop");
+    std::fs::create_dir(world.path("shop")).unwrap();
+    let report = world.migrator().migrate().unwrap();
+    let shop = report.database("shop_db").unwrap();
+    assert!(shop.warnings.len() == 2 && shop.warnings[0].contains("not among the migrations"), "{shop:?}");
+    assert_eq!(world.migrator().plan().unwrap().databases[2].warnings.len(), 2);
+    assert!(!world.migrator().status().unwrap().is_clean());
+
+    // A wrong current directory: no app has a folder, and no file says that one should.
+    let mut elsewhere = world;
+    for app in ["users", "blog", "shop", "legacy"] {
+        let folder = elsewhere.path(app);
+        elsewhere.yaml = elsewhere.yaml.replace(&format!(", migrations: '{}'", folder.display()), "");
+    }
+    assert!(!elsewhere.yaml.contains("migrations: "), "{}", elsewhere.yaml);
+    let databases = elsewhere.rebuilt(|builder| builder);
+    let report = databases.migrator().migrate().unwrap();
+    for database in &report.databases {
+        assert!(database.warnings[0].starts_with("there are no migrations: `migrations/"), "{database:?}");
+        assert!(database.warnings[0].contains("is not there, seen from `"), "{database:?}");
+    }
+    assert_eq!(databases.migrator().plan().unwrap().databases[0].warnings.len(), 2);
+    let status = databases.migrator().status().unwrap();
+    assert_eq!((status.is_clean(), status.is_behind()), (false, true));
+}
+
+#[test]
 fn invalid_sql_in_the_third_of_five_leaves_two_applied() {
     let Some(world) = world("") else { return };
     for (number, table) in ["products", "prices", "broken", "fourth", "fifth"].iter().enumerate() {
@@ -59,7 +99,11 @@ fn invalid_sql_in_the_third_of_five_leaves_two_applied() {
         "shop_db: failed; applied: shop/0_products, shop/1_prices; not applied: shop/2_broken, shop/3_fourth, shop/4_fifth",
     ]);
     if world.engine == Engine::MariaDb {
-        says(&error, FailureKind::Failed, &["it may have run in part", "resolve --applied"]);
+        says(&error, FailureKind::Failed, &[
+            "it may have run in part",
+            "`dbrouter resolve shop 2 --applied --database shop_db`",
+            "`dbrouter resolve shop 2 --reverted --database shop_db`",
+        ]);
         says(&world.migrator().migrate().unwrap_err(), FailureKind::Refused, &[
             "migration `2_broken` of app `shop` is dirty on `shop_db`: it failed half-way",
         ]);
@@ -152,6 +196,7 @@ fn names_that_are_wrong_are_usage_errors() {
         return;
     };
     world.project();
+    assert!(!world.migrator().database("quiet").migrate().unwrap_err().is_retryable());
     for (alias, text) in [
         ("shop_bd", "unknown database `shop_bd`; did you mean `shop_db`?"),
         ("default_replica", "database `default_replica` is a replica, and no task touches one; name its primary `default`"),
@@ -188,12 +233,35 @@ fn one_of_three_that_is_not_reached_keeps_the_others_outcome() {
         return;
     }
     says(&error, FailureKind::Unreachable, &["database `blog_admin` cannot be reached"]);
+    assert!(error.is_retryable(), "{error}");
     let outcomes: Vec<_> = error.report.databases.iter().map(|database| database.outcome).collect();
     assert_eq!(outcomes, [Outcome::Done, Outcome::Failed, Outcome::Done]);
     let status = migrator.status().unwrap();
     assert!(!status.is_clean());
     assert_eq!(status.databases[1].failure.as_ref().unwrap().kind, FailureKind::Unreachable);
     assert_eq!(migrator.plan().unwrap().databases[1].failures[0].kind, FailureKind::Unreachable);
+}
+
+#[test]
+fn a_history_that_is_not_reached_is_told_with_those_whose_records_it_keeps() {
+    let Some(world) = world("") else { return };
+    world.project();
+    let gone = match world.engine {
+        Engine::Sqlite => "sqlite:///no/such/folder/main.sqlite3".to_owned(),
+        Engine::Postgres => format!("postgres://router@127.0.0.1:{}/x", router_tests::free_port().unwrap()),
+        Engine::MariaDb => format!("mysql://router@127.0.0.1:{}/x", router_tests::free_port().unwrap()),
+    };
+    let url = world.databases.config().database("default").unwrap().url.expose().to_owned();
+    let from = if world.engine == Engine::Sqlite { format!("sqlite://{url}") } else { url };
+    let databases = world.with(&format!("default: {{ url: '{from}'"), &format!("default: {{ url: '{gone}'"));
+    let blog = databases.migrator().database("blog_db");
+    let error = blog.migrate().unwrap_err();
+    says(&error, FailureKind::Unreachable, &["database `default` cannot be reached: ", "; it keeps the records of `blog_admin`"]);
+    assert!(error.is_retryable(), "{error}");
+    if world.engine != Engine::Sqlite {
+        let failure = blog.status().unwrap().databases.remove(0).failure.unwrap();
+        assert!(failure.message.ends_with("; it keeps the records of `blog_admin`"), "{failure}");
+    }
 }
 
 #[test]

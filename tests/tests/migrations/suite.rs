@@ -43,9 +43,8 @@ fn three_databases_end_to_end() {
     assert_eq!(report.done(), 5);
     assert!(report.databases.iter().all(|database| database.outcome == Outcome::Done));
 
-    let journal = if world.engine == Engine::MariaDb { "" } else { "__dbrouter_journal " };
     assert_eq!(world.tables("default"), "__dbrouter_migrations users");
-    assert_eq!(world.tables("blog_db"), format!("{journal}comments posts"));
+    assert_eq!(world.tables("blog_db"), "__dbrouter_journal comments posts");
     assert_eq!(world.tables("shop_db"), "__dbrouter_migrations prices products");
     assert_eq!(
         world.records("default"),
@@ -131,8 +130,12 @@ fn rollback_and_redo_go_back_from_the_last() {
             "applied shop/20240103000000_prices",
         ]
     );
-    world.migrator().app("users").rollback(5).unwrap();
+    let report = world.migrator().app("users").rollback(5).unwrap();
+    assert_eq!(report.databases[0].warnings, ["only 1 of 5 can be reverted: no more is applied"]);
     assert_eq!(world.records("default"), ["blog_admin blog 20240102000000 applied"]);
+    for again in [world.migrator().app("users").rollback(1), world.migrator().app("users").redo(1)] {
+        assert_eq!(again.unwrap().databases[0].outcome, Outcome::NothingToRevert);
+    }
 }
 
 #[test]
@@ -190,6 +193,33 @@ fn states_are_told_and_treated() {
 }
 
 #[test]
+fn what_a_newer_version_has_applied_keeps_no_old_one_from_starting() {
+    let Some(world) = world("") else { return };
+    world.project();
+    let behind = || world.migrator().status().unwrap().is_behind();
+    assert!(behind());
+    world.migrator().migrate().unwrap();
+    assert!(!behind());
+
+    // The newer version has one migration more, which is under way; it has edited one, and dropped a table.
+    world.table("shop/20240105000000_newer", "newer");
+    assert!(behind());
+    world.migrator().migrate().unwrap();
+    world.execute("shop_db", "UPDATE __dbrouter_migrations SET state = 'running' WHERE version = '20240105000000'");
+    assert!(behind());
+    world.remove("shop/20240105000000_newer");
+    world.write("shop/20240103000000_prices/up.sql", "CREATE TABLE prices (id INTEGER, more INTEGER);");
+    world.execute("shop_db", "DROP TABLE products");
+    let status = world.migrator().status().unwrap();
+    assert_eq!(
+        told(&status)[2],
+        "shop_db: shop/20240102000000_products drift, shop/20240103000000_prices changed, \
+         shop/20240105000000_newer dirty"
+    );
+    assert!(!status.is_behind() && !status.is_clean());
+}
+
+#[test]
 fn fake_records_and_runs_nothing() {
     let Some(world) = world("") else { return };
     world.project();
@@ -221,7 +251,11 @@ fn an_existing_diesel_project_is_adopted() {
     let error = world.migrator().database("shop_db").migrate().unwrap_err();
     assert_eq!(error.kind(), FailureKind::Refused);
     let text = error.to_string();
-    for part in ["Diesel recorded 1 of these migrations on `shop_db`", "`adopt` takes them over, or `fake` records them"] {
+    for part in [
+        "Diesel's own harness has run migrations on `shop_db` that are not recorded here: shop/20240102000000_products",
+        "`dbrouter adopt --database shop_db` shows what it takes over",
+        "`dbrouter fake 20240102000000 --database shop_db --app shop`",
+    ] {
         assert!(text.contains(part), "{part} in {text}");
     }
     assert_eq!(world.migrator().plan().unwrap().databases[2].failures.len(), 1);
@@ -247,6 +281,94 @@ fn an_existing_diesel_project_is_adopted() {
         world.tables("shop_db"),
         "__dbrouter_migrations __diesel_schema_migrations orders prices products"
     );
+
+    // An old process goes on with Diesel's harness, and what it has run is not run again.
+    world.table("shop/20240106000000_stock", "stock");
+    world.execute("shop_db", "INSERT INTO __diesel_schema_migrations (version) VALUES ('20240106000000')");
+    let shop = world.migrator().database("shop_db");
+    for error in [shop.migrate().unwrap_err(), shop.rollback(1).unwrap_err()] {
+        assert_eq!(error.kind(), FailureKind::Refused, "{error}");
+        assert!(error.to_string().contains("not recorded here: shop/20240106000000_stock"), "{error}");
+    }
+    assert!(!world.tables("shop_db").contains("stock"));
+    world.execute("shop_db", "CREATE TABLE stock (id INTEGER PRIMARY KEY)");
+    assert_eq!(shop.adopt().unwrap().apply().unwrap().done(), 1);
+    assert!(shop.status().unwrap().is_clean());
+
+    // What is reverted is not Diesel's any more either.
+    let diesels = || world.texts("shop_db", "SELECT version AS value FROM __diesel_schema_migrations ORDER BY version");
+    assert_eq!(shop.rollback(1).unwrap().done(), 1);
+    assert_eq!(diesels(), ["19990101000000", "20240102000000"]);
+    assert_eq!(shop.migrate().unwrap().done(), 1);
+    shop.resolve("shop", "20240102000000", Resolution::Reverted).unwrap();
+    assert_eq!(diesels(), ["19990101000000"]);
+}
+
+#[test]
+fn a_version_of_several_apps_or_databases_is_to_be_narrowed() {
+    let Some(world) = world("") else { return };
+    world.project();
+    let error = world.migrator().fake(["20240102000000"]).unwrap_err();
+    assert_eq!(
+        (error.kind(), error.to_string().as_str()),
+        (
+            FailureKind::Usage,
+            "version 20240102000000 may be blog/20240102000000_posts on `blog_admin` or \
+             shop/20240102000000_products on `shop_db`; say by `--app` which is meant"
+        )
+    );
+    assert_eq!(world.tables("default"), "");
+    let both = world.migrator().app("shop").app("blog");
+    assert_eq!(both.fake(["20240102000000"]).unwrap().done(), 2);
+
+    let everywhere = world.rebuilt(|builder| {
+        builder.router(migrate_fn(|_, model, _| (model.app == "shop").then_some(true)))
+    });
+    let error = everywhere.migrator().app("shop").fake(["20240103000000"]).unwrap_err();
+    assert!(error.to_string().ends_with("; say by `--database` which is meant"), "{error}");
+    for alias in ["default", "shop_db"] {
+        let report = everywhere.migrator().database(alias).fake(["20240103000000"]).unwrap();
+        assert_eq!(report.done(), 1);
+    }
+    // What is there of it differs from database to database.
+    let error = everywhere.migrator().resolve("shop", "20240103000000", Resolution::Reverted).unwrap_err();
+    assert!(error.to_string().contains("drift on `default`"), "{error}");
+    assert!(error.to_string().ends_with("; say by `--database` which is meant"), "{error}");
+    let shop = everywhere.migrator().database("shop_db");
+    assert_eq!(shop.resolve("shop", "20240103000000", Resolution::Reverted).unwrap().done(), 1);
+}
+
+#[test]
+fn what_is_not_in_doubt_is_told_of_as_it_stands() {
+    let Some(world) = world("") else { return };
+    world.project();
+    world.migrator().target(Target::Version("20240102000000".into())).migrate().unwrap();
+    for (version, said) in [
+        ("20240102000000", "is applied on `shop_db`, so there is nothing to resolve; nothing of app `shop` is in doubt"),
+        ("20240103000000", "is pending on `shop_db`, so there is nothing to resolve; nothing of app `shop` is in doubt"),
+        ("7", "is neither recorded nor among the migrations; nothing of app `shop` is in doubt"),
+    ] {
+        let error = world.migrator().resolve("shop", version, Resolution::Applied).unwrap_err();
+        assert_eq!(error.kind(), FailureKind::Usage);
+        assert_eq!(error.to_string(), format!("version {version} of app `shop` {said}"));
+    }
+    world.execute("shop_db", "DROP TABLE products");
+    let error = world.migrator().resolve("shop", "7", Resolution::Reverted).unwrap_err();
+    assert!(error.to_string().ends_with("; in doubt: shop/20240102000000_products (drift on `shop_db`)"), "{error}");
+}
+
+#[test]
+fn what_waits_elsewhere_may_be_faked_by_name_alone() {
+    let Some(world) = world("") else { return };
+    world.project();
+    world.migrator().migrate().unwrap();
+    let renamed = world.with("shop_db:", "store:");
+    let store = renamed.migrator().database("store");
+    assert_eq!(store.fake(["20240102000000"]).unwrap_err().kind(), FailureKind::Refused);
+    let report = store.app("shop").fake(["20240102000000", "20240103000000"]).unwrap();
+    assert_eq!(report.done(), 2);
+    assert!(report.databases[0].warnings[0].contains("what is recorded on `store` for `shop_db` stays there"), "{report:?}");
+    assert!(renamed.migrator().status().unwrap().is_clean());
 }
 
 #[test]
@@ -264,9 +386,17 @@ fn a_renamed_database_is_not_migrated_again() {
     assert_eq!(world.records("shop_db"), before);
 
     let migrator = renamed.migrator();
+    let took = |databases: &router_diesel::Databases<super::Conn>, alias: &str| {
+        let status = databases.migrator().database(alias).status().unwrap();
+        let all = &status.databases[0].migrations;
+        all.iter().map(|it| (it.applied_at.clone(), it.duration)).collect::<Vec<_>>()
+    };
+    let before = took(&world.databases, "shop_db");
+    assert!(before.iter().all(|(_, duration)| duration.is_some()), "{before:?}");
     let plan = migrator.adopt().unwrap();
     assert_eq!(plan.databases[0].from.as_ref().unwrap(), "shop_db");
     assert_eq!(plan.apply().unwrap().done(), 2);
+    assert_eq!(took(&renamed, "store"), before);
     assert_eq!(migrator.migrate().unwrap().done(), 0);
     assert!(migrator.status().unwrap().is_clean());
 }
@@ -304,7 +434,12 @@ fn records_that_are_elsewhere_by_now_are_found_and_moved() {
 
         let error = migrator.migrate().expect_err(&case);
         assert_eq!(error.kind(), FailureKind::Refused, "{case}: {error}");
-        let part = format!("2 migrations of its apps are recorded on {place} for `{from}`");
+        let alias = error.failed[0].database.as_ref().unwrap().as_str();
+        let part = match place {
+            _ if alias != from => format!("2 migrations of its apps are recorded on {place} for `{from}`"),
+            "it" => "belong on `default` now, but 2 migrations of its apps are recorded on `blog_db` itself".to_owned(),
+            _ => format!("the records of `{from}` belong on `{from}` now, but 2 migrations of its apps are recorded on {place}"),
+        };
         assert!(error.to_string().contains(&part), "{case}: {error}");
         let plan = migrator.plan().unwrap();
         assert_eq!(plan.databases.iter().map(|it| it.failures.len()).sum::<usize>(), 1, "{case}");
@@ -313,6 +448,12 @@ fn records_that_are_elsewhere_by_now_are_found_and_moved() {
             1,
             "{case}"
         );
+        // Whatever else would hide them or need them is refused in the same way.
+        let narrowed = migrator.clone().database(alias);
+        for again in [narrowed.rollback(1), narrowed.redo(1), narrowed.fake(Vec::<Version>::new())] {
+            let again = again.expect_err(&case);
+            assert_eq!(again.failed, error.failed, "{case}: {again}");
+        }
 
         let plan = migrator.adopt().unwrap();
         assert_eq!(plan.databases[0].from.as_ref().unwrap(), from, "{case}");
@@ -377,16 +518,48 @@ fn what_is_in_doubt_stays_in_doubt_when_it_is_moved() {
 }
 
 #[test]
-fn an_app_that_moves_to_another_database_runs_there_in_spite_of_a_shared_history() {
+fn an_app_that_moves_to_another_database_begins_there_only_if_it_is_named() {
     let Some(mut world) = world("") else { return };
     world.project();
     world.yaml = world.yaml.replace("apps: [shop, legacy] }", "apps: [shop, legacy], migration_history: default }");
     world.rebuilt(|builder| builder).migrator().migrate().unwrap();
     world.yaml = world.yaml.replace(", apps: [blog], migrate_to: blog_admin, migration_history: default", "").replace("[shop, legacy]", "[shop, legacy, blog]");
-    let report = world.rebuilt(|builder| builder).migrator().migrate().unwrap();
+    let databases = world.rebuilt(|builder| builder);
+    let said = "nothing of app `blog` is recorded for `shop_db`, but 2 migrations of it are recorded for `blog_admin`, \
+                on which `blog` is not migrated any more";
+    for migrator in [databases.migrator(), databases.migrator().anew("shop")] {
+        let error = migrator.migrate().unwrap_err();
+        assert_eq!((error.kind(), error.failed[0].message.as_str()), (FailureKind::Refused, said), "{error}");
+    }
+    assert_eq!(databases.migrator().plan().unwrap().databases[1].failures[0].message, said);
+    assert!(told(&databases.migrator().status().unwrap())[1].ends_with("Refused"));
+    assert_eq!(databases.migrator().anew("blgo").migrate().unwrap_err().kind(), FailureKind::Usage);
+    let report = databases.migrator().anew("blog").migrate().unwrap();
     assert_eq!(report.done(), 2);
     let shop = world.tables("shop_db");
     assert!(shop.contains("comments posts"), "{shop}");
+}
+
+#[test]
+fn an_app_that_a_wrong_name_sends_elsewhere_does_not_begin_there() {
+    let Some(world) = world("") else { return };
+    world.project();
+    world.migrator().migrate().unwrap();
+    let databases = world.with("apps: [shop, legacy]", "apps: [shopp, legacy]");
+    let error = databases.migrator().migrate().unwrap_err();
+    assert_eq!(error.kind(), FailureKind::Refused, "{error}");
+    let text = error.to_string();
+    for part in [
+        "nothing of app `shop` is recorded for `default`, but 2 migrations of it are recorded for `shop_db`",
+        "`dbrouter fake --all --database default --app shop`",
+        "`dbrouter migrate --anew shop`",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    assert!(!world.tables("default").contains("products"));
+    // Where its tables were moved, that can be said.
+    databases.migrator().database("default").app("shop").fake(Vec::<Version>::new()).unwrap();
+    assert_eq!(databases.migrator().migrate().unwrap().done(), 0);
 }
 
 #[test]
@@ -417,7 +590,7 @@ fn a_record_elsewhere_is_mended_after_a_crash() {
     assert_eq!(report.done(), 0);
     assert_eq!(*mended.lock().unwrap(), ["blog/20240104000000_comments true"]);
     assert!(world.records("default")[1].ends_with("applied"));
-    assert!(world.texts("blog_db", "SELECT version AS value FROM __dbrouter_journal").is_empty());
+    assert_eq!(world.texts("blog_db", "SELECT direction AS value FROM __dbrouter_journal"), ["kept"]);
 
     // The transaction was not committed.
     world.execute("default", &format!("UPDATE __dbrouter_migrations SET state = 'applying' {comments}"));
@@ -436,6 +609,36 @@ fn a_record_elsewhere_is_mended_after_a_crash() {
 }
 
 #[test]
+fn what_is_recorded_nowhere_any_more_does_not_run_again() {
+    let Some(world) = world("") else { return };
+    world.project();
+    world.write("blog/20240105000000_rise/up.sql", "UPDATE posts SET id = id * 2;");
+    world.write("blog/20240105000000_rise/down.sql", "UPDATE posts SET id = id / 2;");
+    world.migrator().migrate().unwrap();
+    world.execute("blog_db", "INSERT INTO posts VALUES (7)");
+    world.execute("default", "DROP TABLE __dbrouter_migrations");
+    world.execute("default", "DROP TABLE users");
+
+    let blog = world.migrator().database("blog_db");
+    let said = "`blog_admin` was migrated before, but `default` has no records of it";
+    for error in [blog.migrate().unwrap_err(), blog.rollback(1).unwrap_err(), blog.redo(1).unwrap_err()] {
+        assert_eq!(error.kind(), FailureKind::Refused, "{error}");
+        let text = error.to_string();
+        assert!(text.contains(said) && text.contains("`dbrouter fake --all --database blog_admin`"), "{text}");
+    }
+    assert_eq!(blog.plan().unwrap().databases[0].failures[0].message, said);
+    assert_eq!(blog.status().unwrap().databases[0].failure.as_ref().unwrap().message, said);
+    assert_eq!(world.texts("blog_db", "SELECT CAST(id AS CHAR(3)) AS value FROM posts").concat().trim(), "7");
+
+    // What was lost is recorded anew, and what was reverted is no more to be recorded.
+    assert_eq!(blog.fake(Vec::<Version>::new()).unwrap().done(), 3);
+    assert!(blog.status().unwrap().is_clean());
+    assert_eq!(blog.rollback(3).unwrap().done(), 3);
+    assert!(world.texts("blog_db", "SELECT direction AS value FROM __dbrouter_journal").is_empty());
+    assert_eq!(world.migrator().migrate().unwrap().done(), 4);
+}
+
+#[test]
 fn without_a_transaction_a_crash_leaves_it_dirty_until_it_is_resolved() {
     let Some(world) = world("") else { return };
     world.project();
@@ -445,8 +648,11 @@ fn without_a_transaction_a_crash_leaves_it_dirty_until_it_is_resolved() {
     let error = world.migrator().migrate().unwrap_err();
     assert_eq!(error.kind(), FailureKind::Refused);
     let text = error.to_string();
-    for part in ["`20240103000000_prices` of app `shop` is dirty on `shop_db`", "resolve --applied", "resolve --reverted"]
-    {
+    for part in [
+        "`20240103000000_prices` of app `shop` is dirty on `shop_db`",
+        "`dbrouter resolve shop 20240103000000 --applied --database shop_db`",
+        "`dbrouter resolve shop 20240103000000 --reverted --database shop_db`",
+    ] {
         assert!(text.contains(part), "{part} in {text}");
     }
     world.migrator().resolve("shop", "20240103000000", Resolution::Applied).unwrap();
@@ -511,6 +717,7 @@ fn what_refuses_a_transaction_runs_without_one() {
     world.write("shop/20240105000000_index/up.sql", sql);
     let error = world.migrator().migrate().unwrap_err();
     assert_eq!(error.kind(), FailureKind::Failed);
+    assert!(error.to_string().contains("write `run_in_transaction = false` in a `metadata.toml`"), "{error}");
     world.write("shop/20240105000000_index/metadata.toml", "run_in_transaction = false\n");
     assert_eq!(world.migrator().migrate().unwrap().done(), 1);
     assert!(world.migrator().status().unwrap().is_clean());

@@ -46,6 +46,9 @@ impl<C: RoutedConnection> World<C> {
             servers.push(database.expect("a database can be made"));
         }
         let folder = tempfile::tempdir().unwrap();
+        for app in ["users", "blog", "shop"] {
+            fs::create_dir(folder.path().join(app)).unwrap();
+        }
         let [main, blog, shop] = [0, 1, 2].map(|index: usize| servers[index].url().to_owned());
         let extra = extra.replace("MAIN", &main).replace("BLOG", &blog).replace("SHOP", &shop);
         let migrations = folder.path().display();

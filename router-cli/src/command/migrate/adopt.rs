@@ -28,6 +28,8 @@ struct OnDatabase<'a> {
     known: Vec<Id<'a>>,
     unknown: Vec<&'a str>,
     ambiguous: Vec<Ambiguous<'a>>,
+    /// The name under which they were recorded; nothing where Diesel's own command did.
+    from: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -59,6 +61,7 @@ impl<'a> From<&'a DatabaseAdoption> for OnDatabase<'a> {
             known: adoption.known.iter().map(Id::from).collect(),
             unknown: adoption.unknown.iter().map(|version| version.as_str()).collect(),
             ambiguous: ambiguous.collect(),
+            from: adoption.from.as_ref().map(|from| from.as_str()),
         }
     }
 }
@@ -139,7 +142,8 @@ fn write(
     let rows: Vec<[String; 4]> =
         plan.databases.iter().flat_map(|adoption| in_words(adoption, &of_none)).collect();
     if rows.is_empty() {
-        output.say("there is nothing to take over: no database has records of Diesel's own command");
+        output.say("there is nothing to take over: no database has records of Diesel's own command, or any that are not where \
+             they belong");
         return Ok(());
     }
     let head = ["database", "migration", "becomes", "run on"].map(str::to_owned);
@@ -151,10 +155,14 @@ fn in_words(adoption: &DatabaseAdoption, of_none: &str) -> Vec<[String; 4]> {
     let row = |migration: String, becomes: String, run_on: &str| {
         [adoption.database.to_string(), migration, becomes, run_on.to_owned()]
     };
+    let becomes = match &adoption.from {
+        Some(from) => format!("as it was, recorded for {from}"),
+        None => "applied".to_owned(),
+    };
     let adopted = adoption
         .adopted
         .iter()
-        .map(|adopted| row(adopted.migration.to_string(), "applied".to_owned(), &adopted.run_on));
+        .map(|adopted| row(adopted.migration.to_string(), becomes.clone(), &adopted.run_on));
     let known =
         adoption.known.iter().map(|id| row(id.to_string(), "as it is, recorded before".to_owned(), ""));
     let unknown = adoption.unknown.iter().map(|version| row(version.to_string(), of_none.to_owned(), ""));

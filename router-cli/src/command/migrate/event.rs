@@ -40,9 +40,6 @@ pub(super) fn in_words(event: &Event<'_>) -> Option<String> {
             let what = if report.outcome == Outcome::UpToDate { "nothing to run; " } else { "" };
             format!("{}: {what}{} pending", report.database, count(report.later, "later migration"))
         }
-        Event::DatabaseFinished { report } if report.outcome == Outcome::UpToDate => {
-            format!("{}: up to date", report.database)
-        }
         _ => return None,
     })
 }

@@ -54,6 +54,7 @@ fn migrate(
     let migrator = fleet_migrator(&databases, &arguments.selection, &arguments.fleet)
         .lock_wait(arguments.lock_wait.lock_wait)
         .target(target(arguments.to.as_deref()));
+    let migrator = arguments.anew.iter().fold(migrator, |migrator, app| migrator.anew(app));
     let result = listen(migrator, output, |migrator| migrator.migrate());
     report::finish(result, databases.config(), output)
 }
@@ -77,6 +78,7 @@ fn fake(arguments: &FakeArguments, project: &Project<'_>, output: &mut Output<'_
     let migrator = migrator(&databases, &arguments.selection).lock_wait(arguments.lock_wait.lock_wait);
     let versions = arguments.versions.iter().map(|version| Version::new(version));
     let result = listen(migrator, output, |migrator| migrator.fake(versions));
+    report::name_recorded(&result, output);
     report::finish(result, databases.config(), output)
 }
 
@@ -93,6 +95,7 @@ fn resolve(
     let result = listen(migrator, output, |migrator| {
         migrator.resolve(app.as_str(), Version::new(version), resolution)
     });
+    report::name_recorded(&result, output);
     report::finish(result, databases.config(), output)
 }
 

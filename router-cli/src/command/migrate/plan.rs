@@ -3,10 +3,12 @@
 use std::path::Path;
 
 use router_diesel::config::Config;
-use router_diesel::migrate::{DatabasePlan, Failure as MigrateFailure, Plan, Step};
+use router_diesel::migrate::{DatabasePlan, Failure as MigrateFailure, FailureKind, Plan, Step};
 use serde::Serialize;
 
-use super::report::{Failed, Id, Problem, called_rightly, exit_of, say_failures, say_problems};
+use super::report::{
+    Failed, Id, Problem, called_rightly, cause_in_short, exit_of, say_failures, say_problems,
+};
 use crate::args::migrate::PlanArguments;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -70,6 +72,7 @@ pub(super) fn run(
     let config = databases.config();
     let migrator =
         super::migrator(&databases, &arguments.selection).target(super::target(arguments.to.as_deref()));
+    let migrator = arguments.anew.iter().fold(migrator, |migrator, app| migrator.anew(app));
     let plan = match migrator.plan() {
         Ok(plan) => plan,
         Err(error) => return super::report::finish(Err(called_rightly(error)?), config, output),
@@ -111,7 +114,8 @@ fn steps(plan: &Plan) -> impl Iterator<Item = (&DatabasePlan, &Step)> {
 }
 
 fn write(plan: &Plan, output: &mut Output<'_>) -> Result<(), Failure> {
-    if steps(plan).next().is_none() {
+    let unknown = || plan.databases.iter().filter_map(|database| Some((database, why_unknown(database)?)));
+    if steps(plan).next().is_none() && unknown().next().is_none() {
         return Ok(());
     }
     let head = ["database", "migration", "in a transaction", "file"].map(str::to_owned);
@@ -123,8 +127,17 @@ fn write(plan: &Plan, output: &mut Output<'_>) -> Result<(), Failure> {
             step.file.as_ref().map_or_else(|| "-".to_owned(), |file| file.display().to_string()),
         ]
     });
-    output.columns(std::iter::once(head).chain(rows))?;
+    let unknown = unknown().map(|(database, cause)| {
+        [database.database.to_string(), "unknown".to_owned(), "-".to_owned(), cause.to_owned()]
+    });
+    output.columns(std::iter::once(head).chain(rows).chain(unknown))?;
     Ok(())
+}
+
+/// Why nothing is known of a database, if so.
+fn why_unknown(database: &DatabasePlan) -> Option<&'static str> {
+    let failure = database.failures.iter().find(|failure| failure.kind != FailureKind::Refused)?;
+    database.steps.is_empty().then(|| cause_in_short(failure.kind))
 }
 
 /// The SQL, with comments that say where each piece would run.

@@ -170,6 +170,16 @@ pub(crate) fn finish(
     Ok(exit(&result))
 }
 
+/// Says which migrations were recorded or forgotten: nothing else was told of them while they were.
+pub(super) fn name_recorded(result: &Result<Report, MigrateError>, output: &mut Output<'_>) {
+    let (report, ..) = parts(result);
+    for database in &report.databases {
+        for done in &database.done {
+            output.say(format_args!("{}: {} {}", database.database, done.action, done.migration));
+        }
+    }
+}
+
 /// A call that was wrong in itself is told as any other command's.
 pub(crate) fn refuse_usage(
     result: Result<Report, MigrateError>,
@@ -263,6 +273,14 @@ pub(crate) fn exit(result: &Result<Report, MigrateError>) -> Exit {
     match result {
         Ok(_) => Exit::Fine,
         Err(error) => exit_of(error.kind()),
+    }
+}
+
+/// Why nothing is known of a database, as a table says it; the whole of it is told below.
+pub(super) fn cause_in_short(kind: FailureKind) -> &'static str {
+    match kind {
+        FailureKind::Unreachable => "it cannot be reached",
+        _ => "it cannot be read",
     }
 }
 

@@ -2,13 +2,16 @@
 
 use std::path::Path;
 
+use router_core::Alias;
 use router_diesel::config::Config;
 use router_diesel::migrate::{
     DatabaseStatus, Failure as MigrateFailure, FailureKind, MigrationStatus, State, Status,
 };
 use serde::Serialize;
 
-use super::report::{Failed, Id, Problem, called_rightly, exit_of, say_failures, say_problems};
+use super::report::{
+    Failed, Id, Problem, called_rightly, cause_in_short, exit_of, say_failures, say_problems,
+};
 use crate::args::migrate::StatusArguments;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -32,6 +35,8 @@ struct OnDatabase<'a> {
     migrations: Vec<Migration<'a>>,
     /// Why nothing is known, or why nothing may run.
     failure: Option<Failed<'a>>,
+    /// What is worth knowing.
+    warnings: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -43,21 +48,26 @@ struct Migration<'a> {
     ms: Option<f64>,
     file: Option<&'a Path>,
     detail: Option<&'a str>,
+    /// What to do about it.
+    help: Option<String>,
 }
 
 impl<'a> OnDatabase<'a> {
     fn new(status: &'a DatabaseStatus, config: &Config) -> Self {
+        let migrations =
+            status.migrations.iter().map(|migration| Migration::new(migration, &status.database));
         Self {
             database: status.database.as_str(),
             history: status.history.as_str(),
-            migrations: status.migrations.iter().map(Migration::from).collect(),
+            migrations: migrations.collect(),
             failure: status.failure.as_ref().map(|failure| Failed::new(failure, config)),
+            warnings: &status.warnings,
         }
     }
 }
 
-impl<'a> From<&'a MigrationStatus> for Migration<'a> {
-    fn from(status: &'a MigrationStatus) -> Self {
+impl<'a> Migration<'a> {
+    fn new(status: &'a MigrationStatus, database: &Alias) -> Self {
         Self {
             id: (&status.migration).into(),
             state: status.state.as_str(),
@@ -65,6 +75,7 @@ impl<'a> From<&'a MigrationStatus> for Migration<'a> {
             ms: status.duration.map(milliseconds),
             file: status.file.as_deref(),
             detail: status.detail.as_deref(),
+            help: status.help(database),
         }
     }
 }
@@ -87,6 +98,11 @@ pub(super) fn run(
     } else {
         write(&status, output)?;
     }
+    for database in &status.databases {
+        for warning in &database.warnings {
+            output.say(format_args!("{}: warning: {warning}", database.database));
+        }
+    }
     let failures: Vec<MigrateFailure> =
         status.databases.iter().filter_map(|database| database.failure.clone()).collect();
     say_problems(&status.lint, output);
@@ -101,28 +117,28 @@ fn write(status: &Status, output: &mut Output<'_>) -> Result<(), Failure> {
     let migrations: Vec<_> = status
         .databases
         .iter()
-        .flat_map(|database| database.migrations.iter().map(move |migration| (&database.database, migration)))
+        .flat_map(|database| database.migrations.iter().map(move |migration| (database, migration)))
         .collect();
+    let has_unknown = status.databases.iter().any(is_unknown);
     let is_known = status.databases.iter().all(|database| database.failure.is_none());
-    if migrations.is_empty() {
-        if is_known {
+    if migrations.is_empty() && !has_unknown {
+        if is_known && status.lint.is_empty() {
             output.say("there are no migrations; `dbrouter new APP NAME` begins one");
         }
         return Ok(());
     }
     let head = ["database", "migration", "state", "applied at", ""].map(str::to_owned);
-    let rows = migrations.iter().map(|(alias, status)| {
-        [
-            alias.to_string(),
-            status.migration.to_string(),
-            status.state.to_string(),
-            status.applied_at.clone().unwrap_or_else(|| "-".to_owned()),
-            status.detail.clone().unwrap_or_default(),
-        ]
-    });
-    output.columns(std::iter::once(head).chain(rows))?;
+    output.columns(std::iter::once(head).chain(status.databases.iter().flat_map(rows)))?;
+    for (database, migration) in &migrations {
+        if let Some(help) = migration.help(&database.database) {
+            let MigrationStatus { migration, state, .. } = migration;
+            output.say(format_args!("{}: {migration} is {state}\n  help: {help}", database.database));
+        }
+    }
+    // Of what may not run, it would be wrong to say that it is to.
     let number = |is_meant: fn(State) -> bool| {
-        migrations.iter().filter(|(_, migration)| is_meant(migration.state)).count()
+        let countable = migrations.iter().filter(|(database, _)| database.failure.is_none());
+        countable.filter(|(_, migration)| is_meant(migration.state)).count()
     };
     let pending = number(State::is_pending);
     let doubtful = number(|state| state != State::Applied && !state.is_pending());
@@ -138,4 +154,29 @@ fn write(status: &Status, output: &mut Output<'_>) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// What a table says of one database.
+fn rows(database: &DatabaseStatus) -> Vec<[String; 5]> {
+    let alias = database.database.to_string();
+    if let Some(failure) = database.failure.as_ref().filter(|_| is_unknown(database)) {
+        let dash = || "-".to_owned();
+        return vec![[alias, dash(), "unknown".to_owned(), dash(), cause_in_short(failure.kind).to_owned()]];
+    }
+    let row = |status: &MigrationStatus| {
+        [
+            alias.clone(),
+            status.migration.to_string(),
+            status.state.to_string(),
+            status.applied_at.clone().unwrap_or_else(|| "-".to_owned()),
+            status.detail.clone().unwrap_or_default(),
+        ]
+    };
+    database.migrations.iter().map(row).collect()
+}
+
+/// Whether nothing is known of a database.
+fn is_unknown(database: &DatabaseStatus) -> bool {
+    database.migrations.is_empty()
+        && database.failure.as_ref().is_some_and(|failure| failure.kind != FailureKind::Refused)
 }

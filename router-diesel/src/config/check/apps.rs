@@ -55,10 +55,12 @@ impl Checker<'_> {
                 }
             }
         }
-        let migrations = section.migrations.take().unwrap_or_else(|| format!("migrations/{label}"));
+        let folder = section.migrations.take();
+        let names_migrations = folder.is_some();
+        let migrations = folder.unwrap_or_else(|| format!("migrations/{label}")).into();
         let place = Some(self.place(entry.mark));
         let managed = section.managed.take().unwrap_or(true);
-        apps.push(App { label, tables, migrations: migrations.into(), managed, place }, entry.mark);
+        apps.push(App { label, tables, migrations, names_migrations, managed, place }, entry.mark);
     }
 
     /// An app that a database claims; perhaps nobody declares it.
@@ -74,7 +76,10 @@ impl Checker<'_> {
         self.same_but_case(apps, &label, mark);
         let tables = TablePattern::defaults(&label);
         let migrations = format!("migrations/{label}").into();
-        Some(apps.push(App { label, tables, migrations, managed: true, place: None }, mark))
+        Some(apps.push(
+            App { label, tables, migrations, names_migrations: false, managed: true, place: None },
+            mark,
+        ))
     }
 
     fn label_is_sound(&mut self, label: &str, mark: Mark) -> bool {
