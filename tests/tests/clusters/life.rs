@@ -111,3 +111,25 @@ fn the_monitor_ends_with_its_databases() {
     proxy.cut();
     eventually("the probes to end", || threads("router-probe") == 0);
 }
+
+/// OpenSSL cleans up at exit, under whichever thread is still connecting with it.
+#[test]
+fn a_process_ends_well_while_nodes_are_asked() {
+    let Some(world) = World::start(Engine::Postgres, 1) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("databases.yml");
+    std::fs::write(&file, world.file().yaml()).unwrap();
+    let ends = |when: &str| {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_leave_early"));
+        process.arg(&file).arg(when).status().unwrap()
+    };
+    let mut ended_badly = Vec::new();
+    for run in 0..40 {
+        let when = if run % 2 == 0 { "read".to_owned() } else { (run / 4).to_string() };
+        let status = ends(&when);
+        if !status.success() {
+            ended_badly.push(format!("{when}: {status}"));
+        }
+    }
+    assert!(ended_badly.is_empty(), "{ended_badly:?}");
+}
