@@ -336,6 +336,92 @@ fn a_folder_that_the_file_names_must_be_there() {
 }
 
 #[test]
+fn what_was_migrated_by_records_that_were_lost_does_not_run_again() {
+    let world = World::migrated();
+    world.migration("blog/2_comments", "UPDATE posts SET id = id * 2;", "UPDATE posts SET id = id / 2;");
+    assert_eq!(world.run(["migrate"]).exit, Exit::Fine);
+    std::fs::remove_file(world.path("default.sqlite3")).unwrap();
+    assert_shown!(world.show(["plan"]), @r#"
+    exit: 4
+    --- stdout
+    database    migration        in a transaction  file
+    default     users/1_users    yes               FOLDER/migrations/users/1_users/up.sql
+    blog_owner  blog/1_posts     yes               FOLDER/migrations/blog/1_posts/up.sql
+    blog_owner  blog/2_comments  yes               FOLDER/migrations/blog/2_comments/up.sql
+    --- stderr
+    error: `blog_owner` was migrated before, but `default` has no records of it
+      help: bring the records on `default` back; where all migrations have run on `blog_owner`, `dbrouter fake --all --database blog_owner` records them anew, and `dbrouter reset --database blog_owner` begins it from nothing
+    "#);
+    assert!(!world.path("default.sqlite3").exists());
+    assert_shown!(world.show(["status", "--check", "-d", "blog_db"]), @r#"
+    exit: 1
+    --- stdout
+    database    migration        state    applied at
+    blog_owner  blog/1_posts     pending  -
+    blog_owner  blog/2_comments  pending  -
+    --- stderr
+    error: `blog_owner` was migrated before, but `default` has no records of it
+      help: bring the records on `default` back; where all migrations have run on `blog_owner`, `dbrouter fake --all --database blog_owner` records them anew, and `dbrouter reset --database blog_owner` begins it from nothing
+    "#);
+    assert_shown!(world.show(["migrate"]), @r#"
+    exit: 4
+    --- stdout
+    database    outcome      done       not done  time
+    default     done         1 applied  - TIME
+    blog_owner  failed       -          2 TIME
+    shop_db     not started  -          -         -
+    default: done; applied: users/1_users
+    blog_owner: failed; not applied: blog/1_posts, blog/2_comments
+    --- stderr
+    default: 1 migration to run
+    default: applying users/1_users
+    default: applied users/1_users in TIME
+    error: `blog_owner` was migrated before, but `default` has no records of it
+      help: bring the records on `default` back; where all migrations have run on `blog_owner`, `dbrouter fake --all --database blog_owner` records them anew, and `dbrouter reset --database blog_owner` begins it from nothing
+    "#);
+    assert_shown!(world.show(["fake", "--all", "--database", "blog_owner"]), @r#"
+    exit: 0
+    --- stdout
+    database    outcome  done        not done  time
+    blog_owner  done     2 recorded  - TIME
+    --- stderr
+    blog_owner: recorded blog/1_posts
+    blog_owner: recorded blog/2_comments
+    "#);
+    assert_eq!(world.run(["status", "--check"]).exit, Exit::Fine);
+}
+
+#[test]
+fn an_app_that_a_wrong_name_sends_elsewhere_is_refused_there() {
+    let world = World::migrated();
+    assert_eq!(world.run(["migrate"]).exit, Exit::Fine);
+    let file = std::fs::read_to_string(world.path("databases.yml")).unwrap();
+    world.write("databases.yml", &file.replace("[shop]", "[shopp]"));
+    assert_shown!(world.show(["migrate"]), @r#"
+    exit: 4
+    --- stdout
+    database    outcome      done  not done  time
+    default     failed       -     1 TIME
+    blog_owner  not started  -     -         -
+    shop_db     not started  -     -         -
+    default: failed; not applied: shop/1_products
+    --- stderr
+    error: nothing of app `shop` is recorded for `default`, but 1 migration of it is recorded for `shop_db`, on which `shop` is not migrated any more
+      help: look at `apps` of `shop_db` in the file; where the tables of `shop` were moved to `default`, `dbrouter fake --all --database default --app shop` records them, and where it is to begin from nothing there, `dbrouter migrate --anew shop` runs it
+    "#);
+    assert_shown!(world.show(["migrate", "--anew", "shop", "-d", "default"]), @r#"
+    exit: 0
+    --- stdout
+    database  outcome  done       not done  time
+    default   done     1 applied  - TIME
+    --- stderr
+    default: 1 migration to run
+    default: applying shop/1_products
+    default: applied shop/1_products in TIME
+    "#);
+}
+
+#[test]
 fn it_can_be_narrowed() {
     let world = World::migrated();
     assert_shown!(world.show(["migrate", "-d", "blog_db", "--to", "1"]), @r#"

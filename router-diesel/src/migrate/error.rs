@@ -96,7 +96,8 @@ pub enum FailureKind {
     Unreachable,
     /// Another process held the lock for too long.
     Locked,
-    /// A database is in a state in which nothing may be run: a migration is dirty or changed.
+    /// A database is in a state in which nothing may be run: a migration is dirty or changed, or what was applied is
+    /// recorded elsewhere or nowhere.
     Refused,
     /// A migration failed.
     Failed,

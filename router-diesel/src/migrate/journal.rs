@@ -83,9 +83,14 @@ impl Journal {
         ))
     }
 
-    /// Takes that back: nothing is recorded any more.
-    pub(crate) fn let_go<C: RoutedConnection>(&self, conn: &mut C) -> QueryResult<()> {
-        conn.batch_execute(&format!("DELETE FROM {TABLE} {} AND direction = '{KEPT}'", self.own()))
+    /// Takes that back, by whatever names it was said: nothing is recorded any more.
+    pub(crate) fn let_go<C: RoutedConnection>(&self, conn: &mut C, names: &[Alias]) -> QueryResult<()> {
+        let names: Vec<_> = names.iter().map(|name| quoted(self.engine, name.as_str())).collect();
+        conn.batch_execute(&format!(
+            "DELETE FROM {TABLE} WHERE {} IN ({}) AND direction = '{KEPT}'",
+            database_column(self.engine),
+            names.join(", "),
+        ))
     }
 
     /// Reads the markers.

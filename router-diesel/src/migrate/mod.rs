@@ -43,7 +43,7 @@
 //! | out of order: pending, though a later one of its app was applied | it runs, with a warning, unless [`Migrator::out_of_order`] refuses it |
 //! | missing: recorded, but not among the migrations | a warning |
 //! | recorded under another alias, as after a rename, or where `migration_history` does not say | nothing runs there before [`Migrator::adopt`] |
-//! | recorded by Diesel's own harness, and nothing of its app by this one | nothing runs there before [`Migrator::adopt`] or [`Migrator::fake`] |
+//! | pending, though Diesel's own harness recorded it | nothing runs there before [`Migrator::adopt`] or [`Migrator::fake`] |
 //! | of an app of which another database has records, though it does not migrate it any more | nothing runs here, unless [`Migrator::anew`] names the app or [`Migrator::fake`] says that it is here |
 //! | applied before, but the records are lost with the database that kept them | nothing runs there before [`Migrator::fake`] |
 //! | drift: recorded, but its table is not there | a warning |

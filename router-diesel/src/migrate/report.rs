@@ -252,7 +252,7 @@ pub struct DatabaseStatus {
     pub history: Alias,
     /// Its migrations, in the order in which they run.
     pub migrations: Vec<MigrationStatus>,
-    /// Why nothing is known, or why nothing may run: its records are not where they belong.
+    /// Why nothing is known, or why nothing may run: its records are not where they belong, or are lost.
     pub failure: Option<Failure>,
     /// What is worth knowing: that migrations were perhaps looked for in the wrong place.
     pub warnings: Vec<String>,

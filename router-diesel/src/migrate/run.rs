@@ -128,9 +128,6 @@ impl<C: RoutedConnection> Run<'_, C> {
             Some(failure) if !matches!(work, Work::Migrate) => Err(failure),
             _ => self.act(&mut site, &mut lock, work, &known),
         };
-        if matches!(work, Work::Rollback(_) | Work::Resolve(..)) && done.is_ok() {
-            site.let_go(&self.job.kept_for(&known))?;
-        }
         if site.remote.is_some() && site.is_transactional() && site.has_journal && done.is_ok() {
             site.journal.clear(&mut site.conn).map_err(|error| {
                 Failure::unreadable(&self.job.database.alias, "cannot clear the journal", &error)
@@ -405,6 +402,13 @@ impl<C: RoutedConnection> Run<'_, C> {
             return Ok(());
         };
         let checksum = self.find(id).and_then(|migration| migration.checksum(engine));
+        match resolution {
+            Resolution::Applied => site.keep()?,
+            Resolution::Reverted => site
+                .is_last_kept()
+                .and_then(|is_last| if is_last { site.let_go() } else { Ok(()) })
+                .map_err(|error| unrecorded(&self.job.database.alias, id, &error))?,
+        }
         let (records, conn) = site.books();
         let (told, action) = match resolution {
             Resolution::Applied => (records.accept(conn, &record.id, checksum), Action::Recorded),

@@ -28,8 +28,8 @@ pub(crate) struct Site<C> {
     pub(crate) journal: Journal,
     pub(crate) has_records: bool,
     pub(crate) has_journal: bool,
-    /// Whether the journal says that something is recorded elsewhere.
-    pub(crate) is_kept: bool,
+    /// The names of this database for which the journal says that something is recorded elsewhere.
+    pub(crate) kept_for: Vec<Alias>,
     /// The versions that Diesel's own harness recorded.
     pub(crate) diesel: Vec<Version>,
 }
@@ -68,7 +68,7 @@ impl<C: RoutedConnection> Site<C> {
             journal: Journal { database: database.alias.clone(), engine: database.url.engine() },
             has_records: false,
             has_journal: false,
-            is_kept: false,
+            kept_for: Vec::new(),
             diesel: Vec::new(),
         })
     }
@@ -94,7 +94,8 @@ impl<C: RoutedConnection> Site<C> {
             .map_err(|error| Failure::unreadable(&self.database, "cannot read the state", &error))?;
         self.has_records = known.has_records;
         self.has_journal = known.has_journal;
-        self.is_kept = known.known.kept_for.contains(&self.database);
+        let own = known.known.kept_for.iter().filter(|name| **name == self.database);
+        self.kept_for = own.cloned().collect();
         self.diesel.clone_from(&known.known.diesel);
         Ok(known.known)
     }
@@ -102,6 +103,7 @@ impl<C: RoutedConnection> Site<C> {
     /// The same, with what is recorded where it does not belong.
     pub(crate) fn look_about(&mut self, job: &Job<'_, C::Backend>) -> Result<Known, Failure> {
         let mut known = self.look()?;
+        self.kept_for = job.kept_for(&known);
         known.others = stray::find(job, &known, &mut self.conn, self.remote.as_mut())
             .map_err(|error| Failure::unreadable(&self.database, "cannot read the state", &error))?;
         known.moved = stray::moved::<C>(job, &known);
@@ -155,38 +157,41 @@ impl<C: RoutedConnection> Site<C> {
         if self.diesel.contains(&id.version) { adopt::forget(&mut self.conn, &id.version) } else { Ok(()) }
     }
 
+    /// Whether the journal says by this name that something is recorded elsewhere.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.kept_for.contains(&self.database)
+    }
+
     /// Leaves word on the migrated database that its records are elsewhere, unless it is there.
     pub(crate) fn keep(&mut self) -> Result<(), Failure> {
-        if self.remote.is_none() || self.is_kept {
+        if self.remote.is_none() || !self.has_journal || self.is_kept() {
             return Ok(());
         }
         self.journal
             .keep(&mut self.conn)
             .map_err(|error| Failure::unreadable(&self.database, "cannot write the journal", &error))?;
-        self.is_kept = true;
+        self.kept_for.push(self.database.clone());
         Ok(())
     }
 
-    /// Takes that word back, of these names too, once nothing is recorded any more. It runs under the lock.
-    pub(crate) fn let_go(&mut self, names: &[Alias]) -> Result<(), Failure> {
-        if !self.has_journal || !self.has_records {
+    /// Takes that word back. It belongs before the last record goes: a crash in between must not look like records
+    /// that were lost.
+    pub(crate) fn let_go(&mut self) -> QueryResult<()> {
+        if self.kept_for.is_empty() {
             return Ok(());
+        }
+        self.journal.let_go(&mut self.conn, &self.kept_for)?;
+        self.kept_for.clear();
+        Ok(())
+    }
+
+    /// Whether a record that is about to go is the last one, and the journal says that there are some.
+    pub(crate) fn is_last_kept(&mut self) -> QueryResult<bool> {
+        if self.kept_for.is_empty() {
+            return Ok(false);
         }
         let (records, conn) = self.books();
-        let count = records.count(conn);
-        let count =
-            count.map_err(|error| Failure::unreadable(&self.history, "cannot count records", &error))?;
-        if count > 0 {
-            return Ok(());
-        }
-        for name in names.iter().chain([&self.database]) {
-            let journal = Journal { database: name.clone(), engine: self.journal.engine };
-            journal
-                .let_go(&mut self.conn)
-                .map_err(|error| Failure::unreadable(&self.database, "cannot write the journal", &error))?;
-        }
-        self.is_kept = false;
-        Ok(())
+        Ok(records.count(conn)? <= 1)
     }
 
     /// Puts the records of interrupted transactions right, tells of each, and says whether there were any. It runs

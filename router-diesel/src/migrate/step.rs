@@ -143,6 +143,8 @@ fn beside<C: RoutedConnection>(
 ) -> Result<(), Broken> {
     let (engine, records, id) = (site.engine(), &site.records, &migration.id);
     let (has_records, is_diesels) = (site.has_records, site.diesel.contains(&id.version));
+    // Where the records were moved back here, the journal may say still that they are elsewhere.
+    let (journal, kept_for) = (&site.journal, &site.kept_for);
     let mut left = Left::Nothing;
     site.conn
         .transaction(|conn| -> Result<(), BoxError> {
@@ -160,6 +162,9 @@ fn beside<C: RoutedConnection>(
                     records.finish(conn, id, Some(start.elapsed()))?;
                 }
                 Direction::Down => {
+                    if !kept_for.is_empty() && records.count(conn)? <= 1 {
+                        journal.let_go(conn, kept_for)?;
+                    }
                     records.delete(conn, id)?;
                     body(conn, migration, direction, engine)?;
                     if is_diesels {
@@ -186,6 +191,7 @@ fn elsewhere<C: RoutedConnection>(
     let unsure = |cause: DieselError| Broken { cause: cause.into(), left: Left::Unsure };
     // What earlier steps left is told of already.
     site.journal.clear(&mut site.conn).map_err(nothing)?;
+    let is_last = direction == Direction::Down && site.is_last_kept().map_err(nothing)?;
     let (records, conn) = site.books();
     match direction {
         Direction::Up => records.insert(conn, id, migration.checksum(engine), RecordState::Applying),
@@ -195,7 +201,7 @@ fn elsewhere<C: RoutedConnection>(
 
     let mut is_rolled_back = false;
     let mut left = Left::Unsure;
-    let (journal, is_kept) = (&site.journal, site.is_kept);
+    let (journal, kept_for, is_kept) = (&site.journal, &site.kept_for, site.is_kept());
     let is_diesels = direction == Direction::Down && site.diesel.contains(&id.version);
     let outcome = site.conn.transaction(|conn| -> Result<(), BoxError> {
         if let Err(error) = journal.mark(conn, id, direction) {
@@ -204,12 +210,20 @@ fn elsewhere<C: RoutedConnection>(
             return Err(error.into());
         }
         let done = body(conn, migration, direction, engine)
-            .and_then(|()| if is_kept { Ok(()) } else { Ok(journal.keep(conn)?) })
+            .and_then(|()| match (is_last, is_kept) {
+                (true, _) => Ok(journal.let_go(conn, kept_for)?),
+                (false, true) => Ok(()),
+                (false, false) => Ok(journal.keep(conn)?),
+            })
             .and_then(|()| if is_diesels { Ok(adopt::forget(conn, &id.version)?) } else { Ok(()) });
         is_rolled_back = done.is_err();
         done
     });
-    site.is_kept |= outcome.is_ok();
+    if outcome.is_ok() && is_last {
+        site.kept_for.clear();
+    } else if outcome.is_ok() && !is_kept {
+        site.kept_for.push(site.database.clone());
+    }
     let (records, conn) = site.books();
     match outcome {
         Ok(()) => match direction {
@@ -251,9 +265,14 @@ fn without_transaction<C: RoutedConnection>(
     } else {
         body(&mut site.conn, migration, direction, engine)
     };
-    let outcome = outcome.and_then(|()| site.keep().map_err(BoxError::from)).and_then(|()| match direction {
-        Direction::Up => Ok(()),
-        Direction::Down => Ok(site.forget_diesels(id)?),
+    let outcome = outcome.and_then(|()| match direction {
+        Direction::Up => site.keep().map_err(BoxError::from),
+        Direction::Down => {
+            if site.is_last_kept()? {
+                site.let_go()?;
+            }
+            Ok(site.forget_diesels(id)?)
+        }
     });
     let file = migration.side(engine, direction);
     let (records, conn) = site.books();

@@ -53,6 +53,9 @@ impl World {
         };
         let both = [database("main")?, database("blog")?];
         let folder = tempfile::tempdir().unwrap();
+        for app in ["users", "blog"] {
+            std::fs::create_dir(folder.path().join(app)).unwrap();
+        }
         let history = match records {
             Records::Beside => "",
             Records::OnDefault => ", migration_history: default",
