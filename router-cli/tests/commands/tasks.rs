@@ -375,7 +375,6 @@ fn what_is_named_by_its_owner_is_seeded_by_its_own_name() {
     --- stdout
     {"drop":null,"create":[{"database":"blog_owner","done":{"already_there":"FOLDER/blog.sqlite3"},"error":null}],"migrate":{"databases":[{"database":"blog_owner","outcome":"up to date","done":[],"not_done":[],"warnings":[],"ms":TIME,"later":0}],"failures":[],"problems":[]},"seed":[{"database":"blog_db","done":{"sown":[],"earlier":["blog/01_posts.sql"],"changed":[]},"error":null}]}
     --- stderr
-    blog_owner: up to date
     "#);
     assert_shown!(show(&world, ["seed", "-d", "blog_owner", "--seeds", "HERE"], "seeds"), @r#"
     exit: 0
@@ -409,7 +408,6 @@ fn a_lost_file_is_not_made_anew_where_its_records_are_elsewhere() {
     shop_db     done        1 applied  - TIME
     shop_db: done; applied: shop/1_products
     --- stderr
-    default: up to date
     shop_db: 1 migration to run
     shop_db: applying shop/1_products
     shop_db: applied shop/1_products in TIME
@@ -435,7 +433,10 @@ fn a_lost_file_is_not_made_anew_where_its_records_are_elsewhere() {
     blog_owner  blog/2_comments  drift    WHEN  its table `comments` is not there
     shop_db     shop/1_products  applied  WHEN
     --- stderr
-    2 migrations in doubt
+    blog_owner: blog/1_posts is drift
+      help: put the table back; to have the migration run again, `dbrouter resolve blog 1 --reverted --database blog_owner` makes it pending
+    blog_owner: blog/2_comments is drift
+      help: put the table back; to have the migration run again, `dbrouter resolve blog 2 --reverted --database blog_owner` makes it pending
     error: database `blog_owner` is not there, but `default` has 2 records of its migrations, as if they had run
       help: correct its URL if it is the wrong database, else `dbrouter reset --database blog_owner` takes the records away and sets it up
     "#);
