@@ -98,7 +98,10 @@ impl<'a> Output<'a> {
     }
 
     /// Says something beside the answer. Where nobody listens any more, that is no reason to stop.
+    ///
+    /// What was written before comes before it, also where both go to one place.
     pub(crate) fn say(&mut self, words: impl Display) {
+        let _ = self.stdout.flush();
         let _ = writeln!(self.stderr, "{words}");
     }
 

@@ -148,3 +148,43 @@ fn a_migration_that_fails_reaches_the_shell() {
     assert_eq!(code(&["migrate"]), Some(3));
     assert_eq!(code(&["status", "--check"]), Some(3));
 }
+
+#[test]
+fn what_is_done_stands_before_what_is_said_of_the_next() {
+    let folder = folder();
+    std::fs::write(
+        folder.path().join("config/databases.yml"),
+        CONFIG.replace("blog.sqlite3'", "/dev/null/blog.sqlite3'"),
+    )
+    .unwrap();
+    let both = std::fs::File::create(folder.path().join("both")).unwrap();
+    let mut command = dbrouter(&folder);
+    command.args(["create"]).stdout(both.try_clone().unwrap()).stderr(both);
+    assert_eq!(command.status().unwrap().code(), Some(4));
+    let both = std::fs::read_to_string(folder.path().join("both")).unwrap();
+    let starts: Vec<_> = both.lines().map(|line| line.split(' ').next().unwrap()).collect();
+    assert_eq!(starts, ["default:", "blog_db:", "error:"], "{both}");
+}
+
+#[test]
+fn folders_of_seeds_that_are_nobodys_are_told() {
+    let folder = folder();
+    let make = |name: &str| std::fs::create_dir_all(folder.path().join("seeds").join(name)).unwrap();
+    let run = |command: &str| {
+        let output = dbrouter(&folder).args([command]).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+    };
+    let note =
+        "note[StrayFolder]: `seeds/blgo` is the folder of no database and no app: no seed in it is sown
+help: did you mean `blog`?
+";
+    make("blgo");
+    assert!(run("seed").contains(note));
+    assert!(run("setup").ends_with(note));
+    assert!(!run("check").contains("StrayFolder"), "it may be somebody else's");
+    make("blog_db");
+    assert!(run("check").contains(note));
+    std::fs::remove_dir(folder.path().join("seeds/blgo")).unwrap();
+    assert!(!run("seed").contains("note"));
+}

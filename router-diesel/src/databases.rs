@@ -18,7 +18,7 @@ use crate::cluster::{
 use crate::config::{Config, Offline};
 use crate::error::{Error, ErrorKind};
 use crate::migrate::Migrator;
-use crate::pool::{self, Checkout, Isolation, Manager, Pool, Vitals};
+use crate::pool::{self, Checkout, Isolation, Manager, Patience, Pool, Vitals};
 use crate::routing::{Circumstances, Explanation, Prepared, Routing};
 use crate::session::Session;
 use crate::statement::cache::StatementCache;
@@ -108,7 +108,7 @@ impl<C: RoutedConnection> Databases<C> {
     ///
     /// # Errors
     /// The text is no token of these databases: cut off, made up, or signed with another key. Where a fresh answer
-    /// matters more than that, read in a [`Scope::writing`](crate::Scope::writing): it reads from the primaries.
+    /// matters more than that, go on with [`session_on_primaries`](Self::session_on_primaries).
     pub fn session_after(&self, token: impl AsRef<str>) -> Result<Session<C>, Error> {
         let token =
             Token::decode(token.as_ref(), self.inner.token_keys.as_ref()).map_err(ClusterError::from)?;
@@ -156,6 +156,13 @@ impl<C: RoutedConnection> Databases<C> {
         };
         self.clusters().get(member.cluster).tell(member.node, event);
         Ok(())
+    }
+
+    /// Opens a session that reads where it writes, as in a [`Scope::writing`](crate::Scope::writing): from the
+    /// primaries. For whom [`session_after`](Self::session_after) refuses a token.
+    #[must_use]
+    pub fn session_on_primaries(&self) -> Session<C> {
+        Session::on_primaries(self.clone())
     }
 
     /// The pool of one database, configured from the file: `diesel::r2d2::Pool` itself.
@@ -288,21 +295,28 @@ impl<C: RoutedConnection> Databases<C> {
     fn check_out_of(&self, cluster: &Cluster) -> Result<Checkout<C>, Error> {
         self.watch_clusters();
         let mut skipped = Skipped::default();
+        // Nobody waits for a busy node while another may serve.
+        let mut busy = None;
         while let Some(node) = cluster.pick(&cluster.view(), &skipped) {
-            let error = match self.check_out(cluster.database(node)) {
+            let error = match self.check_out_with(cluster.database(node), Patience::Pass) {
                 Ok(checkout) => return Ok(checkout),
                 Err(error) => diesel::result::Error::from(error),
             };
             let Some(failure) = Failure::of(&error) else {
                 return Err(error.into());
             };
+            if failure == Failure::Busy {
+                busy = busy.or(Some(node));
+            }
             let reason = error.to_string();
             cluster.passes_over(node, failure, &reason);
             skipped.push(node, reason);
         }
-        if !cluster.primary_may_serve() {
-            let why = "`primary_reads` or `offline` keeps it from reading, or it is drained";
-            return Err(ClusterError::no_node(cluster, &skipped, why).into());
+        if let Some(why) = cluster.why_not_primary() {
+            return match busy {
+                Some(node) => self.check_out(cluster.database(node)),
+                None => Err(ClusterError::no_node(cluster, &skipped, why).into()),
+            };
         }
         cluster.count(Fallback::NoReplica);
         self.check_out(cluster.database(PRIMARY)).map_err(|error| match error.kind() {
@@ -365,13 +379,17 @@ impl<C: RoutedConnection> Databases<C> {
         self.inner.monitor.get_or_init(|| Monitor::start::<C>(&self.inner.clusters, self.config()));
     }
 
-    pub(crate) fn check_out(&self, database: usize) -> Result<Checkout<C>, Error> {
+    fn check_out(&self, database: usize) -> Result<Checkout<C>, Error> {
+        self.check_out_with(database, Patience::Wait)
+    }
+
+    pub(crate) fn check_out_with(&self, database: usize, patience: Patience) -> Result<Checkout<C>, Error> {
         let declared = &self.config().databases[database];
         if declared.offline == Some(Offline::Primary) {
             return Err(ClusterError::Offline { alias: declared.alias.clone() }.into());
         }
         let (pool, manager) = self.pool_at(database)?;
-        Ok(pool::check_out(pool, manager)?)
+        Ok(pool::check_out(pool, manager, patience)?)
     }
 
     fn pool_at(&self, database: usize) -> Result<&(Pool<C>, Manager<C>), Error> {

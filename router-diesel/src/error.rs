@@ -27,8 +27,17 @@ use crate::routing::RouteError;
 /// }
 /// # assert_eq!(describe(&diesel::result::Error::NotFound), "the database's own error");
 /// ```
-#[derive(Debug)]
 pub struct Error(Box<Source>);
+
+/// The problems of a configuration as people read them, as a `main` that ends by `?` prints this.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.0 {
+            Source::Config(error) => fmt::Debug::fmt(error, f),
+            source => f.debug_tuple("Error").field(source).finish(),
+        }
+    }
+}
 
 #[derive(Debug)]
 enum Source {
@@ -52,7 +61,7 @@ pub enum ErrorKind {
     CrossDatabaseQuery,
     /// A statement is for another database than the open transaction.
     CrossDatabaseTransaction,
-    /// The database's `operations` lack what the statement does.
+    /// The database's `operations` lack what the statement does, or it is `offline: primary`.
     OperationNotAllowed,
     /// The statement writes where writes are prevented.
     WritesPrevented,
@@ -68,7 +77,7 @@ pub enum ErrorKind {
     Unreachable,
     /// All of the database's connections are in use.
     Exhausted,
-    /// No replica can serve the read, and the primary may not; or the primary is offline by configuration.
+    /// No replica can serve the read, and the primary may not or cannot.
     NoNode,
     /// A token cannot be read, or was asked for in a transaction.
     Token,
@@ -91,7 +100,8 @@ impl Error {
                 PoolError::Exhausted { .. } => ErrorKind::Exhausted,
             },
             Source::Cluster(error) => match error {
-                ClusterError::NoNode { .. } | ClusterError::Offline { .. } => ErrorKind::NoNode,
+                ClusterError::NoNode { .. } => ErrorKind::NoNode,
+                ClusterError::Offline { .. } => ErrorKind::OperationNotAllowed,
                 ClusterError::NoCluster { .. } => ErrorKind::UnknownDatabase,
                 ClusterError::OpenTransaction { .. } | ClusterError::Token(_) => ErrorKind::Token,
             },

@@ -500,6 +500,18 @@ fn notes(text: &str) -> Vec<String> {
 }
 
 #[test]
+fn a_time_limit_that_is_never_set_is_noted() {
+    let file = |pool: &str| format!("databases:\n  main: {{ url: 'postgres://u@h/d', pool: {{ {pool} }} }}");
+    assert_eq!(
+        notes(&file("statement_timeout: 5s, prepared_statements: false")),
+        ["R050: `statement_timeout` of `main` has no effect; give the server's role one: `ALTER ROLE … SET \
+          statement_timeout`"]
+    );
+    assert!(notes(&file("statement_timeout: 5s")).is_empty());
+    assert!(notes(&file("prepared_statements: false")).is_empty());
+}
+
+#[test]
 fn a_claim_that_looks_misspelt_is_noted() {
     let databases = "
 databases:
@@ -574,7 +586,15 @@ fn what_is_said_of_a_cluster_in_vain_is_noted() {
             "replica_of: main, weight: 3",
             &[],
         ),
-        (", policy: least_connections", "replica_of: main, weight: 3, max_lag: 200ms", &[]),
+        (", policy: least_connections", "replica_of: main, weight: 3", &[]),
+        (
+            "",
+            "replica_of: main, max_lag: 200ms",
+            &[
+                "R050: `max_lag` of `copy` keeps it from ever serving; remove it; `primary_window` on the primary keeps \
+             reads there after a write",
+            ],
+        ),
     ] {
         let mut notes = notes(&file(main, copy));
         notes.sort();

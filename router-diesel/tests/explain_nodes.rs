@@ -130,7 +130,7 @@ fn a_node_that_may_not_serve_says_why() {
     databases.drain("one").unwrap();
     let explanation = databases.explain(&posts::table.count()).unwrap();
     insta::assert_snapshot!(nodes(&explanation), @r"
-    nodes:     default does not: `primary_reads` or `offline` keeps it from reading, or it is drained
+    nodes:     default does not: `primary_reads` is `never`
                one does not: drained
                two serves it: no other may
     ");
@@ -138,7 +138,7 @@ fn a_node_that_may_not_serve_says_why() {
     let explanation = databases.explain(&posts::table.count()).unwrap();
     assert!(explanation.nodes().iter().all(|node| node.serves == Serves::No), "{explanation}");
     let error = posts::table.count().get_result::<i64>(&mut databases.session()).unwrap_err();
-    insta::assert_snapshot!(error.to_string(), @"no node of `default` can serve the read: the primary: `primary_reads` or `offline` keeps it from reading, or it is drained; `one`: drained; `two`: drained");
+    insta::assert_snapshot!(error.to_string(), @"no node of `default` can serve the read: the primary: `primary_reads` is `never`; `one`: drained; `two`: drained");
     databases.undrain("one").unwrap();
     assert_eq!(databases.explain(&posts::table.count()).unwrap().node().unwrap(), "one");
 }
@@ -158,4 +158,26 @@ fn the_file_alone_names_the_nodes_too() {
                one does not: the statement needs the primary
                two does not: the statement needs the primary
     ");
+
+    let offline = |what: &str| {
+        let routing = Routing::new(files.config(what)).unwrap();
+        let by_file = nodes(&routing.explain_sql("SELECT * FROM posts", Dialect::Sqlite));
+        let databases = files.databases(what);
+        let by_session = databases.explain(&posts::table.count()).unwrap();
+        (by_file, by_session.node().map(ToString::to_string))
+    };
+    let (text, node) = offline("offline: replicas");
+    insta::assert_snapshot!(text, @r"
+    nodes:     default serves it: the replicas are offline by configuration
+               one does not: offline by configuration
+               two does not: offline by configuration
+    ");
+    assert_eq!(node.as_deref(), Some("default"));
+    let (text, node) = offline("offline: primary");
+    insta::assert_snapshot!(text, @r"
+    nodes:     default does not: offline by configuration
+               one may serve it: by round_robin
+               two may serve it: by round_robin
+    ");
+    assert_eq!(node, None);
 }

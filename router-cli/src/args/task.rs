@@ -28,7 +28,7 @@ pub(crate) enum TaskCommand {
 pub(crate) enum SchemaCommand {
     /// Write each database's schema to a file, in a form that diffs well
     Dump(DumpArguments),
-    /// Load each database's schema from its file; no migration is recorded
+    /// Load each database's schema from its file, and record the migrations that it names
     Load(LoadArguments),
 }
 

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use router_core::{Alias, Hints, Model, Operation, Place};
 use router_diesel::Routing;
 use router_diesel::config::{Config, Database, Problem, Severity};
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+use router_diesel::migrate::LintCode;
 use serde::Serialize;
 
 use crate::args::CheckArguments;
@@ -27,7 +29,7 @@ struct Report {
 
 /// Something that the check found, in the file or beside it.
 #[derive(Serialize)]
-struct Finding {
+pub(super) struct Finding {
     code: &'static str,
     severity: Severity,
     message: String,
@@ -37,7 +39,7 @@ struct Finding {
     help: Option<String>,
     /// As people read it.
     #[serde(skip)]
-    text: String,
+    pub(super) text: String,
 }
 
 impl Finding {
@@ -76,6 +78,13 @@ impl Finding {
         let grade = if severity == Severity::Note { "note" } else { "error" };
         let text = format!("{grade}[{code}]: {message}\n --> {}\nhelp: {help}", database.place);
         Self { help: Some(help), ..Self::new(code, severity, message, Some(&database.place), text) }
+    }
+
+    /// A folder that is never read.
+    fn stray(folder: String, message: String, help: String) -> Self {
+        let text = format!("note[StrayFolder]: {message}\nhelp: {help}");
+        let finding = Self::new("StrayFolder", Severity::Note, message, None, text);
+        Self { file: Some(folder), help: Some(help), ..finding }
     }
 
     /// Something that the file itself does not show.
@@ -130,7 +139,14 @@ pub(super) fn run(
         }
     };
     report.problems.extend(unknown_databases(&routing));
+    #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+    report.problems.extend(misplaced(project, routing.config()));
     report.problems.extend(strays(routing.config(), Path::new("")));
+    let seeds = Path::new("seeds");
+    // Where none of them is a database's or an app's, the folder is somebody else's.
+    if folders(seeds).iter().any(|name| owners(routing.config()).contains(&name.as_str())) {
+        report.problems.extend(stray_seeds(routing.config(), seeds));
+    }
     if !output.is_json() {
         write_text(&report, &routing, output)?;
     }
@@ -209,6 +225,26 @@ fn write_text(report: &Report, routing: &Routing, output: &mut Output<'_>) -> Re
     Ok(())
 }
 
+/// Apps that `migrate` would refuse wherever it is run, by what the file alone shows.
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+fn misplaced(project: &Project<'_>, config: &Config) -> Vec<Finding> {
+    // What is wrong with the file itself, or that a build lacks an engine, is told elsewhere.
+    let Ok(databases) = project.databases() else { return Vec::new() };
+    let Err(error) = databases.migrator().lint_places() else { return Vec::new() };
+    let findings = error.lint.into_iter().filter_map(|problem| {
+        let code = match problem.code {
+            LintCode::OnePhysicalDatabase => "OnePhysicalDatabase",
+            LintCode::ReadElsewhere => "ReadElsewhere",
+            _ => return None,
+        };
+        let database = config.database(problem.databases.first()?.as_str())?;
+        let message = format!("{}: no migration will run", problem.message);
+        let help = problem.help.unwrap_or_default();
+        Some(Finding::at_database(code, Severity::Error, message, help, database))
+    });
+    findings.collect()
+}
+
 /// The folders below `migrations` that are no app's, and so are never read. `base` is the current directory.
 ///
 /// Where no app has its migrations there, the folder is somebody else's, but for what bears an app's name.
@@ -216,13 +252,7 @@ fn strays(config: &Config, base: &Path) -> Vec<Finding> {
     let root = Path::new("migrations");
     let labels = || config.apps.iter().map(|app| app.label.as_str());
     let is_ours = config.apps.iter().any(|app| app.migrations == root.join(app.label.as_str()));
-    let entries = fs::read_dir(base.join(root)).into_iter().flatten().flatten();
-    let mut names: Vec<String> = entries
-        .filter(|entry| entry.path().is_dir())
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .filter(|name| !name.starts_with('.'))
-        .collect();
-    names.sort();
+    let mut names = folders(&base.join(root));
     // An app may say that its migrations are further down.
     names.retain(|name| !config.apps.iter().any(|app| app.migrations.starts_with(root.join(name))));
     names.retain(|name| is_ours || config.app(name).is_some());
@@ -242,11 +272,48 @@ fn strays(config: &Config, base: &Path) -> Vec<Finding> {
                 (None, None) => format!("declare `{name}` under `apps`, or move the folder elsewhere"),
             };
             let message = format!("`{folder}` is the folder of no app: no migration in it is run");
-            let text = format!("note[StrayFolder]: {message}\nhelp: {help}");
-            let finding = Finding::new("StrayFolder", Severity::Note, message, None, text);
-            Finding { file: Some(folder), help: Some(help), ..finding }
+            Finding::stray(folder, message, help)
         })
         .collect()
+}
+
+/// The folders below that of the seeds that are no database's and no app's, and so are never read.
+pub(super) fn stray_seeds(config: &Config, root: &Path) -> Vec<Finding> {
+    let owners = owners(config);
+    let is_named = |folder: &Path| {
+        let mut places = config.databases.iter().filter_map(|database| database.seeds.as_deref());
+        places.any(|place| place.starts_with(folder))
+    };
+    let mut names = folders(root);
+    names.retain(|name| !owners.contains(&name.as_str()) && !is_named(&root.join(name)));
+    let strays = names.iter().map(|name| {
+        let folder = root.join(name).display().to_string();
+        let message = format!("`{folder}` is the folder of no database and no app: no seed in it is sown");
+        let help = match nearest(name, owners.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "name it after one, or move it elsewhere".to_owned(),
+        };
+        Finding::stray(folder, message, help)
+    });
+    strays.collect()
+}
+
+/// What a folder of seeds can be named after.
+fn owners(config: &Config) -> Vec<&str> {
+    let databases = config.databases.iter().map(|database| database.alias.as_str());
+    databases.chain(config.apps.iter().map(|app| app.label.as_str())).collect()
+}
+
+/// The names of the folders in a folder, sorted, but for hidden ones.
+fn folders(root: &Path) -> Vec<String> {
+    let entries = fs::read_dir(root).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| !name.starts_with('.'))
+        .collect();
+    names.sort();
+    names
 }
 
 /// What only their servers tell of the nodes of clusters: one that is not what the file says, and two that are one.

@@ -3,10 +3,8 @@
 use std::borrow::Cow;
 use std::io::Read;
 
-use router_core::{
-    Alias, Answer, AppLabel, Decision, Hints, Model, Operation, RouterChain, Trace, read_fn, write_fn,
-};
-use router_diesel::config::{Config, Unrouted};
+use router_core::{Answer, AppLabel, Decision, Hints, Model, Operation, Trace};
+use router_diesel::config::Unrouted;
 use router_diesel::statement::Dialect;
 use router_diesel::{NodeRoute, RouteError, Routing, Serves};
 use serde::Serialize;
@@ -179,7 +177,7 @@ fn route_model(
     let refusal = refuse(routing, operation, &model, &decision);
     let exit = if refusal.is_none() { Exit::Fine } else { Exit::Found };
     let nodes = match &refusal {
-        None => nodes(routing.config(), decision.alias(), operation)?,
+        None => routing.nodes(decision.alias(), operation),
         Some(_) => Vec::new(),
     };
     advise(routing, &model, output);
@@ -224,23 +222,6 @@ fn route_model(
         }
     }
     Ok(exit)
-}
-
-/// What the nodes of a database's cluster have to do with a read or a write there: what a statement that is routed to
-/// it would be told. Empty where it has no replica.
-pub(super) fn nodes(config: &Config, alias: &Alias, operation: Operation) -> Result<Vec<NodeRoute>, Failure> {
-    if config.replicas_of(alias.as_str()).next().is_none() {
-        return Ok(Vec::new());
-    }
-    let (here, there) = (alias.clone(), alias.clone());
-    let to_it = RouterChain::new(config.default.clone())
-        .with(read_fn(move |_, _| Some(here.clone())))
-        .with(write_fn(move |_, _| Some(there.clone())));
-    let mut config = config.clone();
-    config.unrouted = Unrouted::Default;
-    let sql = if operation == Operation::Read { "SELECT * FROM any_table" } else { "DELETE FROM any_table" };
-    let routing = Routing::with_routers(config, to_it)?;
-    Ok(routing.explain_sql(sql, Dialect::Sqlite).nodes().to_vec())
 }
 
 /// Why the routers' answer does not stand, as a session would have it.

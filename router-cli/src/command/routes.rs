@@ -5,7 +5,6 @@ use router_diesel::config::{Database, Unrouted};
 use router_diesel::{AppRoute, Routing, Serves};
 use serde::Serialize;
 
-use super::route::nodes;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -61,7 +60,7 @@ pub(super) fn run(project: &Project<'_>, output: &mut Output<'_>) -> Result<Exit
         });
         output.columns(std::iter::once(head).chain(rows))?;
     }
-    for (primary, nodes) in read_from_replicas(&routing)? {
+    for (primary, nodes) in read_from_replicas(&routing) {
         output.say(format_args!("a read of {primary} is served by {nodes}"));
     }
     match routing.config().unrouted {
@@ -72,18 +71,13 @@ pub(super) fn run(project: &Project<'_>, output: &mut Output<'_>) -> Result<Exit
 }
 
 /// The databases with replicas, in file order, each with the nodes of which one serves a read.
-fn read_from_replicas(routing: &Routing) -> Result<Vec<(&Alias, String)>, Failure> {
-    let config = routing.config();
-    let mut clusters = Vec::new();
-    for Database { alias, .. } in &config.databases {
-        let nodes = nodes(config, alias, Operation::Read)?;
+fn read_from_replicas(routing: &Routing) -> impl Iterator<Item = (&Alias, String)> {
+    routing.config().databases.iter().filter_map(|Database { alias, .. }| {
+        let nodes = routing.nodes(alias, Operation::Read);
         let serving: Vec<&str> =
             nodes.iter().filter(|node| node.serves != Serves::No).map(|node| node.alias.as_str()).collect();
-        if !serving.is_empty() {
-            clusters.push((alias, serving.join(" or ")));
-        }
-    }
-    Ok(clusters)
+        (!serving.is_empty()).then(|| (alias, serving.join(" or ")))
+    })
 }
 
 impl Sides<'_> {

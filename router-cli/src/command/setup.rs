@@ -44,8 +44,8 @@ pub(super) fn setup(
         return report::finish(Err(error), databases.config(), output);
     }
     let mut steps = Steps::default();
-    let exit = steps.set_up(arguments, selection, databases, output)?;
-    steps.finish(exit, databases, output)
+    let ended = steps.set_up(arguments, selection, databases, output);
+    steps.finish(ended, databases, output)
 }
 
 pub(super) fn reset(
@@ -62,21 +62,34 @@ pub(super) fn reset(
     let mut steps = Steps::default();
     let Some(selection) = anew::in_databases(databases, &arguments.selection) else {
         output.say("there is nothing to do: no database is written or migrated for these apps");
-        return steps.finish(Exit::Fine, databases, output);
+        return steps.finish(Ok(Exit::Fine), databases, output);
     };
     // What would be refused afterwards is told before anything is lost.
-    if let Err(error) = migrator(arguments, &selection, databases).lint_files() {
+    if let Err(error) = migrator(arguments, &selection, databases).lint_anew() {
         return report::finish(Err(error), config, output);
     }
     let tasks =
         tasks(databases, &selection).force(task::force(*force)).lock_timeout(arguments.lock_wait.lock_wait);
     let dropped = steps.dropped.insert(begun(tasks.drop())?);
     tell(dropped, config, output)?;
-    let mut exit = exit(dropped);
-    if exit == Exit::Fine {
-        exit = steps.set_up(arguments, &selection, databases, output)?;
+    let mut ended = Ok(exit(dropped));
+    if matches!(ended, Ok(Exit::Fine)) {
+        ended = steps.set_up(arguments, &selection, databases, output);
     }
-    steps.finish(exit, databases, output)
+    steps.finish(ended, databases, output)
+}
+
+/// What of a choice can be seeded; nothing where none of it can. What is migrated alone has no rows of its own.
+fn seeded(databases: &Databases<AnyConnection>, selection: &Selection) -> Option<Selection> {
+    if selection.databases.is_empty() {
+        return Some(selection.clone());
+    }
+    let may_be_seeded = |alias: &&String| {
+        let one = Selection { databases: vec![(*alias).clone()], apps: Vec::new() };
+        tasks(databases, &one).may_seed()
+    };
+    let aliases: Vec<String> = selection.databases.iter().filter(may_be_seeded).cloned().collect();
+    (!aliases.is_empty()).then(|| Selection { databases: aliases, apps: selection.apps.clone() })
 }
 
 fn migrator(
@@ -96,37 +109,47 @@ impl Steps {
         output: &mut Output<'_>,
     ) -> Result<Exit, Failure> {
         let config = databases.config();
-        let tasks =
-            seeding(databases, selection, &arguments.seeds).lock_timeout(arguments.lock_wait.lock_wait);
+        let tasks = tasks(databases, selection);
         let created = self.created.insert(begun(tasks.create())?);
         tell(created, config, output)?;
         if !created.is_success() {
             return Ok(exit(created));
         }
-        let migrator = migrator(arguments, selection, databases);
+        let mut migrator = migrator(arguments, selection, databases);
+        if self.dropped.is_some() {
+            // What was begun anew was there before, or is gone from where it was.
+            migrator =
+                config.apps.iter().filter(|app| app.managed).fold(migrator, |it, app| it.anew(&app.label));
+        }
         let migrated = migrate::listen(migrator, output, |migrator| migrator.migrate());
         let migrated = self.migrated.insert(report::refuse_usage(migrated)?);
         report::tell(migrated, config, output)?;
         if migrated.is_err() {
             return Ok(report::exit(migrated));
         }
+        let Some(selection) = seeded(databases, selection) else { return Ok(Exit::Fine) };
+        let tasks =
+            seeding(databases, &selection, &arguments.seeds).lock_timeout(arguments.lock_wait.lock_wait);
         let seeded = self.seeded.insert(begun(tasks.seed())?);
         // Most projects have no seeds, and nothing is amiss then.
         if !seeded.outcomes.is_empty() {
             tell(seeded, config, output)?;
         }
+        task::say_strays(config, &arguments.seeds, output);
         Ok(exit(seeded))
     }
 
-    /// Ends the command; as JSON, with one answer for all steps.
+    /// Ends the command; as JSON, with one answer for all steps, also where one could not be begun after others were
+    /// done.
     fn finish(
         &self,
-        exit: Exit,
+        ended: Result<Exit, Failure>,
         databases: &Databases<AnyConnection>,
         output: &mut Output<'_>,
     ) -> Result<Exit, Failure> {
         let config = databases.config();
-        if output.is_json() {
+        let is_told = ended.is_ok() || self.dropped.is_some() || self.created.is_some();
+        if output.is_json() && is_told {
             output.json(&Answer {
                 drop: self.dropped.as_ref().map(|report| outcomes(report, config)),
                 create: self.created.as_ref().map(|report| outcomes(report, config)),
@@ -134,6 +157,6 @@ impl Steps {
                 seed: self.seeded.as_ref().map(|report| outcomes(report, config)),
             })?;
         }
-        Ok(exit)
+        ended
     }
 }

@@ -8,7 +8,7 @@ use router_diesel::tasks::{self, Force, Loaded, LockError, Report, TaskError, Ta
 use router_diesel::{AnyConnection, Databases};
 use serde::Serialize;
 
-use super::setup;
+use super::{check, setup};
 use crate::args::migrate::Selection;
 use crate::args::task::{SchemaCommand, Seeds, TaskCommand};
 use crate::exit::Exit;
@@ -55,8 +55,9 @@ pub(super) fn run(
                 .lock_timeout(arguments.lock_wait.lock_wait);
             let report = begun(tasks.seed())?;
             let exit = write(&report, config, output)?;
+            say_strays(config, &arguments.seeds, output);
             if report.outcomes.is_empty() {
-                let folder = arguments.seeds.seeds.as_deref().unwrap_or(Path::new("seeds")).display();
+                let folder = folder(&arguments.seeds).display();
                 output.say(format_args!(
                     "seeds are the SQL files of `{folder}/<database>` and `{folder}/<app>`"
                 ));
@@ -74,27 +75,37 @@ pub(super) fn run(
                 .lock_timeout(arguments.lock_wait.lock_wait);
             let report = begun(tasks.load_schema())?;
             let exit = write(&report, config, output)?;
-            say_what_to_record(&report, &arguments.selection, output);
+            say_what_to_record(&report, output);
             Ok(exit)
         }
     }
 }
 
-/// Says that the migrations of what was loaded still count as pending, and how to record them.
-fn say_what_to_record(report: &Report<Loaded>, selection: &Selection, output: &mut Output<'_>) {
-    let is_loaded = |outcome: &&tasks::Outcome<Loaded>| outcome.result.is_ok();
-    let mut loaded = report.outcomes.iter().filter(is_loaded).peekable();
-    if loaded.peek().is_none() {
-        return;
+/// The folder of the seeds.
+fn folder(seeds: &Seeds) -> &Path {
+    seeds.seeds.as_deref().unwrap_or(Path::new("seeds"))
+}
+
+/// Says which folders of seeds were passed over.
+pub(super) fn say_strays(config: &Config, seeds: &Seeds, output: &mut Output<'_>) {
+    for stray in check::stray_seeds(config, folder(seeds)) {
+        output.say(stray.text);
     }
-    let is_all = report.is_success() && selection.databases.is_empty() && selection.apps.is_empty();
-    let options: String = match is_all {
-        true => String::new(),
-        false => loaded.map(|outcome| format!(" --database {}", outcome.alias)).collect(),
+}
+
+/// Says of files that name no migrations that what they made still counts as pending.
+fn say_what_to_record(report: &Report<Loaded>, output: &mut Output<'_>) {
+    let is_unrecorded = |outcome: &&tasks::Outcome<Loaded>| {
+        matches!(outcome.result, Ok(Loaded::Loaded { recorded: None, .. }))
     };
-    output.say(format_args!(
-        "no migration was recorded; next, `dbrouter fake --all{options}` records those that the schema has"
-    ));
+    let unrecorded = report.outcomes.iter().filter(is_unrecorded);
+    let options: String = unrecorded.map(|outcome| format!(" --database {}", outcome.alias)).collect();
+    if !options.is_empty() {
+        output.say(format_args!(
+            "no migration was recorded where the file names none; if all of them are in it, `dbrouter fake \
+             --all{options}` records them"
+        ));
+    }
 }
 
 /// The tasks of what was chosen.

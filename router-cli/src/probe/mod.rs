@@ -120,7 +120,8 @@ impl Probe {
 /// Asks databases side by side, each for no longer than its `pool.connection_timeout`, and answers in their order.
 ///
 /// A server that accepts a connection and then says nothing may hold its thread for longer. It is left behind,
-/// and ends with the process.
+/// and ends with the process. All others are waited for: at the end of a process OpenSSL cleans up, and whoever
+/// connects with it at that time crashes.
 ///
 /// # Errors
 /// The clusters of the configuration cannot be watched.
@@ -167,24 +168,29 @@ fn probe_at_once(databases: &[Asked]) -> Vec<Probe> {
         .map(|database| {
             let (sender, receiver) = mpsc::channel();
             let asked = database.clone();
-            // Nobody listens any more where the time is up.
-            thread::spawn(move || {
+            let thread = thread::spawn(move || {
                 let start = Instant::now();
-                sender.send((ask(&asked), start.elapsed()))
+                // Nobody listens any more where the time is up.
+                let _ = sender.send((ask(&asked), start.elapsed()));
             });
-            receiver
+            (receiver, thread)
         })
         .collect();
-    let answers = databases.iter().zip(asked).map(|(Asked { database, .. }, receiver)| {
-        let (answer, took) = match receiver.recv_timeout(limit(database).saturating_sub(start.elapsed())) {
-            Ok(answered) => answered,
-            Err(mpsc::RecvTimeoutError::Timeout) => {
-                (Err(format!("no answer within {:?}", database.pool.connection_timeout)), start.elapsed())
-            }
-            Err(mpsc::RecvTimeoutError::Disconnected) => {
-                (Err("the driver panicked".to_owned()), start.elapsed())
-            }
-        };
+    let answers = databases.iter().zip(asked).map(|(Asked { database, .. }, (receiver, thread))| {
+        let answer = receiver.recv_timeout(limit(database).saturating_sub(start.elapsed()));
+        if !matches!(answer, Err(mpsc::RecvTimeoutError::Timeout)) {
+            // It has nothing left to do.
+            let _ = thread.join();
+        }
+        let (answer, took) = answer.unwrap_or_else(|error| {
+            let why = match error {
+                mpsc::RecvTimeoutError::Timeout => {
+                    format!("no answer within {:?}", database.pool.connection_timeout)
+                }
+                mpsc::RecvTimeoutError::Disconnected => "the driver panicked".to_owned(),
+            };
+            (Err(why), start.elapsed())
+        });
         Probe::new(database, answer, took)
     });
     answers.collect()

@@ -226,3 +226,44 @@ fn two_aliases_of_a_cluster_that_are_one_database_are_told() {
     let ended = world.run(["check", "--connect", "-d", "default", "-d", "second", "--format", "json"]);
     assert!(ended.stdout.contains("\"problems\":[],"), "{ended:?}");
 }
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn what_no_migration_can_ever_run_on_is_wrong() {
+    let world = World::migrated_as(crate::world::GUIDE);
+    assert_eq!(world.run(["check"]).exit, Exit::Fine);
+    world.write(
+        "databases.yml",
+        &crate::world::GUIDE.replace("blog.sqlite3', operations", "blog_x.sqlite3', operations"),
+    );
+    assert_shown!(world.show(["check"]), @r#"
+    exit: 1
+    --- stdout
+    note[R046]: `blog_db` reads from where its tables are not
+     --> FOLDER/databases.yml:LINE:COLUMN
+      |
+    9 |   blog_db: { url: 'sqlite://FOLDER/blog.sqlite3', apps: [blog], migrate_to: blog_owner, migration_history: default }
+      |   ------- and are looked for in FOLDER/blog.sqlite3                         ^^^^^^^^^^ the tables are made in FOLDER/blog_x.sqlite3
+      |
+    help: `migrate_to` is for one database under two aliases; to keep only the records elsewhere, write `migration_history`
+
+    error[ReadElsewhere]: app `blog` is migrated on `blog_owner`, and read from `blog_db`, which is another database: no migration will run
+     --> FOLDER/databases.yml:LINE:COLUMN
+    help: let it be migrated where it is read; to keep only the records elsewhere, write `migration_history`
+
+    FOLDER/databases.yml has 1 problem: 4 databases, 3 apps
+    --- stderr
+    "#);
+    assert_eq!(world.run(["migrate"]).exit, Exit::Usage);
+    for file in ["default", "blog", "blog_x", "shop"] {
+        assert!(!world.path(&format!("{file}.sqlite3")).exists(), "nothing is connected");
+    }
+    // Migrated where it is read, all is well.
+    world.write("databases.yml", &crate::world::GUIDE.replace("migrate_to: blog_owner, ", ""));
+    assert_shown!(world.show(["check"]), @r#"
+    exit: 0
+    --- stdout
+    FOLDER/databases.yml is sound: 4 databases, 3 apps
+    --- stderr
+    "#);
+}

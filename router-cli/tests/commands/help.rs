@@ -575,7 +575,7 @@ fn help_of_schema() {
 
     Commands:
       dump  Write each database's schema to a file, in a form that diffs well
-      load  Load each database's schema from its file; no migration is recorded
+      load  Load each database's schema from its file, and record the migrations that it names
       help  Print this message or the help of the given subcommand(s)
 
     Options:
@@ -619,7 +619,7 @@ fn help_of_schema_load() {
     assert_shown!(World::shop().show(["schema", "load", "--help"]), @r#"
     exit: 0
     --- stdout
-    Load each database's schema from its file; no migration is recorded
+    Load each database's schema from its file, and record the migrations that it names
 
     Usage: dbrouter schema load [OPTIONS]
 

@@ -15,6 +15,11 @@ fn seeded() -> World {
     world
 }
 
+/// The databases of the guide, all in one folder: an owner that does nothing but migrate.
+fn guide() -> World {
+    World::migrated_as(crate::world::GUIDE)
+}
+
 /// Runs a command with a folder of the world as its last argument.
 fn show<const N: usize>(world: &World, arguments: [&str; N], folder: &str) -> String {
     let folder = world.path(folder);
@@ -53,7 +58,7 @@ fn databases_are_created_and_dropped() {
     assert_shown!(world.show(["drop", "--app", "shop", "--format", "json"]), @r#"
     exit: 0
     --- stdout
-    {"databases":[{"database":"shop_db","done":{"dropped":"FOLDER/shop.sqlite3","records":[],"lost_records_of":[]},"error":null}]}
+    {"databases":[{"database":"shop_db","done":{"dropped":"FOLDER/shop.sqlite3","records":[],"lost_records_of":[],"former_records":[]},"error":null}]}
     --- stderr
     "#);
     assert_shown!(world.show(["drop"]), @r#"
@@ -129,7 +134,7 @@ fn a_database_is_set_up_and_begun_anew() {
     assert_shown!(show(&world, ["reset", "--app", "blog", "--format", "json", "--seeds", "HERE"], "seeds"), @r#"
     exit: 0
     --- stdout
-    {"drop":[{"database":"blog_owner","done":{"dropped":"FOLDER/blog.sqlite3","records":[{"from":"default","number":2}],"lost_records_of":[]},"error":null}],"create":[{"database":"blog_owner","done":{"created":"FOLDER/blog.sqlite3"},"error":null}],"migrate":{"databases":[{"database":"blog_owner","outcome":"done","done":[{"app":"blog","version":"1","name":"1_posts","action":"applied","ms":TIME},{"app":"blog","version":"2","name":"2_comments","action":"applied","ms":TIME}],"not_done":[],"warnings":[],"ms":TIME,"later":0}],"failures":[],"problems":[]},"seed":[{"database":"blog_db","done":{"sown":["blog/01_posts.sql","blog/02_comments.sql"],"earlier":[],"changed":[]},"error":null}]}
+    {"drop":[{"database":"blog_owner","done":{"dropped":"FOLDER/blog.sqlite3","records":[{"from":"default","number":2}],"lost_records_of":[],"former_records":[]},"error":null}],"create":[{"database":"blog_owner","done":{"created":"FOLDER/blog.sqlite3"},"error":null}],"migrate":{"databases":[{"database":"blog_owner","outcome":"done","done":[{"app":"blog","version":"1","name":"1_posts","action":"applied","ms":TIME},{"app":"blog","version":"2","name":"2_comments","action":"applied","ms":TIME}],"not_done":[],"warnings":[],"ms":TIME,"later":0}],"failures":[],"problems":[]},"seed":[{"database":"blog_db","done":{"sown":["blog/01_posts.sql","blog/02_comments.sql"],"earlier":[],"changed":[]},"error":null}]}
     --- stderr
     blog_owner: 2 migrations to run
     blog_owner: applying blog/1_posts
@@ -147,13 +152,13 @@ fn a_database_that_keeps_the_records_of_another_is_not_dropped_alone() {
     exit: 2
     --- stdout
     --- stderr
-    error: `default` keeps the records of the migrations of `blog_owner`, which would all count as pending; drop both together, with `--database default --database blog_owner`, or pass `--force`
+    error: `default` keeps the records of the migrations of `blog_owner`, which would all count as pending; drop them together, with `--database default --database blog_owner`, or pass `--force`
     "#);
     assert_shown!(world.show(["reset", "--app", "users"]), @r#"
     exit: 2
     --- stdout
     --- stderr
-    error: `default` keeps the records of the migrations of `blog_owner`, which would all count as pending; drop both together, with `--database default --database blog_owner`, or pass `--force`
+    error: `default` keeps the records of the migrations of `blog_owner`, which would all count as pending; drop them together, with `--database default --database blog_owner`, or pass `--force`
     "#);
     assert_eq!(world.run(["status", "--check"]).exit, Exit::Fine);
     assert_eq!(world.run(["drop", "-d", "default", "-d", "blog_db"]).exit, Exit::Fine);
@@ -188,7 +193,7 @@ fn a_database_that_keeps_the_records_of_another_is_not_dropped_alone() {
     assert_shown!(world.show(["drop", "-d", "default", "--force"]), @r#"
     exit: 0
     --- stdout
-    default: dropped `FOLDER/default.sqlite3`; it kept the records of `blog_owner`, whose migrations all count as pending now: `dbrouter fake --all --database blog_owner` records those that are there
+    default: dropped `FOLDER/default.sqlite3`; it kept the records of `blog_owner`, whose migrations all count as pending now: once `dbrouter create` has made it anew, `dbrouter fake --all --database blog_owner` records them, if all have run
     --- stderr
     "#);
 }
@@ -286,6 +291,180 @@ fn nothing_is_dropped_where_the_migrations_would_be_refused() {
 }
 
 #[test]
+fn nothing_is_dropped_where_it_would_be_migrated_to_the_wrong_place() {
+    let world = guide();
+    assert_eq!(world.run(["setup"]).exit, Exit::Fine);
+    let yaml = crate::world::GUIDE.replace("blog.sqlite3', operations", "blog_x.sqlite3', operations");
+    world.write("databases.yml", &yaml);
+    world.write("blog_x.sqlite3", "");
+    let refused = world.show(["reset", "--database", "blog_owner"]);
+    assert_eq!(world.show(["reset", "--database", "blog_db"]), refused);
+    assert_shown!(refused, @r#"
+    exit: 2
+    --- stdout
+    --- stderr
+    error[ReadElsewhere]: app `blog` is migrated on `blog_owner`, and read from `blog_db`, which is another database
+      help: let it be migrated where it is read; to keep only the records elsewhere, write `migration_history`
+    nothing was run
+    "#);
+    assert!(world.path("blog_x.sqlite3").exists());
+    world.write("databases.yml", crate::world::GUIDE);
+    assert_eq!(world.run(["status", "--check"]).exit, Exit::Fine, "its records are there");
+}
+
+/// An app that went from one database to another in the file, as by a mistake.
+#[test]
+fn nothing_is_dropped_where_an_app_would_begin_from_nothing() {
+    let world = guide();
+    assert_eq!(world.run(["setup"]).exit, Exit::Fine);
+    let moved = crate::world::GUIDE
+        .replace("apps: [shop]", "apps: [shop, users]")
+        .replace("default.sqlite3', apps: [users]", "default.sqlite3', apps: []");
+    world.write("databases.yml", &moved);
+    let refused = world.show(["reset", "-d", "shop_db"]);
+    assert!(
+        refused.starts_with("exit: 4\n--- stdout\n--- stderr\nerror: nothing of app `users` is recorded"),
+        "{refused}"
+    );
+    // Where both are begun anew, nothing of it is anywhere.
+    let done = world.show(["reset"]);
+    assert!(done.starts_with("exit: 0\n"), "{done}");
+    assert_eq!(world.run(["status", "--check"]).exit, Exit::Fine);
+}
+
+/// Where another database has records of an app, what was there before is begun anew all the same.
+#[test]
+fn what_is_begun_anew_may_be_recorded_elsewhere_too() {
+    let world = guide();
+    assert_eq!(world.run(["setup"]).exit, Exit::Fine);
+    let both = crate::world::GUIDE
+        .replace("apps: [shop]", "apps: [shop, users]")
+        .replace("default.sqlite3', apps: [users]", "default.sqlite3', apps: []");
+    world.write("databases.yml", &both);
+    assert_eq!(world.run(["migrate", "-d", "shop_db", "--anew", "users"]).exit, Exit::Fine);
+    let done = world.show(["reset", "-d", "shop_db"]);
+    assert!(done.starts_with("exit: 0\n"), "{done}");
+}
+
+#[test]
+fn what_is_named_by_its_owner_is_seeded_by_its_own_name() {
+    let world = guide();
+    world.write("seeds/blog/01_posts.sql", "INSERT INTO posts VALUES (1);");
+    assert_eq!(world.run(["setup"]).exit, Exit::Fine);
+    std::fs::remove_file(world.path("blog.sqlite3")).unwrap();
+    let said = world.show(["setup"]);
+    assert!(said.contains("else `dbrouter reset --database blog_owner`"), "{said}");
+    assert_shown!(show(&world, ["reset", "--database", "blog_owner", "--seeds", "HERE"], "seeds"), @r#"
+    exit: 0
+    --- stdout
+    blog_owner: `FOLDER/blog.sqlite3` was not there; took 2 records of its migrations away from `default`
+    blog_owner: created `FOLDER/blog.sqlite3`
+    database    outcome  done       not done  time
+    blog_owner  done     2 applied  - TIME
+    blog_db: sowed `blog/01_posts.sql`
+    --- stderr
+    blog_owner: 2 migrations to run
+    blog_owner: applying blog/1_posts
+    blog_owner: applied blog/1_posts in TIME
+    blog_owner: applying blog/2_comments
+    blog_owner: applied blog/2_comments in TIME
+    "#);
+    assert_eq!(world.run(["status", "--check"]).exit, Exit::Fine);
+    assert_shown!(show(&world, ["setup", "-d", "blog_owner", "--format", "json", "--seeds", "HERE"], "seeds"), @r#"
+    exit: 0
+    --- stdout
+    {"drop":null,"create":[{"database":"blog_owner","done":{"already_there":"FOLDER/blog.sqlite3"},"error":null}],"migrate":{"databases":[{"database":"blog_owner","outcome":"up to date","done":[],"not_done":[],"warnings":[],"ms":TIME,"later":0}],"failures":[],"problems":[]},"seed":[{"database":"blog_db","done":{"sown":[],"earlier":["blog/01_posts.sql"],"changed":[]},"error":null}]}
+    --- stderr
+    "#);
+    assert_shown!(show(&world, ["seed", "-d", "blog_owner", "--seeds", "HERE"], "seeds"), @r#"
+    exit: 0
+    --- stdout
+    blog_db: nothing to sow, 1 sown before
+    --- stderr
+    "#);
+    std::fs::create_dir(world.path("empty")).unwrap();
+    assert_shown!(show(&world, ["seed", "-d", "blog_owner", "--seeds", "HERE"], "empty"), @r#"
+    exit: 0
+    --- stdout
+    --- stderr
+    there is nothing to do
+    seeds are the SQL files of `FOLDER/empty/<database>` and `FOLDER/empty/<app>`
+    "#);
+}
+
+#[test]
+fn a_lost_file_is_not_made_anew_where_its_records_are_elsewhere() {
+    let world = guide();
+    assert_eq!(world.run(["setup"]).exit, Exit::Fine);
+    for file in ["blog.sqlite3", "shop.sqlite3"] {
+        std::fs::remove_file(world.path(file)).unwrap();
+    }
+    assert_shown!(world.show(["migrate", "--on-error", "continue"]), @r#"
+    exit: 4
+    --- stdout
+    database    outcome     done       not done  time
+    default     up to date  -          - TIME
+    blog_owner  failed      -          - TIME
+    shop_db     done        1 applied  - TIME
+    shop_db: done; applied: shop/1_products
+    --- stderr
+    shop_db: 1 migration to run
+    shop_db: applying shop/1_products
+    shop_db: applied shop/1_products in TIME
+    error: database `blog_owner` is not there, but `default` has 2 records of its migrations, as if they had run
+      help: correct its URL if it is the wrong database, else `dbrouter reset --database blog_owner` takes the records away and sets it up
+    "#);
+    assert!(!world.path("blog.sqlite3").exists());
+    assert_shown!(world.show(["plan"]), @r#"
+    exit: 4
+    --- stdout
+    --- stderr
+    blog_owner: warning: migration `1_posts` of app `blog` is recorded on `blog_owner`, but its table `posts` is not there
+    blog_owner: warning: migration `2_comments` of app `blog` is recorded on `blog_owner`, but its table `comments` is not there
+    error: database `blog_owner` is not there, but `default` has 2 records of its migrations, as if they had run
+      help: correct its URL if it is the wrong database, else `dbrouter reset --database blog_owner` takes the records away and sets it up
+    "#);
+    assert_shown!(world.show(["status", "--check"]), @r#"
+    exit: 1
+    --- stdout
+    database    migration        state    applied at
+    default     users/1_users    applied  WHEN
+    blog_owner  blog/1_posts     drift    WHEN  its table `posts` is not there
+    blog_owner  blog/2_comments  drift    WHEN  its table `comments` is not there
+    shop_db     shop/1_products  applied  WHEN
+    --- stderr
+    blog_owner: blog/1_posts is drift
+      help: put the table back; to have the migration run again, `dbrouter resolve blog 1 --reverted --database blog_owner` makes it pending
+    blog_owner: blog/2_comments is drift
+      help: put the table back; to have the migration run again, `dbrouter resolve blog 2 --reverted --database blog_owner` makes it pending
+    error: database `blog_owner` is not there, but `default` has 2 records of its migrations, as if they had run
+      help: correct its URL if it is the wrong database, else `dbrouter reset --database blog_owner` takes the records away and sets it up
+    "#);
+    assert_eq!(world.run(["reset", "-d", "blog_owner"]).exit, Exit::Fine);
+    assert_eq!(world.run(["status", "--check"]).exit, Exit::Fine);
+}
+
+#[test]
+fn what_cannot_be_seeded_is_set_up_all_the_same() {
+    let world = World::new(
+        "apps: { blog: { tables: [posts], migrations: 'FOLDER/migrations/blog' } }
+databases: { default: { url: 'sqlite://FOLDER/main.sqlite3', apps: [blog], operations: [read, migrate] } }",
+    );
+    world.migration("blog/1_posts", "CREATE TABLE posts (id INTEGER);", "DROP TABLE posts;");
+    for command in ["setup", "reset"] {
+        let ended = world.run([command, "-d", "default", "--format", "json"]);
+        assert_eq!(ended.exit, Exit::Fine, "{}", ended.stderr);
+        assert!(ended.stdout.ends_with("\"seed\":null}\n"), "{}", ended.stdout);
+    }
+    assert_shown!(world.show(["seed", "-d", "default"]), @r#"
+    exit: 2
+    --- stdout
+    --- stderr
+    error: database `default` has `operations` without `write`, which the task needs; add it, or name another database
+    "#);
+}
+
+#[test]
 fn seeds_are_sown_once() {
     let world = seeded();
     assert_eq!(world.run(["create"]).exit, Exit::Fine);
@@ -378,18 +557,16 @@ fn schemas_are_dumped_and_loaded() {
     assert_shown!(show(&world, ["schema", "load", "-d", "shop_db", "--folder", "HERE"], "schema"), @r#"
     exit: 0
     --- stdout
-    shop_db: loaded `FOLDER/schema/shop_db.sql`, and has 1 table or view now
+    shop_db: loaded `FOLDER/schema/shop_db.sql`, and has 1 table or view now; recorded 1 migration
     --- stderr
-    no migration was recorded; next, `dbrouter fake --all --database shop_db` records those that the schema has
     "#);
-    assert_eq!(world.run(["fake", "--all", "--database", "shop_db"]).exit, Exit::Fine);
     assert_eq!(world.run(["status", "--check"]).exit, Exit::Fine);
     assert_shown!(show(&world, ["schema", "load", "-d", "shop_db", "--format", "json", "--folder", "HERE"], "none"), @r#"
     exit: 2
     --- stdout
-    {"databases":[{"database":"shop_db","done":null,"error":"nothing was loaded, as database `shop_db` has no schema to load: there is no `FOLDER/none/shop_db.sql`; `dbrouter schema dump --database shop_db` writes it"}]}
+    {"databases":[{"database":"shop_db","done":null,"error":"nothing was loaded, as there is no `FOLDER/none/shop_db.sql`, where the schema of database `shop_db` is looked for; `dbrouter schema dump` writes it where there is a database that has the schema"}]}
     --- stderr
-    error: nothing was loaded, as database `shop_db` has no schema to load: there is no `FOLDER/none/shop_db.sql`; `dbrouter schema dump --database shop_db` writes it
+    error: nothing was loaded, as there is no `FOLDER/none/shop_db.sql`, where the schema of database `shop_db` is looked for; `dbrouter schema dump` writes it where there is a database that has the schema
     "#);
 }
 
@@ -409,17 +586,16 @@ fn what_was_dumped_under_one_alias_is_loaded_under_another() {
     --- stdout
     shop_db: failed
     --- stderr
-    error: nothing was loaded, as database `shop_db` has no schema to load: there is no `FOLDER/schema/shop_db.sql`; `dbrouter schema dump --database shop_db` writes it
+    error: nothing was loaded, as there is no `FOLDER/schema/shop_db.sql`, where the schema of database `shop_db` is looked for; `dbrouter schema dump` writes it where there is a database that has the schema
     "#);
     std::fs::rename(&aside, &shop).unwrap();
     assert_shown!(show(&world, ["schema", "load", "--folder", "HERE"], "schema"), @r#"
     exit: 0
     --- stdout
-    default: loaded `FOLDER/schema/default.sql`, and has 1 table or view now
-    blog_owner: loaded `FOLDER/schema/blog_db.sql`, and has 2 tables and views now
-    shop_db: loaded `FOLDER/schema/shop_db.sql`, and has 1 table or view now
+    default: loaded `FOLDER/schema/default.sql`, and has 1 table or view now; recorded 1 migration
+    blog_owner: loaded `FOLDER/schema/blog_db.sql`, and has 2 tables and views now; recorded 2 migrations
+    shop_db: loaded `FOLDER/schema/shop_db.sql`, and has 1 table or view now; recorded 1 migration
     --- stderr
-    no migration was recorded; next, `dbrouter fake --all` records those that the schema has
     "#);
 }
 
@@ -438,14 +614,14 @@ fn a_database_of_two_names_is_dumped_and_loaded_once() {
     default: loaded `FOLDER/schema/default.sql`, and has 0 tables and views now
     blog_db: the same database as `default`
     --- stderr
-    no migration was recorded; next, `dbrouter fake --all` records those that the schema has
+    no migration was recorded where the file names none; if all of them are in it, `dbrouter fake --all --database default` records them
     "#);
     assert_shown!(show(&world, ["schema", "load", "--format", "json", "--folder", "HERE"], "schema"), @r#"
     exit: 0
     --- stdout
-    {"databases":[{"database":"default","done":{"path":"FOLDER/schema/default.sql","tables":0},"error":null},{"database":"blog_db","done":{"same_as":"default"},"error":null}]}
+    {"databases":[{"database":"default","done":{"path":"FOLDER/schema/default.sql","tables":0,"recorded":null},"error":null},{"database":"blog_db","done":{"same_as":"default"},"error":null}]}
     --- stderr
-    no migration was recorded; next, `dbrouter fake --all` records those that the schema has
+    no migration was recorded where the file names none; if all of them are in it, `dbrouter fake --all --database default` records them
     "#);
 }
 
@@ -473,7 +649,7 @@ fn records_elsewhere_go_with_their_database() {
     blog_owner: failed
     shop_db: `FOLDER/shop.sqlite3` was already there
     --- stderr
-    error: database `blog_owner` is there and empty, but `default` has 2 records of its migrations, as if they had run; correct its URL if it is the wrong database, else `dbrouter reset --database blog_owner` takes the records away and sets it up
+    error: database `blog_owner` is not there, but `default` has 2 records of its migrations, as if they had run; correct its URL if it is the wrong database, else `dbrouter reset --database blog_owner` takes the records away and sets it up
     "#);
     assert_eq!(world.run(["reset", "--database", "blog_owner"]).exit, Exit::Fine);
     assert_eq!(world.run(["status", "--check"]).exit, Exit::Fine);
@@ -567,7 +743,7 @@ fn production_is_left_alone_unless_it_is_forced() {
     assert_shown!(world.show(["drop", "--env", "production", "--force", "-d", "default"]), @r#"
     exit: 0
     --- stdout
-    default: dropped `FOLDER/default.sqlite3`; it kept the records of `blog_owner`, whose migrations all count as pending now: `dbrouter fake --all --database blog_owner` records those that are there
+    default: dropped `FOLDER/default.sqlite3`; it kept the records of `blog_owner`, whose migrations all count as pending now: once `dbrouter create` has made it anew, `dbrouter fake --all --database blog_owner` records them, if all have run
     --- stderr
     "#);
 }

@@ -56,6 +56,21 @@ databases:
     apps: [shop]
 ";
 
+/// The same with an owner that may do nothing but migrate, as the guide has it.
+#[cfg(feature = "sqlite")]
+pub(crate) const GUIDE: &str = "
+apps:
+  users: { tables: [users], migrations: 'FOLDER/migrations/users' }
+  blog: { tables: [posts, comments], migrations: 'FOLDER/migrations/blog' }
+  shop: { tables: [products, orders], migrations: 'FOLDER/migrations/shop' }
+
+databases:
+  default: { url: 'sqlite://FOLDER/default.sqlite3', apps: [users] }
+  blog_db: { url: 'sqlite://FOLDER/blog.sqlite3', apps: [blog], migrate_to: blog_owner, migration_history: default }
+  blog_owner: { url: 'sqlite://FOLDER/blog.sqlite3', operations: [migrate] }
+  shop_db: { url: 'sqlite://FOLDER/shop.sqlite3', apps: [shop] }
+";
+
 /// A cluster of three files. Nobody tells how far a replica of SQLite is behind.
 #[cfg(feature = "sqlite")]
 pub(crate) const CLUSTER: &str = "
@@ -111,7 +126,13 @@ impl World {
     /// Three databases, and migrations of three apps that are yet to run.
     #[cfg(feature = "sqlite")]
     pub(crate) fn migrated() -> Self {
-        let world = Self::new(MIGRATED);
+        Self::migrated_as(MIGRATED)
+    }
+
+    /// The same, as another file has the databases.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn migrated_as(yaml: &str) -> Self {
+        let world = Self::new(yaml);
         world.migration("users/1_users", "CREATE TABLE users (id INTEGER);", "DROP TABLE users;");
         world.migration("blog/1_posts", "CREATE TABLE posts (id INTEGER);", "DROP TABLE posts;");
         world.migration("blog/2_comments", "CREATE TABLE comments (id INTEGER);", "DROP TABLE comments;");

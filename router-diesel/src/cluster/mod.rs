@@ -342,12 +342,20 @@ impl Cluster {
 
     /// Takes in that a node did not serve a read for its own fault, so that another is tried.
     pub(crate) fn passes_over(&self, node: usize, failure: Failure, reason: &str) {
-        tracing::warn!(alias = %self.alias_of(node), cause = %reason, "a node did not serve a read");
-        match failure {
+        let event = match failure {
             // It is only in demand.
-            Failure::Busy => {}
-            Failure::Unreachable => self.tell(node, Event::ConnectFailed(reason.to_owned())),
-            Failure::Lost => self.tell(node, Event::ReadFailed(reason.to_owned())),
+            Failure::Busy => None,
+            Failure::Unreachable => Some(Event::ConnectFailed(reason.to_owned())),
+            Failure::Lost => Some(Event::ReadFailed(reason.to_owned())),
+        };
+        match event {
+            Some(event) => {
+                tracing::warn!(alias = %self.alias_of(node), cause = %reason, "a node did not serve a read");
+                self.tell(node, event);
+            }
+            None => {
+                tracing::debug!(alias = %self.alias_of(node), cause = %reason, "a node did not serve a read");
+            }
         }
         self.count(Fallback::OtherNode);
     }
@@ -374,6 +382,18 @@ impl Cluster {
     /// Whether the primary may serve a read that no replica can.
     pub(crate) fn primary_may_serve(&self) -> bool {
         self.view().primary_may_serve()
+    }
+
+    /// Why the primary may not serve a read that no replica can; nothing where it may.
+    pub(crate) fn why_not_primary(&self) -> Option<String> {
+        let view = self.view();
+        if view.primary_may_serve() {
+            return None;
+        }
+        Some(match view.standing(PRIMARY) {
+            standing @ (Standing::Offline | Standing::Drained) => standing.to_string(),
+            _ => "`primary_reads` is `never`".to_owned(),
+        })
     }
 
     /// Why each replica does not serve a read: what became of those that were tried, the standing of the others.

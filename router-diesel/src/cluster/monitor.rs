@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use diesel::connection::CacheSize;
@@ -24,9 +24,21 @@ const FORGET_AFTER: Duration = Duration::from_secs(30);
 /// How many probes of one node may hang at once, before no other is begun.
 const MAX_HANGING: u32 = 3;
 
+/// How much longer than its probes the monitor's own thread may take to end.
+const TO_END: Duration = Duration::from_secs(1);
+
 /// Probes the nodes of all clusters until it is dropped.
+///
+/// Then it waits for the probes under way: at the end of a process OpenSSL cleans up, and whoever connects with it at
+/// that time crashes. A probe whose time is over is left behind.
 #[derive(Debug)]
-pub(crate) struct Monitor(Sender<Message>);
+pub(crate) struct Monitor {
+    sender: Sender<Message>,
+    /// Nothing where it could not be started.
+    driver: Option<JoinHandle<()>>,
+    /// How long the driver may take to end.
+    patience: Duration,
+}
 
 impl Monitor {
     /// Starts the thread. It ends when the monitor is dropped.
@@ -49,20 +61,32 @@ impl Monitor {
                 });
             }
         }
+        let longest = slots.iter().map(|slot| slot.pace.timeout).max().unwrap_or_default();
         let driver = Driver { slots, clusters: clusters.iter().cloned().collect(), sender: sender.clone() };
-        let started =
-            thread::Builder::new().name("router-monitor".into()).spawn(move || driver.run(&receiver));
-        if let Err(error) = started {
-            tracing::error!(cause = %error, "could not start the thread that probes the nodes of clusters");
-        }
-        Self(sender)
+        let driver = thread::Builder::new()
+            .name("router-monitor".into())
+            .spawn(move || driver.run(&receiver))
+            .inspect_err(|error| {
+                tracing::error!(cause = %error, "could not start the thread that probes the nodes of clusters");
+            });
+        Self { sender, driver: driver.ok(), patience: longest + TO_END }
     }
 }
 
 impl Drop for Monitor {
     fn drop(&mut self) {
+        let Some(driver) = self.driver.take() else { return };
+        let (ending, ended) = mpsc::channel();
         // The thread may be gone already.
-        let _ = self.0.send(Message::Stop);
+        let _ = self.sender.send(Message::Stop(ending));
+        // A subscriber to traces may hold the last of the databases, and is called on that thread, too.
+        if driver.thread().id() == thread::current().id() {
+            return;
+        }
+        // Such a subscriber may also wait for whoever drops them: so there is a limit.
+        if ended.recv_timeout(self.patience) == Err(RecvTimeoutError::Disconnected) {
+            let _ = driver.join();
+        }
     }
 }
 
@@ -85,9 +109,17 @@ impl fmt::Debug for Waker {
 }
 
 enum Message {
-    Probed { slot: usize, asked: Instant, outcome: Result<Observation, String> },
-    Probe { slot: usize, at: Instant },
-    Stop,
+    Probed {
+        slot: usize,
+        asked: Instant,
+        outcome: Result<Observation, String>,
+    },
+    Probe {
+        slot: usize,
+        at: Instant,
+    },
+    /// The sender is dropped when the driver has ended.
+    Stop(Sender<()>),
 }
 
 /// One node that is looked after.
@@ -101,9 +133,19 @@ struct Slot<C> {
     hanging: u32,
 }
 
+impl<C> Slot<C> {
+    /// Takes in that the probe of that time has ended, waits for its thread, and says whether it is late. Nothing where
+    /// it was forgotten.
+    fn ended(&mut self, asked: Instant) -> Option<bool> {
+        let Probe { thread, is_late, .. } = self.probe.take_if(|probe| probe.asked == asked)?;
+        let _ = thread.join();
+        Some(is_late)
+    }
+}
+
 /// A probe under way.
-#[derive(Clone, Copy)]
 struct Probe {
+    thread: JoinHandle<()>,
     asked: Instant,
     /// Whether its time is over, and the node was told of as not answering.
     is_late: bool,
@@ -131,7 +173,25 @@ impl<C: RoutedConnection> Driver<C> {
                 Ok(Message::Probed { slot, asked, outcome }) => self.probed(slot, asked, outcome),
                 Ok(Message::Probe { slot, at }) => self.slots[slot].due = self.slots[slot].due.min(at),
                 Err(RecvTimeoutError::Timeout) => {}
-                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(Message::Stop(ending)) => {
+                    self.end(receiver);
+                    drop(ending);
+                    return;
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// Waits for the probes under way, for each until its time is over, and closes the connections.
+    fn end(mut self, receiver: &Receiver<Message>) {
+        loop {
+            let now = Instant::now();
+            let left =
+                |slot: &Slot<C>| (slot.probe.as_ref()?.asked + slot.pace.timeout).checked_duration_since(now);
+            let Some(longest) = self.slots.iter().filter_map(left).max() else { return };
+            if let Ok(Message::Probed { slot, asked, .. }) = receiver.recv_timeout(longest) {
+                self.slots[slot].ended(asked);
             }
         }
     }
@@ -173,11 +233,13 @@ impl<C: RoutedConnection> Driver<C> {
         let asked = Instant::now();
         let started = thread::Builder::new().name("router-probe".into()).spawn(move || {
             let outcome = target.probe();
+            // Whoever is told waits for this thread, which must have nothing left to do.
+            drop(target);
             // Nobody listens once the databases are gone.
             let _ = sender.send(Message::Probed { slot: index, asked, outcome });
         });
         match started {
-            Ok(_) => slot.probe = Some(Probe { asked, is_late: false }),
+            Ok(thread) => slot.probe = Some(Probe { thread, asked, is_late: false }),
             Err(error) => slot.cluster.tell(slot.node, Event::ProbeFailed(error.to_string())),
         }
         asked + slot.pace.timeout
@@ -185,13 +247,12 @@ impl<C: RoutedConnection> Driver<C> {
 
     fn probed(&mut self, index: usize, asked: Instant, outcome: Result<Observation, String>) {
         let slot = &mut self.slots[index];
-        let Some(probe) = slot.probe.filter(|probe| probe.asked == asked) else {
+        let Some(is_late) = slot.ended(asked) else {
             // One that was forgotten has ended after all.
             slot.hanging = slot.hanging.saturating_sub(1);
             return;
         };
-        slot.probe = None;
-        if probe.is_late {
+        if is_late {
             // Too late to count. The next one says whether the node is well again.
             slot.due = Instant::now();
             return;

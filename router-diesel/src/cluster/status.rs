@@ -79,7 +79,7 @@ pub struct NodeStatus {
     pub standing: Standing,
     /// How far it lags behind the primary at most; nothing where nobody knows.
     pub lag: Option<Duration>,
-    /// How far it is in the engine's own words, such as `0/3000148`; nothing where nobody knows.
+    /// How far it is in the engine's own words, such as `timeline 1 at 0/3000148`; nothing where nobody knows.
     pub position: Option<String>,
     /// How many of its connections are in use by this process.
     pub in_use: usize,

@@ -69,19 +69,38 @@ impl View {
 
 /// The nodes that do not serve one read, each with why.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Skipped(Vec<(usize, String)>);
+pub(crate) struct Skipped(Vec<Skip>);
+
+#[derive(Debug, Clone)]
+struct Skip {
+    node: usize,
+    reason: String,
+    is_busy: bool,
+}
 
 impl Skipped {
     pub(crate) fn push(&mut self, node: usize, reason: impl Into<String>) {
-        self.0.push((node, reason.into()));
+        self.0.push(Skip { node, reason: reason.into(), is_busy: false });
+    }
+
+    /// One that works, and has no free connection.
+    pub(crate) fn push_busy(&mut self, node: usize, reason: impl Into<String>) {
+        self.0.push(Skip { node, reason: reason.into(), is_busy: true });
+    }
+
+    /// Lets those be tried again that were only busy. Says whether there were any.
+    pub(crate) fn forgive_busy(&mut self) -> bool {
+        let before = self.0.len();
+        self.0.retain(|skip| !skip.is_busy);
+        self.0.len() < before
     }
 
     pub(crate) fn contains(&self, node: usize) -> bool {
-        self.0.iter().any(|(skipped, _)| *skipped == node)
+        self.0.iter().any(|skip| skip.node == node)
     }
 
     pub(crate) fn reason(&self, node: usize) -> Option<&str> {
-        self.0.iter().rev().find(|(skipped, _)| *skipped == node).map(|(_, reason)| reason.as_str())
+        self.0.iter().rev().find(|skip| skip.node == node).map(|skip| skip.reason.as_str())
     }
 
     /// These and those.

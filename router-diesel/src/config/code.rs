@@ -136,8 +136,8 @@ codes! {
     Unclaimed = "R048", "no database claims an app";
     /// An app is claimed for reads alone or for writes alone, and the rest goes to the default database.
     HalfClaimed = "R049", "half of an app goes to the default database";
-    /// What is said of a cluster changes nothing where it stands.
-    NoEffect = "R050", "a setting of a cluster has no effect";
+    /// A setting changes nothing where it stands.
+    NoEffect = "R050", "a setting has no effect";
 }
 
 impl fmt::Display for Code {

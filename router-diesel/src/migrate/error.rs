@@ -10,7 +10,8 @@ use super::lint::LintProblem;
 use super::report::{Outcome, Report};
 
 /// A run that did not go through, with what it did: one database's failure undoes nothing on another.
-#[derive(Debug)]
+///
+/// Its `Debug` is its `Display`, as a `main` that ends by `?` prints that.
 #[non_exhaustive]
 pub struct MigrateError {
     /// What was done, and what was not.
@@ -72,6 +73,12 @@ impl fmt::Display for MigrateError {
                 .map(ToString::to_string),
         );
         f.write_str(&lines.join("\n"))
+    }
+}
+
+impl fmt::Debug for MigrateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -7,11 +7,11 @@ use rustc_hash::FxHashMap;
 
 use super::lint::{LintCode, LintProblem};
 use super::selection::Job;
-use super::site::open_existing;
-use crate::backend::RoutedConnection;
+use crate::backend::{Access, RoutedConnection};
 use crate::config::{Database, Engine};
 use crate::identity::{self, PhysicalDatabase, canonical, sqlite_file};
 use crate::routing::Routing;
+use crate::tasks::absent;
 
 /// A database as such, whatever it is called.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -19,16 +19,27 @@ enum Physical {
     /// A file of SQLite, which may not be there yet.
     File(PathBuf),
     Server(PhysicalDatabase),
+    /// One that its server does not have. It is none of those that answer.
+    Absent(Alias),
+}
+
+/// Whether servers are asked which database an alias leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Servers {
+    Ask,
+    Leave,
 }
 
 /// Two aliases of one database that both migrate an app, and apps that are read where their tables are not.
 ///
-/// A server is connected to only where there is something to compare. Of one that does not answer, nothing is said.
+/// A server is connected to only where there is something to compare. Of one that does not answer, or is not to be
+/// asked, nothing is said.
 pub(crate) fn problems<C: RoutedConnection>(
     routing: &Routing,
     jobs: &[Job<'_, C::Backend>],
+    servers: Servers,
 ) -> Vec<LintProblem> {
-    let mut known = Known { routing, by_alias: FxHashMap::default() };
+    let mut known = Known { routing, servers, by_alias: FxHashMap::default() };
     let mut problems = Vec::new();
     for app in &routing.config().apps {
         let app = &app.label;
@@ -50,6 +61,7 @@ pub(crate) fn problems<C: RoutedConnection>(
 /// What is known of the aliases so far; nothing of those that did not answer.
 struct Known<'a> {
     routing: &'a Routing,
+    servers: Servers,
     by_alias: FxHashMap<Alias, Option<Physical>>,
 }
 
@@ -58,7 +70,8 @@ impl Known<'_> {
         if let Some(known) = self.by_alias.get(&database.alias) {
             return known.clone();
         }
-        let physical = ask::<C>(database);
+        let is_file = database.url.engine() == Engine::Sqlite;
+        let physical = if is_file || self.servers == Servers::Ask { ask::<C>(database) } else { None };
         self.by_alias.insert(database.alias.clone(), physical.clone());
         physical
     }
@@ -103,9 +116,14 @@ impl Known<'_> {
         if databases.iter().any(|database| database.alias == read.alias) {
             return None;
         }
-        let there = self.of::<C>(read)?;
-        for database in databases {
-            if self.of::<C>(database)? == there {
+        // What differs in its engine need not be asked.
+        let alike = databases.iter().filter(|database| database.url.engine() == read.url.engine());
+        for database in alike {
+            let there = self.of::<C>(read)?;
+            let here = self.of::<C>(database)?;
+            // Of two that are not there, nobody knows.
+            let is_unknown = matches!((&here, &there), (Physical::Absent(_), Physical::Absent(_)));
+            if is_unknown || here == there {
                 return None;
             }
         }
@@ -129,8 +147,13 @@ fn ask<C: RoutedConnection>(database: &Database) -> Option<Physical> {
     if database.url.engine() == Engine::Sqlite {
         return sqlite_file(&database.url).map(|file| Physical::File(canonical(&file)));
     }
-    let mut conn = open_existing::<C>(database).ok()??;
-    identity::of(&mut conn, &database.url).ok().map(Physical::Server)
+    if !C::supports(database.url.engine()) {
+        return None;
+    }
+    match C::open(&database.url, &database.pool, Access::ReadOnly) {
+        Ok(mut conn) => identity::of(&mut conn, &database.url).ok().map(Physical::Server),
+        Err(error) => absent(database, &error).map(|_| Physical::Absent(database.alias.clone())),
+    }
 }
 
 /// Whether two aliases lead to one database; not where one does not answer.

@@ -268,7 +268,12 @@ impl Records {
 
     /// Takes all rows of this database away.
     pub(crate) fn clear<C: RoutedConnection>(&self, conn: &mut C) -> QueryResult<()> {
-        conn.batch_execute(&format!("DELETE FROM {TABLE} {}", self.own()))
+        conn.batch_execute(&self.clearing())
+    }
+
+    /// The statement that takes all rows of this database away.
+    pub(crate) fn clearing(&self) -> String {
+        format!("DELETE FROM {TABLE} {}", self.own())
     }
 
     fn own(&self) -> String {

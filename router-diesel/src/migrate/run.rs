@@ -95,6 +95,7 @@ impl<C: RoutedConnection> Run<'_, C> {
             self.look_at_nothing();
             return Ok(());
         }
+        self.check_missing_file(work)?;
         let mut site = Site::<C>::open(self.job.database, self.job.history)?;
         let known = site.look_about(self.job)?;
         if !self.is_due(&site, work, &known) {
@@ -133,6 +134,15 @@ impl<C: RoutedConnection> Run<'_, C> {
             })?;
         }
         done
+    }
+
+    /// Refuses to make a file anew of which there are records: it was lost, or is looked for in the wrong place.
+    fn check_missing_file(&self, work: &Work) -> Result<(), Failure> {
+        if !self.job.is_missing_file() {
+            return Ok(());
+        }
+        let known = look_only::<C>(self.job)?;
+        self.refusal(work, &known).map_or(Ok(()), Err)
     }
 
     /// What has no migrations has nothing to run, and need not be there yet. What is recorded of it is told.

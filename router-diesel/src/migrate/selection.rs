@@ -9,15 +9,17 @@ use rustc_hash::FxHashMap;
 use super::error::{Failure, FailureKind, MigrateError};
 use super::lint::{LintProblem, may_migrate};
 use super::migration::{AnySource, AppMigration};
-use super::record::{Moved, Stray};
+use super::record::{Moved, RecordState, Stray};
 use super::site::history_of;
 use super::source;
 use super::state::{Known, Mending, mending};
 use super::stray::Recorded;
 use super::version::{MigrationId, Version};
 use crate::config::{Config, Database};
+use crate::identity::sqlite_file;
 use crate::near::nearest;
 use crate::routing::Routing;
+use crate::tasks::{Presence, left_records};
 
 /// What a caller narrowed a call to. Empty is everything.
 #[derive(Debug, Clone, Default)]
@@ -68,7 +70,7 @@ impl<DB: Backend> Job<'_, DB> {
 
     /// Whether a database migrates an app by its own name.
     pub(crate) fn migrates(&self, database: &Database, app: &AppLabel) -> bool {
-        may_migrate(database) && is_allowed(self.routing, database, app)
+        is_migrated_by(self.routing, database, app)
     }
 
     /// Whether anything of an app is recorded here.
@@ -94,6 +96,7 @@ impl<DB: Backend> Job<'_, DB> {
     /// Why nothing may run where it ran before by records that are not this database's own.
     pub(crate) fn refusal(&self, known: &Known) -> Option<Failure> {
         let of_records = self.refusal_of_strays(known).or_else(|| self.refusal_of_lost_records(known));
+        let of_records = of_records.or_else(|| self.refusal_of_a_lost_database(known));
         of_records.or_else(|| self.refusal_of_moved_apps(known)).or_else(|| {
             let (alias, ran) = (&self.database.alias, self.run_by_diesel(known));
             let first = ran.first()?;
@@ -107,6 +110,24 @@ impl<DB: Backend> Job<'_, DB> {
                 first.version, first.app
             )))
         })
+    }
+
+    /// Records without their database: what is recorded elsewhere of one that has no table at all, not even the
+    /// journal that comes with the first record.
+    fn refusal_of_a_lost_database(&self, known: &Known) -> Option<Failure> {
+        let number = known.records.iter().filter(|record| record.state == RecordState::Applied).count();
+        if self.history.alias == self.database.alias || number == 0 || !known.tables.is_empty() {
+            return None;
+        }
+        let presence = if self.is_missing_file() { Presence::Absent } else { Presence::There };
+        let (alias, history) = (&self.database.alias, &self.history.alias);
+        let (message, help) = left_records(alias, presence, history, number);
+        Some(Failure::new(FailureKind::Refused, message).on(alias).help(help))
+    }
+
+    /// Whether it is a file of SQLite that is not there, and that opening would make.
+    pub(crate) fn is_missing_file(&self) -> bool {
+        sqlite_file(&self.database.url).is_some_and(|path| !path.exists())
     }
 
     /// The names by whose word in the journal something was recorded of this database; an alias of the file speaks
@@ -133,7 +154,7 @@ impl<DB: Backend> Job<'_, DB> {
     }
 
     /// An app that would begin from nothing here, though another database of the file has it.
-    fn refusal_of_moved_apps(&self, known: &Known) -> Option<Failure> {
+    pub(crate) fn refusal_of_moved_apps(&self, known: &Known) -> Option<Failure> {
         let Moved { app, from, count } = known.moved.first()?;
         let alias = &self.database.alias;
         let recorded = match count {
@@ -226,7 +247,7 @@ impl Narrowing {
     }
 
     /// A database that is named stands for the one that it is migrated through, too.
-    fn has_database(&self, config: &Config, database: &Database) -> bool {
+    pub(crate) fn has_database(&self, config: &Config, database: &Database) -> bool {
         self.databases.is_empty()
             || self.databases.iter().any(|alias| {
                 let through = config.database(alias).and_then(|named| named.migrate_to.as_ref());
@@ -284,6 +305,11 @@ fn no_folders(config: &Config, apps: &[&AppLabel]) -> Vec<String> {
     let names: Vec<_> = folders.iter().map(|folder| format!("`{}`", folder.display())).collect();
     let are = if folders.len() == 1 { "is" } else { "are" };
     vec![format!("there are no migrations: {} {are} not there{}", names.join(", "), source::seen_from(first))]
+}
+
+/// Whether an app's migrations run on a database by this name.
+pub(crate) fn is_migrated_by(routing: &Routing, database: &Database, app: &AppLabel) -> bool {
+    may_migrate(database) && is_allowed(routing, database, app)
 }
 
 /// Whether the routers let an app's migrations run on a database.

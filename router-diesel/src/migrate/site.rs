@@ -255,7 +255,7 @@ pub(crate) fn look_only<C: RoutedConnection>(job: &Job<'_, C::Backend>) -> Resul
             let kept_for = if has_journal { journal.kept_for(conn).map_err(unreadable)? } else { Vec::new() };
             Ok(Known { tables, diesel, kept_for, ..Known::default() })
         }
-        // A new file in the place of a lost one: what is recorded elsewhere counts, and its tables are missing.
+        // A file that was lost, perhaps: what is recorded elsewhere counts, and its tables are missing.
         None => match &mut remote {
             Some(remote) => {
                 let tables = Tables::read(remote).map_err(unreadable)?;
@@ -264,7 +264,13 @@ pub(crate) fn look_only<C: RoutedConnection>(job: &Job<'_, C::Backend>) -> Resul
                 } else {
                     Vec::new()
                 };
-                Ok(Known { records: recorded, ..Known::default() })
+                if !job.is_missing_file() {
+                    // Another process has made it meanwhile, and what it recorded has its tables.
+                    return look_only::<C>(job);
+                }
+                let mut known = Known { records: recorded, ..Known::default() };
+                known.others = stray::find_on_history(job, &known, remote).map_err(unreadable)?;
+                Ok(known)
             }
             None => Ok(Known::default()),
         },
@@ -288,8 +294,8 @@ fn look<C: RoutedConnection>(
     records: &Records,
     journal: &Journal,
 ) -> QueryResult<Looked> {
-    let tables = Tables::read(conn)?;
-    let has_journal = tables.finds(journal::TABLE);
+    let mut tables = Tables::read(conn)?;
+    let is_elsewhere = remote.is_some();
     // The journal is read after the records: what it says of a transaction is final once the lock is held.
     let (has_records, recorded) = match remote {
         Some(remote) => {
@@ -301,6 +307,11 @@ fn look<C: RoutedConnection>(
             (has_records, if has_records { records.read(conn)? } else { Vec::new() })
         }
     };
+    if is_elsewhere && tables.is_empty() && !recorded.is_empty() {
+        // Another process may have begun meanwhile: what it recorded has its tables.
+        tables = Tables::read(conn)?;
+    }
+    let has_journal = tables.finds(journal::TABLE);
     let markers = if has_journal { journal.read(conn)? } else { Vec::new() };
     let kept_for = if has_journal { journal.kept_for(conn)? } else { Vec::new() };
     let diesel = if tables.finds(adopt::TABLE) { diesel_versions(conn)? } else { Vec::new() };

@@ -71,6 +71,19 @@ pub(crate) fn find<C: RoutedConnection>(
     Ok(Vec::new())
 }
 
+/// The same for a file that is not there, where the records of it belong.
+pub(crate) fn find_on_history<C: RoutedConnection>(
+    job: &Job<'_, C::Backend>,
+    known: &Known,
+    history: &mut C,
+) -> QueryResult<Vec<Stray>> {
+    let apps = job.unrecorded(known);
+    if apps.is_empty() {
+        return Ok(Vec::new());
+    }
+    look_in(job, &apps, history, job.history, Place::Right, false)
+}
+
 /// What is recorded for the aliases of the file, by the database that keeps it. Each is read once in a run: what a
 /// run itself records is not what [`moved`] looks for.
 #[derive(Debug, Default)]

@@ -4,6 +4,7 @@ use router_core::{Alias, AppLabel};
 
 use super::lint::Linter;
 use super::migrator::{Migrator, Resolution};
+use super::physical::Servers;
 use super::plan::{Step, choose};
 use super::run::{self, Choosing, Work};
 use super::selection::{self, Found, Job, Narrowing};
@@ -204,16 +205,42 @@ impl<C: RoutedConnection> Migrator<C> {
         self.with_jobs(|found, jobs| refuse(self.problems(found, jobs)))
     }
 
-    /// Looks for what would go wrong as far as files and rules tell, and connects to nothing.
+    /// The same for databases that are about to be begun anew, where all of it will run: also what is recorded as
+    /// applied counts, and so does an app of which nothing is recorded there, but on a database that stays. Ask before
+    /// anything is dropped.
     ///
     /// # Errors
-    /// The problems, in the error's `lint`, also of migrations that were applied long ago.
-    pub fn lint_files(&self) -> Result<(), MigrateError> {
+    /// The problems, in the error's `lint`, or such apps, in its `failed`.
+    pub fn lint_anew(&self) -> Result<(), MigrateError> {
+        let config = self.databases.config();
+        let stays = |alias: &Alias| {
+            config.database(alias.as_str()).is_some_and(|it| !self.narrowing.has_database(config, it))
+        };
         self.with_jobs(|found, jobs| {
             let mut problems = found.problems.clone();
             problems.extend(self.problems_of_files(jobs));
-            refuse(problems)
+            problems.extend(self.problems_of_places(found, Servers::Ask));
+            refuse(problems)?;
+            let failed = jobs.iter().filter_map(|job| {
+                let mut known = look_only::<C>(job).ok()?;
+                known.moved.retain(|moved| stays(&moved.from));
+                job.refusal_of_moved_apps(&known)
+            });
+            let failed: Vec<Failure> = failed.collect();
+            if failed.is_empty() {
+                return Ok(());
+            }
+            Err(MigrateError { report: Report::default(), failed, lint: Vec::new() })
         })
+    }
+
+    /// Looks for what is wrong with where migrations run, as far as the file alone shows it: an app that is read from
+    /// another file or engine than it is migrated to, two aliases of one file. Nothing is connected.
+    ///
+    /// # Errors
+    /// The problems, in the error's `lint`. What is wrong with the migrations themselves is none of them.
+    pub fn lint_places(&self) -> Result<(), MigrateError> {
+        self.with_jobs(|found, _| refuse(self.problems_of_places(found, Servers::Leave)))
     }
 
     /// The databases on which there is something to migrate, as far as the rules go, in file order.
@@ -350,11 +377,15 @@ impl<C: RoutedConnection> Migrator<C> {
         problems.retain(|problem| !problem.databases.is_empty());
         let mut all = found.problems.clone();
         all.append(&mut problems);
-        // Aliases are compared whichever of them are narrowed to.
+        all.extend(self.problems_of_places(found, Servers::Ask));
+        all
+    }
+
+    /// What is wrong with where migrations run. Aliases are compared whichever of them are narrowed to.
+    fn problems_of_places(&self, found: &Found<C::Backend>, servers: Servers) -> Vec<LintProblem> {
         let narrowing = Narrowing { databases: Vec::new(), ..self.narrowing.clone() };
         let everywhere = narrowing.jobs(self.databases.routing(), found);
-        all.extend(physical::problems::<C>(self.databases.routing(), &everywhere));
-        all
+        physical::problems::<C>(self.databases.routing(), &everywhere, servers)
     }
 
     fn check_target(&self, jobs: &[Job<'_, C::Backend>]) -> Result<(), MigrateError> {

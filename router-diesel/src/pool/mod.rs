@@ -83,14 +83,25 @@ fn access(database: &Database) -> Access {
     if read_only { Access::ReadOnly } else { Access::ReadWrite }
 }
 
+/// Whether a check-out waits for a connection that is in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// For the whole `connection_timeout`.
+    Wait,
+    /// Not at all; for a new connection it does.
+    Pass,
+}
+
 /// Checks a connection out: the first free one, or a new one.
 ///
 /// # Errors
 /// [`PoolError::Unreachable`] as soon as an attempt to connect has failed and no connection lives;
-/// [`PoolError::Exhausted`] where all connections stay in use for the whole `connection_timeout`.
+/// [`PoolError::Exhausted`] where all connections stay in use for the whole `connection_timeout`, or at once where
+/// nobody waits for them.
 pub(crate) fn check_out<C: RoutedConnection>(
     pool: &Pool<C>,
     manager: &Manager<C>,
+    patience: Patience,
 ) -> Result<Checkout<C>, PoolError> {
     /// How often a check-out without any live connection looks whether one has come or failed to come.
     const POLL: Duration = Duration::from_millis(1);
@@ -136,6 +147,15 @@ pub(crate) fn check_out<C: RoutedConnection>(
             return Ok(checkout);
         }
     }
+    let exhausted = |waited| PoolError::Exhausted {
+        alias: manager.alias().clone(),
+        waited,
+        max_size: pool.max_size(),
+        in_test_transaction: manager.isolation() == Isolation::TestTransaction,
+    };
+    if patience == Patience::Pass && pool.state().connections >= pool.max_size() {
+        return Err(exhausted(Duration::ZERO));
+    }
     // Connections that are in use may be as dead as the server: where it cannot be reached, none of them is waited for.
     if let Ok(checkout) = pool.get_timeout(GLANCE.min(timeout)) {
         return Ok(checkout);
@@ -143,20 +163,16 @@ pub(crate) fn check_out<C: RoutedConnection>(
     if let Some(cause) = failures.last().filter(|cause| cannot_be_reached(cause)) {
         return Err(PoolError::Unreachable { alias: manager.alias().clone(), cause });
     }
-    pool.get_timeout(timeout.saturating_sub(start.elapsed())).map_err(|_| {
-        let alias = manager.alias().clone();
-        match unreachable(start) {
-            Some(error) => error,
-            None if pool.state().connections == 0 => {
-                PoolError::Unreachable { alias, cause: format!("it gave no answer for {timeout:?}") }
-            }
-            None => PoolError::Exhausted {
-                alias,
-                waited: timeout,
-                max_size: pool.max_size(),
-                in_test_transaction: manager.isolation() == Isolation::TestTransaction,
-            },
+    if patience == Patience::Pass {
+        return Err(exhausted(start.elapsed()));
+    }
+    pool.get_timeout(timeout.saturating_sub(start.elapsed())).map_err(|_| match unreachable(start) {
+        Some(error) => error,
+        None if pool.state().connections == 0 => {
+            let cause = format!("it gave no answer for {timeout:?}");
+            PoolError::Unreachable { alias: manager.alias().clone(), cause }
         }
+        None => exhausted(timeout),
     })
 }
 
@@ -233,6 +249,9 @@ impl fmt::Display for PoolError {
                 "database `{alias}` had no free connection for {waited:?}: in a test transaction it has one, so \
                  drop or `release` the session that holds it first"
             ),
+            Self::Exhausted { alias, waited: Duration::ZERO, max_size, .. } => {
+                write!(f, "database `{alias}` has no free connection: all {max_size} are in use")
+            }
             Self::Exhausted { alias, waited, max_size, .. } => write!(
                 f,
                 "database `{alias}` had no free connection for {waited:?}: all {max_size} are in use; give \

@@ -6,7 +6,7 @@ use router_core::{Alias, AppLabel, Decision, Hints, Operation, Reason, Role};
 
 use super::decide::{Circumstances, Prepared, Transaction};
 use super::{RouteError, Routing};
-use crate::config::{Database, PrimaryReads};
+use crate::config::{Database, Offline, PrimaryReads};
 use crate::statement::Reading;
 
 impl Routing {
@@ -31,39 +31,59 @@ impl Routing {
                 })
                 .collect(),
             reason: self.reason(prepared, circumstances, &outcome),
-            nodes: outcome.as_ref().map(|alias| self.declared_nodes(alias, prepared)).unwrap_or_default(),
+            nodes: outcome
+                .as_ref()
+                .map(|alias| {
+                    self.nodes(
+                        alias,
+                        if prepared.may_be_read_from_replicas() { Operation::Read } else { Operation::Write },
+                    )
+                })
+                .unwrap_or_default(),
             outcome,
         }
     }
 
-    /// The nodes of a database's cluster by the file alone, which knows of no standing.
-    fn declared_nodes(&self, alias: &Alias, prepared: &Prepared) -> Vec<NodeRoute> {
+    /// The nodes of a database's cluster, the primary first, and whether each would serve a plain read, or a
+    /// statement that needs the primary. The file alone is asked, which knows of no standing.
+    ///
+    /// Empty where the database has no replica.
+    #[must_use]
+    pub fn nodes(&self, alias: &Alias, operation: Operation) -> Vec<NodeRoute> {
         let replicas: Vec<&Database> = self.config().replicas_of(alias.as_str()).collect();
         let Some(primary) = self.config().database(alias.as_str()).filter(|_| !replicas.is_empty()) else {
             return Vec::new();
         };
-        let reads = prepared.may_be_read_from_replicas();
-        let always = reads && primary.primary_reads == PrimaryReads::Always;
-        let node =
-            |alias: &Alias, serves, why: &str| NodeRoute { alias: alias.clone(), serves, why: why.into() };
-        let first = match (reads, primary.primary_reads) {
-            (false, _) => node(alias, Serves::Yes, "it is the primary, and the statement needs that"),
-            (true, PrimaryReads::Always) => node(alias, Serves::Maybe, "`primary_reads` is `always`"),
-            (true, PrimaryReads::Fallback) => node(alias, Serves::No, "it reads only where no replica can"),
-            (true, PrimaryReads::Never) => node(alias, Serves::No, "`primary_reads` is `never`"),
+        let ((here, why_here), (there, why_there)) = match (operation, primary.offline, primary.primary_reads)
+        {
+            (Operation::Read, Some(Offline::Replicas), _) => (
+                (Serves::Yes, "the replicas are offline by configuration".to_owned()),
+                (Serves::No, "offline by configuration".to_owned()),
+            ),
+            (Operation::Read, offline, primary_reads) => {
+                let by_policy = format!("by {}", primary.policy);
+                let here = match primary_reads {
+                    _ if offline.is_some() => (Serves::No, "offline by configuration".to_owned()),
+                    PrimaryReads::Always => (Serves::Maybe, by_policy.clone()),
+                    PrimaryReads::Fallback => (Serves::No, "it reads only where no replica can".to_owned()),
+                    PrimaryReads::Never => (Serves::No, "`primary_reads` is `never`".to_owned()),
+                };
+                let is_alone = replicas.len() == 1 && here.0 == Serves::No;
+                let there = match is_alone {
+                    true => (Serves::Yes, "no other may".to_owned()),
+                    false => (Serves::Maybe, by_policy),
+                };
+                (here, there)
+            }
+            (Operation::Write | Operation::Migrate, ..) => (
+                (Serves::Yes, "it is the primary, and the statement needs that".to_owned()),
+                (Serves::No, "the statement needs the primary".to_owned()),
+            ),
         };
-        let why = if reads {
-            format!("by {}", primary.policy)
-        } else {
-            "the statement needs the primary".to_owned()
-        };
-        let serves = match (reads, replicas.len()) {
-            (false, _) => Serves::No,
-            (true, 1) if !always => Serves::Yes,
-            (true, _) => Serves::Maybe,
-        };
-        let replicas = replicas.iter().map(|replica| node(&replica.alias, serves, &why));
-        std::iter::once(first).chain(replicas).collect()
+        let replicas = replicas
+            .into_iter()
+            .map(|replica| NodeRoute::new(replica.alias.clone(), there, why_there.clone()));
+        std::iter::once(NodeRoute::new(alias.clone(), here, why_here)).chain(replicas).collect()
     }
 
     fn reason(

@@ -5,7 +5,8 @@ use diesel::query_builder::{QueryFragment, QueryId};
 use router_core::{Operation, Role};
 
 use super::Session;
-use super::replica::{Reader, ReplicaRead};
+use super::reader::Reader;
+use super::replica::ReplicaRead;
 use crate::backend::RoutedConnection;
 use crate::cluster::{Cluster, Coverage, Member, PRIMARY, View};
 use crate::routing::{Explanation, NodeRoute, Prepared, Serves};
@@ -48,6 +49,8 @@ impl<C: RoutedConnection> Session<C> {
             (database, "it is the primary, and the statement does more than read")
         } else if self.state.role == Some(Role::Writing) {
             (database, "the scope reads where it writes")
+        } else if self.stateful.contains(&database) {
+            (database, "a statement has left something behind on its connection")
         } else if self.depth() > 0 {
             (database, "a transaction begins with it")
         } else if !prepared.names_a_table() {
@@ -98,7 +101,7 @@ impl<C: RoutedConnection> Session<C> {
         if !view.may_serve(node) {
             return Chance::No(match node {
                 PRIMARY if view.primary_may_serve() => "it reads only where no replica can".to_owned(),
-                PRIMARY => "`primary_reads` or `offline` keeps it from reading, or it is drained".to_owned(),
+                PRIMARY => cluster.why_not_primary().unwrap_or_default(),
                 _ => view.standing(node).to_string(),
             });
         }
@@ -118,6 +121,13 @@ impl<C: RoutedConnection> Session<C> {
             return Chance::Asked("if it has all that the primary has now".to_owned());
         }
         let Some(need) = &reader.need else { return Chance::Picked };
+        if reader.is_foreign && cluster.window_coverage(need).is_none() {
+            match cluster.known_position(PRIMARY).map(|primary| need.same_history(&primary)) {
+                Some(Ok(())) => {}
+                Some(Err(why)) => return Chance::No(why.to_string()),
+                None => return Chance::Asked("if its primary is of the token's history".to_owned()),
+            }
+        }
         match cluster.known_coverage(node, need) {
             Some(Coverage::Covered) => Chance::Picked,
             Some(Coverage::Incomparable(why)) => Chance::No(why.to_string()),

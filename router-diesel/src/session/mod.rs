@@ -7,6 +7,7 @@ mod connection;
 mod explain;
 mod instrumentation;
 mod read;
+mod reader;
 mod rendered;
 mod replica;
 mod save;
@@ -20,18 +21,18 @@ use std::fmt;
 
 use diesel::connection::{CacheSize, Connection, TransactionManager, TransactionManagerStatus};
 use diesel::{ConnectionError, QueryResult};
-use router_core::{Alias, Operation};
+use router_core::Alias;
 
 use crate::backend::RoutedConnection;
 use crate::databases::Databases;
-use crate::error::Error;
-use crate::pool::{Checkout, NodeConnection, NodeTransactionManager};
+use crate::error::{Error, ErrorKind};
+use crate::pool::{Checkout, NodeConnection, NodeTransactionManager, Patience};
 use crate::routing::{Circumstances, Prepared, Transaction};
 
 pub use connection::SessionTransactionManager;
 use instrumentation::SessionInstrumentation;
 pub use read::{ReadQuery, ReadSession};
-use replica::Reader;
+use reader::Reader;
 pub use scope::Scope;
 use scope::State;
 pub use using::{Using, UsingTransactionManager};
@@ -66,6 +67,8 @@ pub struct Session<C: RoutedConnection> {
     only: Option<Vec<usize>>,
     /// One for each cluster that was used.
     readers: Vec<Reader>,
+    /// The databases on whose connections a statement has left something behind: a setting, a temporary table.
+    stateful: Vec<usize>,
     status: TransactionManagerStatus,
     open: Option<OpenTransaction>,
     isolation: Isolation,
@@ -104,6 +107,13 @@ impl<C: RoutedConnection> fmt::Debug for Session<C> {
 }
 
 impl<C: RoutedConnection> Session<C> {
+    /// One that reads where it writes.
+    pub(crate) fn on_primaries(databases: Databases<C>) -> Self {
+        let mut session = Self::new(databases);
+        session.state = session.state.within(Scope::read_where_written());
+        session
+    }
+
     pub(crate) fn new(databases: Databases<C>) -> Self {
         Self {
             databases,
@@ -111,6 +121,7 @@ impl<C: RoutedConnection> Session<C> {
             state: State::default(),
             only: None,
             readers: Vec::new(),
+            stateful: Vec::new(),
             status: TransactionManagerStatus::default(),
             open: None,
             isolation: Isolation::None,
@@ -134,24 +145,38 @@ impl<C: RoutedConnection> Session<C> {
     /// Gives back every connection but that of an open transaction. The next statement checks out anew.
     pub fn release(&mut self) {
         let open = self.open.map(|open| open.node);
-        let mut kept = None;
-        for (database, mut checkout) in self.nodes.drain(..) {
-            if Some(database) == open {
-                kept = Some((database, checkout));
-                continue;
-            }
-            let base = self.databases.base_depth();
-            if base > 0 || self.isolation == Isolation::TestTransactions {
-                checkout.roll_back_to(base);
-            }
-            self.instrumentation.leave(&mut checkout);
-            if self.statement_cache.is_some() {
-                let pool = &self.databases.config().databases[database].pool;
-                let size = if pool.prepared_statements { CacheSize::Unbounded } else { CacheSize::Disabled };
-                checkout.set_prepared_statement_cache_size(size);
+        self.stateful.retain(|database| Some(*database) == open);
+        for position in (0..self.nodes.len()).rev() {
+            if Some(self.nodes[position].0) != open {
+                self.give_back(position);
             }
         }
-        self.nodes.extend(kept);
+    }
+
+    /// Gives back one connection, as it was when the session got it.
+    fn give_back(&mut self, position: usize) {
+        let (database, mut checkout) = self.nodes.swap_remove(position);
+        let base = self.databases.base_depth();
+        if base > 0 || self.isolation == Isolation::TestTransactions {
+            checkout.roll_back_to(base);
+        }
+        self.instrumentation.leave(&mut checkout);
+        if self.statement_cache.is_some() {
+            let pool = &self.databases.config().databases[database].pool;
+            let size = if pool.prepared_statements { CacheSize::Unbounded } else { CacheSize::Disabled };
+            checkout.set_prepared_statement_cache_size(size);
+        }
+    }
+
+    /// Tells the session that one of its databases was written to by other means: through a check-out of
+    /// [`Databases::write`], or a pool. What it reads after that, and its [`token`](Self::token), take that in.
+    ///
+    /// # Errors
+    /// No database has that name.
+    pub fn written_elsewhere(&mut self, alias: impl AsRef<str>) -> Result<(), Error> {
+        let database = self.databases.routing().find(alias.as_ref())?;
+        self.note_use(database, false);
+        Ok(())
     }
 
     /// For tests: from now on a statement for any other database fails and names it.
@@ -214,9 +239,9 @@ impl<C: RoutedConnection> Session<C> {
         }
         let in_transaction = self.open.is_some();
         let index = self.open.map_or(database, |open| open.node);
-        if prepared.names_a_table() || prepared.statement.operation() != Operation::Read {
-            self.note_use(index);
-        }
+        // A server that cannot be reached was not used.
+        self.node(index)?;
+        self.note_use(index, prepared.statement.sets_session_state());
         let node = self.node(index)?;
         if !prepared.statement.transaction_controls().is_empty() {
             node.retire();
@@ -233,6 +258,10 @@ impl<C: RoutedConnection> Session<C> {
 
     /// The session's connection to a database: the one that it holds, or a new check-out.
     fn node(&mut self, database: usize) -> QueryResult<&mut NodeConnection<C>> {
+        self.node_with(database, Patience::Wait)
+    }
+
+    fn node_with(&mut self, database: usize, patience: Patience) -> QueryResult<&mut NodeConnection<C>> {
         let in_transaction = self.open.is_some_and(|open| open.node == database);
         let held = self.nodes.iter().position(|(held, _)| *held == database);
         let position = match held {
@@ -241,7 +270,7 @@ impl<C: RoutedConnection> Session<C> {
                 if let Some(position) = lost {
                     self.nodes.swap_remove(position);
                 }
-                let checkout = self.check_out(database)?;
+                let checkout = self.check_out(database, patience)?;
                 self.nodes.push((database, checkout));
                 self.nodes.len() - 1
             }
@@ -250,8 +279,14 @@ impl<C: RoutedConnection> Session<C> {
     }
 
     #[cold]
-    fn check_out(&mut self, database: usize) -> QueryResult<Checkout<C>> {
-        let mut checkout = self.databases.check_out(database)?;
+    fn check_out(&mut self, database: usize, patience: Patience) -> QueryResult<Checkout<C>> {
+        let mut checkout = match self.databases.check_out_with(database, Patience::Pass) {
+            Err(error) if error.kind() == ErrorKind::Exhausted && patience == Patience::Wait => {
+                self.make_room();
+                self.databases.check_out_with(database, patience)?
+            }
+            checkout => checkout?,
+        };
         if self.isolation == Isolation::TestTransactions {
             begin_test_transaction(&mut checkout, self.databases.base_depth())?;
         }
@@ -260,6 +295,18 @@ impl<C: RoutedConnection> Session<C> {
             checkout.set_prepared_statement_cache_size(size);
         }
         Ok(checkout)
+    }
+
+    /// Gives back what the session holds before it waits for more: two sessions that each wait for a connection of
+    /// the other's would wait in vain. What a statement has left behind on a connection stays with the session.
+    fn make_room(&mut self) {
+        let is_free = self.open.is_none()
+            && self.isolation == Isolation::None
+            && self.databases.base_depth() == 0
+            && self.stateful.is_empty();
+        if is_free {
+            self.release();
+        }
     }
 
     /// Opens the transaction that was waiting for its first statement, with its savepoints, on a node of a

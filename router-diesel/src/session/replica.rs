@@ -15,6 +15,7 @@ use diesel::result::Error as DieselError;
 use polonius_the_crab::{ForLt, PoloniusResult, polonius};
 use router_core::Role;
 
+use super::reader::Reader;
 use super::shared::Shared;
 use super::{Isolation, Session};
 use crate::backend::RoutedConnection;
@@ -22,68 +23,11 @@ use crate::cluster::{
     Cluster, ClusterError, Coverage, Failure, Fallback, Member, PRIMARY, Position, Skipped, Why, observe,
 };
 use crate::error::Error;
-use crate::pool::NodeConnection;
+use crate::pool::{NodeConnection, Patience};
 use crate::routing::Prepared;
-
-/// How long reads stay on the primary once no replica had caught up, before the replicas are asked again.
-const STAY_ON_PRIMARY: Duration = Duration::from_millis(100);
 
 /// How often a read that waits for a replica asks it, at most.
 const POLL: Duration = Duration::from_millis(2);
-
-/// What a session knows of one cluster.
-#[derive(Debug)]
-pub(super) struct Reader {
-    pub(super) cluster: usize,
-    /// The node that serves this session's reads, until it can no longer.
-    pub(super) node: Option<usize>,
-    /// Whether that node has all that is needed.
-    verified: bool,
-    /// What a replica must have replayed.
-    pub(super) need: Option<Position>,
-    /// Whether that came with a token, so that it may be of another history than the cluster.
-    is_foreign: bool,
-    /// Whether the primary was used since `need` was asked.
-    pub(super) outdated: bool,
-    /// Until when reads stay on the primary.
-    on_primary_until: Option<Instant>,
-}
-
-impl Reader {
-    fn new(cluster: usize) -> Self {
-        Self {
-            cluster,
-            node: None,
-            verified: false,
-            need: None,
-            is_foreign: false,
-            outdated: false,
-            on_primary_until: None,
-        }
-    }
-
-    /// Begins with what a token needs.
-    pub(super) fn of_token(cluster: usize, need: Position) -> Self {
-        Self { need: Some(need), is_foreign: true, ..Self::new(cluster) }
-    }
-
-    /// The node that serves this session's reads now.
-    pub(super) fn kept(&self) -> Option<usize> {
-        self.node.filter(|_| self.verified)
-    }
-
-    /// Whether it is too early to ask the replicas again.
-    pub(super) fn stays_on_primary(&self) -> bool {
-        self.on_primary_until.is_some_and(|until| Instant::now() < until)
-    }
-
-    pub(super) fn set_need(&mut self, need: Position) {
-        self.need = Some(need);
-        self.is_foreign = false;
-        self.outdated = false;
-        self.verified = false;
-    }
-}
 
 /// A read that a node of a cluster may serve.
 #[derive(Debug, Clone, Copy)]
@@ -110,6 +54,7 @@ impl<C: RoutedConnection> Session<C> {
         let may_leave = (self.depth() == 0 || begins_read_only)
             && self.state.using.is_none()
             && self.state.role != Some(Role::Writing)
+            && !self.is_stateful(cluster)
             && self.isolation == Isolation::None
             && self.databases.base_depth() == 0;
         (may_leave && prepared.may_be_read_from_replicas()).then_some(ReplicaRead {
@@ -134,7 +79,8 @@ impl<C: RoutedConnection> Session<C> {
         let source = Shared::new(source);
         let mut skipped = Skipped::default();
         let mut session = self;
-        let was_outdated = session.reader(read.cluster).outdated;
+        let reader = session.reader(read.cluster);
+        (reader.is_new, reader.is_first_use) = (false, false);
         loop {
             let node = session.choose(read, &mut skipped)?;
             if session.is_transaction_pending() {
@@ -169,15 +115,23 @@ impl<C: RoutedConnection> Session<C> {
                 PoloniusResult::Owned { value: error, input_borrow } => {
                     session = input_borrow;
                     session.leave_node(read, node, error, &mut skipped)?;
-                    // Nothing was seen there.
-                    session.reader(read.cluster).outdated = was_outdated;
                 }
             }
         }
     }
 
-    /// Notes that a statement runs on a primary: what a replica shows later must not be older.
-    pub(super) fn note_use(&mut self, database: usize) {
+    /// Whether a statement has left something behind on the primary's connection, where the session then stays.
+    fn is_stateful(&self, cluster: usize) -> bool {
+        let primary = self.databases.clusters().get(cluster).database(PRIMARY);
+        self.stateful.contains(&primary)
+    }
+
+    /// Notes that a statement runs on a database, and whether it leaves something behind on the connection. What a
+    /// replica shows after a statement on its primary must not be older.
+    pub(super) fn note_use(&mut self, database: usize, leaves_state: bool) {
+        if leaves_state && !self.stateful.contains(&database) {
+            self.stateful.push(database);
+        }
         if self.open.is_some_and(|open| open.node != database) {
             // A transaction that reads, on a replica.
             return;
@@ -222,10 +176,10 @@ impl<C: RoutedConnection> Session<C> {
 
     /// The node for a read, as the index of its database. The session holds a connection to it.
     fn choose(&mut self, read: ReplicaRead, skipped: &mut Skipped) -> QueryResult<usize> {
-        if let Some(database) = self.kept_node(read, skipped) {
-            return Ok(database);
+        match self.kept_node(read, skipped) {
+            Some(database) => Ok(database),
+            None => self.choose_anew(read, skipped),
         }
-        self.choose_anew(read, skipped)
     }
 
     /// The node that the session already reads from, if it may go on.
@@ -242,15 +196,15 @@ impl<C: RoutedConnection> Session<C> {
     fn choose_anew(&mut self, read: ReplicaRead, skipped: &mut Skipped) -> QueryResult<usize> {
         self.databases.watch_clusters();
         let cluster = Arc::clone(self.databases.clusters().get(read.cluster));
-        if self.reader(read.cluster).stays_on_primary() {
+        if self.reader(read.cluster).stays_on_primary() && cluster.primary_may_serve() {
             return self.read_primary(&cluster, read, skipped);
         }
-        self.leave_unusable(&cluster, read, skipped);
+        self.leave_unusable(&cluster, read, skipped)?;
         // The policy is asked once for a read that is served: a second answer would be another's turn.
         let mut first = self.next_node(&cluster, read, skipped);
         if first == Some(PRIMARY) {
             // It has all there is, so nothing need be asked.
-            match self.try_node(&cluster, PRIMARY, None) {
+            match self.try_node(&cluster, read, PRIMARY, None, Patience::Wait) {
                 Ok(_) => {
                     self.keep(read, PRIMARY);
                     return Ok(cluster.database(PRIMARY));
@@ -262,7 +216,9 @@ impl<C: RoutedConnection> Session<C> {
         if first.is_none() {
             return self.fall_back(&cluster, read, skipped, Fallback::NoReplica);
         }
-        let need = self.need(&cluster, read)?;
+        // Nobody waits for a busy replica while another node may serve.
+        let mut patience = Patience::Pass;
+        let mut need = self.need(&cluster, read)?;
         if let Some(need) = &need
             && let Err(why) = self.same_history(&cluster, read, need)?
         {
@@ -276,7 +232,7 @@ impl<C: RoutedConnection> Session<C> {
             while let Some(node) =
                 first.take().or_else(|| self.next_node(&cluster, read, &skipped.and(&behind)))
             {
-                match self.try_node(&cluster, node, need.as_ref()) {
+                match self.try_node(&cluster, read, node, need.as_ref(), patience) {
                     Ok(Coverage::Covered) => {
                         self.keep(read, node);
                         tracing::debug!(
@@ -290,15 +246,23 @@ impl<C: RoutedConnection> Session<C> {
                         may_catch_up |= matches!(coverage, Coverage::Behind(_));
                         behind.push(node, coverage.to_string());
                     }
-                    Err(error) => self.leave_node(read, cluster.database(node), error, skipped)?,
+                    Err(error) => {
+                        self.leave_node(read, cluster.database(node), error, skipped)?;
+                        need = self.need(&cluster, read)?;
+                    }
                 }
+            }
+            let may_wait = patience == Patience::Pass && cluster.why_not_primary().is_some();
+            if behind.is_empty() && may_wait && skipped.forgive_busy() {
+                patience = Patience::Wait;
+                continue;
             }
             if behind.is_empty() {
                 return self.fall_back(&cluster, read, skipped, Fallback::NoReplica);
             }
             let now = Instant::now();
             if now >= deadline || !may_catch_up {
-                self.reader(read.cluster).on_primary_until = Some(now + STAY_ON_PRIMARY);
+                self.reader(read.cluster).stay_on_primary(now);
                 return self.fall_back(&cluster, read, &skipped.and(&behind), Fallback::Behind);
             }
             std::thread::sleep(POLL.min(deadline - now));
@@ -306,11 +270,20 @@ impl<C: RoutedConnection> Session<C> {
     }
 
     /// Connects to a node, and says whether it has all that is needed.
-    fn try_node(&mut self, cluster: &Cluster, node: usize, need: Option<&Position>) -> QueryResult<Coverage> {
+    fn try_node(
+        &mut self,
+        cluster: &Cluster,
+        read: ReplicaRead,
+        node: usize,
+        need: Option<&Position>,
+        patience: Patience,
+    ) -> QueryResult<Coverage> {
         let database = cluster.database(node);
-        self.node(database)?;
+        self.node_with(database, patience)?;
         if node == PRIMARY {
-            self.note_use(database);
+            let is_first_use = !self.reader(read.cluster).outdated;
+            self.note_use(database, false);
+            self.reader(read.cluster).is_first_use = is_first_use;
             return Ok(Coverage::Covered);
         }
         self.coverage(cluster, node, need)
@@ -328,27 +301,55 @@ impl<C: RoutedConnection> Session<C> {
 
     fn keep(&mut self, read: ReplicaRead, node: usize) {
         let reader = self.reader(read.cluster);
+        if reader.node != Some(node) {
+            reader.is_new = true;
+            reader.since = Instant::now();
+        }
         reader.node = Some(node);
         reader.verified = true;
     }
 
-    /// Gives up a node that may serve no longer. Whatever it showed, the next one must have too.
-    fn leave_unusable(&mut self, cluster: &Cluster, read: ReplicaRead, skipped: &Skipped) {
-        let view = cluster.view();
-        let has_positions = cluster.has_positions();
+    /// Leaves a node that may serve no longer, or whose server may have been rebuilt since it showed something: the
+    /// session has given back its connection, and the one that it gets is newer.
+    fn leave_unusable(
+        &mut self,
+        cluster: &Cluster,
+        read: ReplicaRead,
+        skipped: &mut Skipped,
+    ) -> QueryResult<()> {
         let reader = self.reader(read.cluster);
-        let Some(node) = reader.node else { return };
-        if view.may_serve(node) && !skipped.contains(node) && !read.is_for_another(node) {
+        let (Some(node), since) = (reader.node, reader.since) else { return Ok(()) };
+        let database = cluster.database(node);
+        let position = self.nodes.iter().position(|(held, _)| *held == database);
+        if !cluster.view().may_serve(node) {
+            if let Some(position) = position {
+                self.give_back(position);
+            }
+            self.forget_kept(cluster, read);
+        } else if skipped.contains(node) || read.is_for_another(node) {
+            self.forget_kept(cluster, read);
+        } else if position.is_none() && node != PRIMARY {
+            match self.node_with(database, Patience::Pass).map(|conn| conn.opened() > since) {
+                Ok(false) => {}
+                Ok(true) => self.forget_kept(cluster, read),
+                Err(error) => self.leave_node(read, database, error, skipped)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives up the session's node. Whatever it showed, the next one must have too.
+    fn forget_kept(&mut self, cluster: &Cluster, read: ReplicaRead) {
+        let reader = self.reader(read.cluster);
+        let Some(node) = reader.node.take() else { return };
+        reader.verified = false;
+        if node == PRIMARY || reader.is_new {
             return;
         }
-        reader.node = None;
-        reader.verified = false;
-        if node != PRIMARY {
-            if has_positions {
-                reader.outdated = true;
-            } else {
-                reader.need = Some(Position::at(SystemTime::now()));
-            }
+        if cluster.has_positions() {
+            reader.outdated = true;
+        } else {
+            reader.need = Some(Position::at(SystemTime::now()));
         }
     }
 
@@ -380,8 +381,13 @@ impl<C: RoutedConnection> Session<C> {
         }
         if cluster.known_position(PRIMARY).is_none() {
             let asked = Instant::now();
-            let observation = self.ask(cluster.database(PRIMARY), observe::replayed)?;
-            cluster.note_replayed(PRIMARY, asked, &observation);
+            match self.ask(cluster.database(PRIMARY), observe::replayed) {
+                Ok(observation) => _ = cluster.note_replayed(PRIMARY, asked, &observation),
+                // A replica tells its history itself. One that seems to be on the token's, and is not, lacks only
+                // what a failover has lost.
+                Err(error) if Failure::of(&error).is_some() && need.names_its_history() => return Ok(Ok(())),
+                Err(error) => return Err(error),
+            }
         }
         let judged = match cluster.known_position(PRIMARY) {
             Some(primary) => need.same_history(&primary),
@@ -450,8 +456,18 @@ impl<C: RoutedConnection> Session<C> {
             return Err(error);
         };
         let reason = error.to_string();
+        let reader = self.reader(read.cluster);
+        if node == PRIMARY && reader.is_first_use {
+            reader.outdated = false;
+        }
+        if reader.node == Some(node) {
+            self.forget_kept(&cluster, read);
+        }
         cluster.passes_over(node, failure, &reason);
-        skipped.push(node, reason);
+        match failure {
+            Failure::Busy => skipped.push_busy(node, reason),
+            Failure::Unreachable | Failure::Lost => skipped.push(node, reason),
+        }
         Ok(())
     }
 
@@ -481,8 +497,7 @@ impl<C: RoutedConnection> Session<C> {
         read: ReplicaRead,
         skipped: &Skipped,
     ) -> QueryResult<usize> {
-        if !cluster.primary_may_serve() {
-            let why = "`primary_reads` or `offline` keeps it from reading, or it is drained";
+        if let Some(why) = cluster.why_not_primary() {
             return Err(Error::from(ClusterError::no_node(cluster, skipped, why)).into());
         }
         let database = cluster.database(PRIMARY);
@@ -492,7 +507,7 @@ impl<C: RoutedConnection> Session<C> {
                 None => error,
             });
         }
-        self.note_use(database);
+        self.note_use(database, false);
         self.reader(read.cluster).verified = false;
         Ok(database)
     }

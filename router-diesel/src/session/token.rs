@@ -3,7 +3,7 @@
 use diesel::connection::TransactionManagerStatus;
 
 use super::Session;
-use super::replica::Reader;
+use super::reader::Reader;
 use crate::backend::RoutedConnection;
 use crate::cluster::{ClusterError, PRIMARY, Position, Token, observe};
 use crate::error::Error;

@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 
 use serde::Serialize;
 
-use super::records::Bookkeeping;
+use super::records::{Bookkeeping, Presence};
 use super::server::{ServerUrl, identifier, literal, mysql_identifier, mysql_literal};
 use super::target::Purpose;
 use super::{Report, TaskError, Tasks, open};
@@ -44,34 +44,37 @@ impl<C: RoutedConnection> Tasks<'_, C> {
     /// made too.
     ///
     /// # Errors
-    /// A name is no database's, or a replica's. What fails for one database is in the report; so is one that is new
-    /// or empty while another database has records of its migrations, which would count as applied.
+    /// A name is no database's, or a replica's. What fails for one database is in the report; so is one that is empty,
+    /// or not there and so not made, while another database has records of its migrations, which would count as
+    /// applied.
     pub fn create(&self) -> Result<Report<Created>, TaskError> {
         let targets = self.targets(Purpose::Change)?;
-        let mut report = Self::each(targets.clone(), |database| match database.url.engine() {
-            Engine::Sqlite => sqlite(database),
-            Engine::Postgres => postgres::<C>(database),
-            Engine::Mysql => mysql::<C>(database),
-        });
-        // Once all are there, as the records of one may be kept on a later one.
         let books = Bookkeeping::new(self.routing.config());
-        for (database, outcome) in targets.into_iter().zip(&mut report.outcomes) {
-            let is_new = match &outcome.result {
-                Ok(Created::Created(_)) => true,
-                Ok(Created::AlreadyThere(_)) => false,
-                Ok(Created::InMemory) | Err(_) => continue,
-            };
-            if let Err(error) = books.refuse_leftovers::<C>(database, is_new) {
-                outcome.result = Err(error);
+        Ok(Self::each(targets, |database| {
+            // What keeps records and is yet to be made has none.
+            let may_be_made = || books.refuse_leftovers::<C>(database, Presence::Absent);
+            let created = match database.url.engine() {
+                Engine::Sqlite => sqlite(database, may_be_made),
+                Engine::Postgres => postgres::<C>(database, may_be_made),
+                Engine::Mysql => mysql::<C>(database, may_be_made),
+            }?;
+            if matches!(created, Created::AlreadyThere(_)) {
+                books.refuse_leftovers::<C>(database, Presence::There)?;
             }
-        }
-        Ok(report)
+            Ok(created)
+        }))
     }
 }
 
-fn sqlite(database: &Database) -> Result<Created, TaskError> {
+fn sqlite(
+    database: &Database,
+    may_be_made: impl FnOnce() -> Result<(), TaskError>,
+) -> Result<Created, TaskError> {
     let Some(path) = sqlite_file(&database.url) else { return Ok(Created::InMemory) };
     let alias = Some(&database.alias);
+    if !path.exists() {
+        may_be_made()?;
+    }
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(TaskError::file(alias, "make the folder", folder))?;
     }
@@ -84,7 +87,10 @@ fn sqlite(database: &Database) -> Result<Created, TaskError> {
     }
 }
 
-fn postgres<C: RoutedConnection>(database: &Database) -> Result<Created, TaskError> {
+fn postgres<C: RoutedConnection>(
+    database: &Database,
+    may_be_made: impl FnOnce() -> Result<(), TaskError>,
+) -> Result<Created, TaskError> {
     let server = ServerUrl::read(&database.url);
     let name = server.name_of(database)?;
     let mut conn: C = match server.open_maintenance(database) {
@@ -96,6 +102,7 @@ fn postgres<C: RoutedConnection>(database: &Database) -> Result<Created, TaskErr
     if postgres_has(&mut conn, &name).map_err(TaskError::refused(&database.alias, looking))? {
         return Ok(Created::AlreadyThere(name));
     }
+    may_be_made()?;
     match conn.batch_execute(&format!("CREATE DATABASE {}", identifier(&name))) {
         Ok(()) => Ok(Created::Created(name)),
         // Another was faster.
@@ -111,7 +118,10 @@ pub(super) fn postgres_has<C: RoutedConnection>(conn: &mut C, name: &str) -> die
     Ok(!conn.texts(&sql)?.is_empty())
 }
 
-fn mysql<C: RoutedConnection>(database: &Database) -> Result<Created, TaskError> {
+fn mysql<C: RoutedConnection>(
+    database: &Database,
+    may_be_made: impl FnOnce() -> Result<(), TaskError>,
+) -> Result<Created, TaskError> {
     let server = ServerUrl::read(&database.url);
     let name = server.name_of(database)?;
     let mut conn: C = server.open(database, "")?;
@@ -119,6 +129,7 @@ fn mysql<C: RoutedConnection>(database: &Database) -> Result<Created, TaskError>
     if mysql_has(&mut conn, &name).map_err(TaskError::refused(&database.alias, looking))? {
         return Ok(Created::AlreadyThere(name));
     }
+    may_be_made()?;
     match conn.batch_execute(&format!("CREATE DATABASE {}", mysql_identifier(&name))) {
         Ok(()) => Ok(Created::Created(name)),
         Err(_) if mysql_has(&mut conn, &name).unwrap_or(false) => Ok(Created::AlreadyThere(name)),

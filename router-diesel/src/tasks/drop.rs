@@ -6,10 +6,12 @@ use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use router_core::Alias;
 use serde::Serialize;
 
 use super::create::{mysql_has, postgres_has};
-use super::records::{Bookkeeping, Kept, TakenRecords};
+use super::error::quoted;
+use super::records::{Bookkeeping, FormerRecords, Kept, TakenRecords};
 use super::server::{ServerUrl, identifier, literal, mysql_identifier};
 use super::target::Purpose;
 use super::{Force, Outcome, Report, TaskError, Tasks};
@@ -30,6 +32,8 @@ pub struct Dropped {
     /// The databases that stay, and whose records went with this one, as it was forced: their migrations count as
     /// pending now.
     pub lost_records_of: Vec<String>,
+    /// Records that may be those of the database under a name that it had before, and that stay.
+    pub former_records: Vec<FormerRecords>,
 }
 
 /// What became of a database that was to be dropped.
@@ -59,13 +63,17 @@ impl fmt::Display for Dropped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.removal.fmt(f)?;
         self.records.iter().try_for_each(|taken| write!(f, "; {taken}"))?;
-        self.lost_records_of.iter().try_for_each(|lost| {
-            write!(
-                f,
-                "; it kept the records of `{lost}`, whose migrations all count as pending now: `dbrouter fake --all \
-                 --database {lost}` records those that are there"
-            )
-        })
+        self.former_records.iter().try_for_each(|former| write!(f, "; {former}"))?;
+        if self.lost_records_of.is_empty() {
+            return Ok(());
+        }
+        let options: String = self.lost_records_of.iter().map(|lost| format!(" --database {lost}")).collect();
+        write!(
+            f,
+            "; it kept the records of {}, whose migrations all count as pending now: once `dbrouter create` \
+             has made it anew, `dbrouter fake --all{options}` records them, if all have run",
+            quoted(&self.lost_records_of)
+        )
     }
 }
 
@@ -89,11 +97,13 @@ impl<C: RoutedConnection> Tasks<'_, C> {
         let targets = self.targets(Purpose::Change)?;
         self.refuse_in_production("drop")?;
         let books = Bookkeeping::new(self.routing.config());
-        let lost = |database: &Database, gone: &[&Database]| match books.losers(database, gone).next() {
-            Some(of) if self.force == Force::No => {
-                Err(TaskError::KeepsRecords { alias: database.alias.clone(), of: of.alias.clone() })
+        let lost = |database: &Database, gone: &[&Database]| {
+            let of: Vec<Alias> = books.losers(database, gone).map(|of| of.alias.clone()).collect();
+            if of.is_empty() || self.force == Force::Yes {
+                Ok(of.iter().map(Alias::to_string).collect())
+            } else {
+                Err(TaskError::KeepsRecords { alias: database.alias.clone(), of })
             }
-            _ => Ok(books.losers(database, gone).map(|of| of.alias.to_string()).collect()),
         };
         targets.iter().try_for_each(|database| lost(database, &targets).map(drop))?;
         let mut outcomes: Vec<Outcome<Dropped>> = Vec::new();
@@ -113,7 +123,7 @@ impl<C: RoutedConnection> Tasks<'_, C> {
     fn drop_one(
         &self,
         database: &Database,
-        kept: Vec<Kept<'_, C>>,
+        mut kept: Vec<Kept<'_, C>>,
         lost: Vec<String>,
     ) -> Result<Dropped, TaskError> {
         if self.force == Force::No
@@ -121,6 +131,7 @@ impl<C: RoutedConnection> Tasks<'_, C> {
         {
             return Err(error);
         }
+        let former_records = kept.iter_mut().flat_map(|kept| kept.former(self.routing)).collect();
         let removal = match database.url.engine() {
             Engine::Sqlite => self.drop_sqlite(database),
             Engine::Postgres => self.drop_postgres(database),
@@ -133,7 +144,7 @@ impl<C: RoutedConnection> Tasks<'_, C> {
             }
         }
         let lost_records_of = if matches!(removal, Removal::Dropped(_)) { lost } else { Vec::new() };
-        Ok(Dropped { removal, records, lost_records_of })
+        Ok(Dropped { removal, records, lost_records_of, former_records })
     }
 
     fn drop_sqlite(&self, database: &Database) -> Result<Removal, TaskError> {

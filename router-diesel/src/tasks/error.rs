@@ -3,8 +3,9 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use router_core::{Alias, AppLabel};
+use router_core::{Alias, AppLabel, Operation};
 
+use super::records::{Presence, left_records};
 use super::server::ServerUrl;
 use crate::config::{Config, Database, Restriction};
 use crate::identity::sqlite_file;
@@ -44,6 +45,8 @@ pub enum TaskError {
     NotAllowed {
         /// The database.
         alias: Alias,
+        /// What the task would do.
+        operation: Operation,
         /// What keeps it from being changed.
         restriction: Restriction,
     },
@@ -64,12 +67,12 @@ pub enum TaskError {
         /// A well-known name like it.
         suggestion: Option<String>,
     },
-    /// The database keeps the records of another that stays, whose migrations would all count as pending.
+    /// The database keeps the records of others that stay, whose migrations would all count as pending.
     KeepsRecords {
         /// The database.
         alias: Alias,
-        /// The other.
-        of: Alias,
+        /// The others.
+        of: Vec<Alias>,
     },
     /// The database that keeps its records cannot be reached, and nothing was dropped.
     RecordsUnreachable {
@@ -89,10 +92,12 @@ pub enum TaskError {
         /// Why they could not be taken away.
         cause: String,
     },
-    /// The database is new or empty, and another has records of its migrations, as of one that was lost.
+    /// The database is not there or is empty, and another has records of its migrations, as of one that was lost.
     LeftRecords {
         /// The database.
         alias: Alias,
+        /// Whether it is there.
+        presence: Presence,
         /// The one that keeps its records.
         history: Alias,
         /// How many there are.
@@ -158,6 +163,13 @@ pub enum TaskError {
         alias: Alias,
         /// Where it was looked for.
         path: PathBuf,
+    },
+    /// The schema was loaded, and the migrations that made it could not be recorded.
+    Unrecorded {
+        /// The database.
+        alias: Alias,
+        /// Why not.
+        cause: String,
     },
     /// The folder of seeds that was named is not there.
     NoSeedFolder {
@@ -244,6 +256,7 @@ impl TaskError {
             | Self::NotSqlite { alias, .. }
             | Self::NotEmpty { alias, .. }
             | Self::NoSchema { alias, .. }
+            | Self::Unrecorded { alias, .. }
             | Self::KeepsRecords { alias, .. }
             | Self::RecordsUnreachable { alias, .. }
             | Self::RecordsStay { alias, .. }
@@ -341,13 +354,17 @@ impl fmt::Display for TaskError {
                 f,
                 "database `{alias}` is a replica of `{primary}` and gets everything from there; name `{primary}`"
             ),
-            Self::NotAllowed { alias, restriction } => {
+            Self::NotAllowed { alias, operation, restriction } => {
                 let (why, next) = match restriction {
                     Restriction::Replica => ("is a replica", "name its primary"),
                     Restriction::ReadOnly => ("is `read_only: true`", "take that away for the task"),
                     Restriction::Offline => ("is `offline: primary`", "take that away for the task"),
                     Restriction::Operations => {
-                        ("has `operations` that let nothing be changed", "add `write` or `migrate`")
+                        return write!(
+                            f,
+                            "database `{alias}` has `operations` without `{operation}`, which the task needs; add it, \
+                             or name another database"
+                        );
                     }
                 };
                 write!(f, "database `{alias}` {why}; {next}")
@@ -367,31 +384,31 @@ impl fmt::Display for TaskError {
                     ),
                 }
             }
-            Self::KeepsRecords { alias, of } => write!(
-                f,
-                "`{alias}` keeps the records of the migrations of `{of}`, which would all count as pending; drop \
-                 both together, with `--database {alias} --database {of}`, or pass `--force`"
-            ),
+            Self::KeepsRecords { alias, of } => {
+                let of: Vec<String> = of.iter().map(Alias::to_string).collect();
+                let options: String = of.iter().map(|of| format!(" --database {of}")).collect();
+                write!(
+                    f,
+                    "`{alias}` keeps the records of the migrations of {}, which would all count as pending; drop them \
+                     together, with `--database {alias}{options}`, or pass `--force`",
+                    quoted(&of)
+                )
+            }
             Self::RecordsUnreachable { alias, history, cause } => write!(
                 f,
                 "database `{alias}` was not dropped, as the records of its migrations are on `{history}` and cannot \
                  be taken away: {}; try again when it answers, or pass `--force`, and they stay",
-                cause.trim_end()
+                one_line(cause)
             ),
             Self::RecordsStay { alias, history, cause } => write!(
                 f,
                 "database `{alias}` is gone, but the records of its migrations stay on `{history}`: {}; `dbrouter \
                  drop --database {alias}` takes them away when it answers",
-                cause.trim_end()
+                one_line(cause)
             ),
-            Self::LeftRecords { alias, history, number } => {
-                let (records, they) = if *number == 1 { ("record", "it") } else { ("records", "they") };
-                write!(
-                    f,
-                    "database `{alias}` is there and empty, but `{history}` has {number} {records} of its \
-                     migrations, as if {they} had run; correct its URL if it is the wrong database, else `dbrouter \
-                     reset --database {alias}` takes the records away and sets it up"
-                )
+            Self::LeftRecords { alias, presence, history, number } => {
+                let (message, help) = left_records(alias, *presence, history, *number);
+                write!(f, "{message}; {help}")
             }
             Self::InMemory { alias } => write!(
                 f,
@@ -434,9 +451,15 @@ impl fmt::Display for TaskError {
             }
             Self::NoSchema { alias, path } => write!(
                 f,
-                "nothing was loaded, as database `{alias}` has no schema to load: there is no `{}`; `dbrouter schema \
-                 dump --database {alias}` writes it",
+                "nothing was loaded, as there is no `{}`, where the schema of database `{alias}` is looked for; \
+                 `dbrouter schema dump` writes it where there is a database that has the schema",
                 path.display()
+            ),
+            Self::Unrecorded { alias, cause } => write!(
+                f,
+                "the schema of database `{alias}` was loaded, but not all of its migrations could be recorded: {}; \
+                 `dbrouter drop --database {alias}` and begin anew, or record them by `dbrouter fake`",
+                cause.trim_end()
             ),
             Self::NoSeedFolder { path } => write!(
                 f,
@@ -495,6 +518,11 @@ pub(crate) fn absent(database: &Database, error: &diesel::ConnectionError) -> Op
     }
 }
 
+/// What a driver says in several lines, for the middle of a sentence.
+fn one_line(cause: &str) -> String {
+    cause.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 fn did_you_mean(suggestion: Option<&str>, known: &[String]) -> String {
     /// As many names as a reader takes in.
     const MANY: usize = 20;
@@ -511,4 +539,29 @@ fn did_you_mean(suggestion: Option<&str>, known: &[String]) -> String {
 
 pub(super) fn quoted(names: &[String]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_in_a_sentence_is_one_line() {
+        let (alias, history) = (Alias::new("blog_db"), Alias::new("default"));
+        let cause = "connection to server failed: refused\n\tIs the server running?\n".to_owned();
+        for error in [
+            TaskError::RecordsUnreachable {
+                alias: alias.clone(),
+                history: history.clone(),
+                cause: cause.clone(),
+            },
+            TaskError::RecordsStay { alias, history, cause },
+        ] {
+            let text = error.to_string();
+            assert!(
+                text.contains(": connection to server failed: refused Is the server running?; "),
+                "{text}"
+            );
+        }
+    }
 }

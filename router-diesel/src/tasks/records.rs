@@ -4,7 +4,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use router_core::Alias;
+use router_core::{Alias, AppLabel};
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 
@@ -14,7 +14,8 @@ use super::{TaskError, open};
 use crate::backend::RoutedConnection;
 use crate::config::{Config, Database, Engine};
 use crate::identity::{canonical, sqlite_file};
-use crate::migrate::{RECORDS, Records, Tables, history_of};
+use crate::migrate::{RECORDS, Record, Records, Tables, history_of, is_migrated_by};
+use crate::routing::Routing;
 
 /// Records of migrations that were taken away from the database that kept them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -32,6 +33,42 @@ impl fmt::Display for TakenRecords {
         let records = if *number == 1 { "record" } else { "records" };
         write!(f, "took {number} {records} of its migrations away from `{from}`")
     }
+}
+
+/// Records that may be those of a database under a name that it had before, and that were left where they are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct FormerRecords {
+    /// The database that keeps them.
+    pub on: String,
+    /// The name, which the file does not have.
+    pub name: String,
+    /// How many there are.
+    pub number: usize,
+    /// The statement that takes them away.
+    pub clearing: String,
+}
+
+impl fmt::Display for FormerRecords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { on, name, number, clearing } = self;
+        let (records, them) = if *number == 1 { ("record", "it") } else { ("records", "them") };
+        write!(
+            f,
+            "`{on}` also has {number} {records} of its apps for `{name}`, which is not in the file: if that was its name \
+             before, take {them} away there by `{clearing}`"
+        )
+    }
+}
+
+/// Whether a database is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Presence {
+    /// It is, though perhaps empty.
+    There,
+    /// It is not.
+    Absent,
 }
 
 /// A database that keeps records of another.
@@ -57,8 +94,40 @@ impl<C: RoutedConnection> Kept<'_, C> {
     fn count(&mut self) -> Option<usize> {
         let conn = self.conn.as_mut().ok()?.as_mut()?;
         let engine = self.history.url.engine();
-        let counts = self.names.iter().map(|name| records(name, engine).count(conn));
+        let counts = self.names.iter().map(|name| records(&name.alias, engine).count(conn));
         counts.sum::<diesel::QueryResult<usize>>().ok()
+    }
+
+    /// Records of the database's apps under names that the file does not have, where none are under its own: those of
+    /// a name that it had before, perhaps. Ask before they are taken away.
+    pub(super) fn former(&mut self, routing: &Routing) -> Vec<FormerRecords> {
+        let config = routing.config();
+        let Ok(Some(conn)) = &mut self.conn else { return Vec::new() };
+        let engine = self.history.url.engine();
+        let mut recorded: Vec<Record> = Vec::new();
+        for name in &self.names {
+            recorded.extend(records(&name.alias, engine).read(conn).unwrap_or_default());
+        }
+        let is_its = |app: &AppLabel| self.names.iter().any(|name| is_migrated_by(routing, name, app));
+        let is_recorded = |app: &AppLabel| recorded.iter().any(|record| record.id.app == *app);
+        let apps = config.apps.iter().map(|app| &app.label);
+        let apps: Vec<&AppLabel> = apps.filter(|app| is_its(app) && !is_recorded(app)).collect();
+        if apps.is_empty() {
+            return Vec::new();
+        }
+        let mut names = Records::names(engine, conn, &apps).unwrap_or_default();
+        names.retain(|name| config.database(name.as_str()).is_none());
+        let former = names.into_iter().filter_map(|name| {
+            let records = records(&name, engine);
+            let number = records.count(conn).ok().filter(|number| *number > 0)?;
+            Some(FormerRecords {
+                on: self.history.alias.to_string(),
+                name: name.to_string(),
+                number,
+                clearing: records.clearing(),
+            })
+        });
+        former.collect()
     }
 
     /// Takes the records away, now that the database is gone; nothing where there are none.
@@ -73,7 +142,7 @@ impl<C: RoutedConnection> Kept<'_, C> {
         let taken = conn.transaction(|conn| {
             let mut number = 0;
             for name in names {
-                let records = records(name, history.url.engine());
+                let records = records(&name.alias, history.url.engine());
                 number += records.count(conn)?;
                 records.clear(conn)?;
             }
@@ -84,8 +153,8 @@ impl<C: RoutedConnection> Kept<'_, C> {
     }
 }
 
-fn records(name: &Database, engine: Engine) -> Records {
-    Records { database: name.alias.clone(), engine }
+fn records(name: &Alias, engine: Engine) -> Records {
+    Records { database: name.clone(), engine }
 }
 
 /// Which database keeps whose records, and which aliases are one database.
@@ -177,18 +246,19 @@ impl<'a> Bookkeeping<'a> {
         ordered
     }
 
-    /// An error where a database that has just been made, or is empty, has records on another: its migrations would
-    /// count as applied. Where a database does not answer, nothing is said.
+    /// An error where a database is not there or is empty, and has records on another: its migrations would count as
+    /// applied. Where a database does not answer, nothing is said.
     pub(super) fn refuse_leftovers<C: RoutedConnection>(
         &self,
         database: &Database,
-        is_new: bool,
+        presence: Presence,
     ) -> Result<(), TaskError> {
         for mut kept in self.open::<C>(database) {
             let Some(number) = kept.count().filter(|number| *number > 0) else { continue };
-            if is_new || is_empty::<C>(database) {
+            if presence == Presence::Absent || is_empty::<C>(database) {
                 return Err(TaskError::LeftRecords {
                     alias: database.alias.clone(),
+                    presence,
                     history: kept.history.alias.clone(),
                     number,
                 });
@@ -196,6 +266,29 @@ impl<'a> Bookkeeping<'a> {
         }
         Ok(())
     }
+}
+
+/// What is wrong where a database is new and another has records of its migrations, and what to do about it.
+pub(crate) fn left_records(
+    alias: &Alias,
+    presence: Presence,
+    history: &Alias,
+    number: usize,
+) -> (String, String) {
+    let (records, they) = if number == 1 { ("record", "it") } else { ("records", "they") };
+    let how = match presence {
+        Presence::There => "is there and empty",
+        Presence::Absent => "is not there",
+    };
+    (
+        format!(
+            "database `{alias}` {how}, but `{history}` has {number} {records} of its migrations, as if {they} had run"
+        ),
+        format!(
+            "correct its URL if it is the wrong database, else `dbrouter reset --database {alias}` takes the records \
+             away and sets it up"
+        ),
+    )
 }
 
 fn place(database: &Database) -> Option<Place> {

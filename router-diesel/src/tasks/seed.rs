@@ -66,7 +66,8 @@ struct Seed {
 }
 
 impl<C: RoutedConnection> Tasks<'_, C> {
-    /// Sows the seeds of the databases and of the apps that are written to there, each once.
+    /// Sows the seeds of the databases and of the apps that are written to there, each once. A database that others
+    /// name in `migrate_to` stands for these, too.
     ///
     /// Each file runs in a transaction of its own, together with its record in `__dbrouter_seeds`. MySQL and MariaDB
     /// end a transaction at statements that change the schema, which belong into migrations.
@@ -80,9 +81,10 @@ impl<C: RoutedConnection> Tasks<'_, C> {
         let mut report = Report { outcomes: Vec::new() };
         for database in targets {
             let result = self.seeds_of(database).and_then(|seeds| self.sow(database, &seeds));
-            // A database without any seeds is worth no line, unless it was named.
-            let is_quiet =
-                self.databases.is_empty() && result.as_ref().is_ok_and(|it| *it == Seeded::default());
+            // A database without any seeds is worth no line, unless it was named, and no other is meant by it.
+            let is_named =
+                self.databases.contains(&database.alias) && self.senders(database).next().is_none();
+            let is_quiet = !is_named && result.as_ref().is_ok_and(|it| *it == Seeded::default());
             if !is_quiet {
                 report.outcomes.push(Outcome { alias: database.alias.clone(), result });
             }
@@ -100,6 +102,13 @@ impl<C: RoutedConnection> Tasks<'_, C> {
             Some(folder) if !folder.is_dir() => Err(TaskError::NoSeedFolder { path: folder.clone() }),
             _ => Ok(()),
         }
+    }
+
+    /// Whether the databases that were [named](Self::databases) may be seeded: rows can be written to them, or to
+    /// another alias of theirs.
+    #[must_use]
+    pub fn may_seed(&self) -> bool {
+        self.targets(Purpose::Write).is_ok()
     }
 
     /// All seeds of a database, in order.

@@ -21,8 +21,10 @@ pub(super) enum Purpose {
 impl<C: RoutedConnection> Tasks<'_, C> {
     /// The databases that were named, else all that the task may be for.
     pub(super) fn targets(&self, purpose: Purpose) -> Result<Vec<&Database>, TaskError> {
-        let named = self.databases.iter().map(|alias| self.named(alias.as_str(), purpose));
-        let mut databases = named.collect::<Result<Vec<_>, _>>()?;
+        let mut databases = Vec::new();
+        for alias in &self.databases {
+            databases.extend(self.named(alias.as_str(), purpose)?);
+        }
         if databases.is_empty() {
             let all = self.routing.config().databases.iter();
             databases = all.filter(|database| is_usual(database, purpose)).collect();
@@ -48,7 +50,9 @@ impl<C: RoutedConnection> Tasks<'_, C> {
         Ok(targets)
     }
 
-    fn named(&self, alias: &str, purpose: Purpose) -> Result<&Database, TaskError> {
+    /// The databases that a name is for: rows of a database under its owner are written under the aliases that send
+    /// their migrations there.
+    fn named(&self, alias: &str, purpose: Purpose) -> Result<Vec<&Database>, TaskError> {
         let config = self.routing.config();
         let Some(mut database) = config.database(alias) else {
             return Err(TaskError::unknown_database(alias, config));
@@ -60,10 +64,25 @@ impl<C: RoutedConnection> Tasks<'_, C> {
             let owner = database.migrate_to.as_ref().and_then(|owner| config.database(owner.as_str()));
             database = owner.unwrap_or(database);
         }
-        match operation(purpose).and_then(|operation| database.restriction(operation)) {
-            Some(restriction) => Err(TaskError::NotAllowed { alias: database.alias.clone(), restriction }),
-            None => Ok(database),
+        let restriction = |database: &Database| {
+            let operation = operation(purpose)?;
+            Some((operation, database.restriction(operation)?))
+        };
+        let senders = self.senders(database).filter(|_| purpose == Purpose::Write);
+        let named = std::iter::once(database).chain(senders);
+        let databases: Vec<&Database> = named.filter(|database| restriction(database).is_none()).collect();
+        match restriction(database) {
+            Some((operation, restriction)) if databases.is_empty() => {
+                Err(TaskError::NotAllowed { alias: database.alias.clone(), operation, restriction })
+            }
+            _ => Ok(databases),
         }
+    }
+
+    /// The databases whose migrations are sent to this one.
+    pub(super) fn senders(&self, owner: &Database) -> impl Iterator<Item = &Database> {
+        let databases = self.routing.config().databases.iter();
+        databases.filter(move |database| database.migrate_to.as_ref() == Some(&owner.alias))
     }
 
     /// The app of that name, or an error that says which there is.

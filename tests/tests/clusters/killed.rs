@@ -135,6 +135,18 @@ fn reads_go_on_without_the_primary(engine: Engine) {
         || matches!(standing(&databases, "default"), Standing::Down { elapsed, .. } if elapsed > Duration::from_millis(2_500)),
     );
     read_all(&mut reader);
+    // A process that never met the primary: PostgreSQL's replicas tell themselves whether they are of the token's
+    // history, MariaDB's do not.
+    let late = world.file().with(LIVELY).build();
+    read(&mut late.session());
+    let seen = count(&mut late.session_after(&token).unwrap());
+    match engine {
+        Engine::Postgres => assert_eq!(seen.unwrap(), 1),
+        Engine::MariaDb => {
+            let error = seen.unwrap_err().to_string();
+            assert!(error.contains("`default` cannot be reached"), "{error}");
+        }
+    }
     // Whoever wrote and took no position since is not shown less.
     let mut unsure = databases.session();
     assert!(insert(&mut unsure, 2).is_err());

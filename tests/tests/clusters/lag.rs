@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use router_diesel::cluster::Standing;
 
-use crate::world::{CONNECTION_TIMEOUT, Engine, LIVELY, PRIMARY, World, count, eventually, node, standing};
+use crate::world::{
+    CONNECTION_TIMEOUT, Engine, LIVELY, PRIMARY, World, count, eventually, explained, node, standing,
+};
 
 crate::on_servers!(a_replica_that_lags_serves_nothing, dead_replicas_delay_no_boot);
 
@@ -47,6 +49,9 @@ fn a_replica_that_lags_serves_nothing(engine: Engine) {
     assert!(status.lag.unwrap() > Duration::from_secs(1), "{status:?}");
     let text = status.standing.to_string();
     assert!(text.starts_with("lagging 1.") && text.ends_with(" > 1 s"), "{text}");
+    let text = explained(&databases.session());
+    assert!(text.contains("default serves it: no replica may"), "{text}");
+    assert!(text.contains("replica_0 does not: lagging ") && text.contains(" > 1 s"), "{text}");
     let marks = world.mark();
     for _ in 0..5 {
         assert_eq!(count(&mut databases.session()).unwrap(), 1);

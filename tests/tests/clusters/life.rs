@@ -1,6 +1,7 @@
 //! What lives as long as its node may serve, and what as long as its databases.
 
 use std::collections::BTreeSet;
+use std::process::Command;
 
 use diesel::dsl::sql;
 use diesel::prelude::*;
@@ -64,7 +65,7 @@ fn connections_of_a_node_that_is_out_are_not_used_again() {
     }
 }
 
-/// How many threads of this process have a name. Its tests each have a process of their own.
+/// How many threads of this process have a name.
 fn threads(name: &str) -> usize {
     let tasks = std::fs::read_dir("/proc/self/task").unwrap();
     let names = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
@@ -73,6 +74,13 @@ fn threads(name: &str) -> usize {
 
 #[test]
 fn the_monitor_ends_with_its_databases() {
+    if std::env::var_os("NEXTEST").is_none() {
+        // Other tests have monitors in this process. In one of its own, as nextest has it:
+        let test = std::thread::current().name().expect("a test's thread has its name").to_owned();
+        let mut alone = Command::new(std::env::current_exe().unwrap());
+        assert!(alone.args(["--exact", &test]).env("NEXTEST", "1").status().unwrap().success());
+        return;
+    }
     let Some(world) = World::start(Engine::Postgres, 1) else { return };
     let proxy = Proxy::to(world.port(0)).unwrap();
     let mut file = world.file().with(LIVELY);
@@ -102,4 +110,26 @@ fn the_monitor_ends_with_its_databases() {
     eventually("the monitor to end", || monitors() == 0);
     proxy.cut();
     eventually("the probes to end", || threads("router-probe") == 0);
+}
+
+/// OpenSSL cleans up at exit, under whichever thread is still connecting with it.
+#[test]
+fn a_process_ends_well_while_nodes_are_asked() {
+    let Some(world) = World::start(Engine::Postgres, 1) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("databases.yml");
+    std::fs::write(&file, world.file().yaml()).unwrap();
+    let ends = |when: &str| {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_leave_early"));
+        process.arg(&file).arg(when).status().unwrap()
+    };
+    let mut ended_badly = Vec::new();
+    for run in 0..40 {
+        let when = if run % 2 == 0 { "read".to_owned() } else { (run / 4).to_string() };
+        let status = ends(&when);
+        if !status.success() {
+            ended_badly.push(format!("{when}: {status}"));
+        }
+    }
+    assert!(ended_badly.is_empty(), "{ended_badly:?}");
 }

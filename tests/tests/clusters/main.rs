@@ -4,6 +4,7 @@
 //! one test that only read and write share one, since starting one takes longer than they do.
 
 mod cost;
+mod edges;
 mod hanging;
 mod killed;
 mod lag;

@@ -1,8 +1,11 @@
 //! Sessions that wait for their replica, and that never see less than before.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::world::{Engine, PRIMARY, QUIET, World, count, eventually, insert, warm_up};
+use router_diesel::cluster::{Balance, Candidate};
+
+use crate::world::{Engine, PRIMARY, QUIET, World, count, eventually, explained, insert, warm_up};
 
 crate::on_servers!(a_read_waits_for_its_replica, reads_of_a_session_never_go_back_in_time);
 
@@ -34,6 +37,10 @@ fn a_read_waits_for_its_replica(engine: Engine) {
     insert(&mut conn, 4).unwrap();
     assert_eq!(count(&mut conn).unwrap(), 4);
     assert_eq!(world.reads_since(&marks), [1, 0]);
+    // Whoever goes on from there is told how far the replica is.
+    let next = databases.session_after(conn.token().unwrap()).unwrap();
+    let text = explained(&next);
+    assert!(text.contains("replica_0 may serve it: if it is no longer behind by "), "{text}");
     // What another session wrote meanwhile, the replica does not show: it was not asked for it.
     assert_eq!(count(&mut databases.session()).unwrap(), 3);
 
@@ -104,4 +111,45 @@ fn reads_of_a_session_never_go_back_in_time(engine: Engine) {
     assert_eq!(count(&mut lost).unwrap(), 2);
     assert_eq!(count(&mut databases.session_after(&token).unwrap()).unwrap(), 2);
     assert_eq!(world.reads_since(&marks)[PRIMARY], 2);
+}
+
+/// A policy that a test turns to where it wants to.
+#[derive(Debug, Clone)]
+struct Preferred(Arc<Mutex<&'static str>>);
+
+impl Balance for Preferred {
+    fn pick(&self, candidates: &[Candidate]) -> usize {
+        let preferred = *self.0.lock().unwrap();
+        candidates.iter().position(|candidate| candidate.alias() == preferred).unwrap_or(0)
+    }
+}
+
+/// What a lost replica showed is not forgotten where the primary, next in turn, fails for a moment too.
+#[test]
+fn two_losses_in_a_row_take_no_read_back_in_time() {
+    let Some(mut world) = World::start(Engine::Postgres, 2) else { return };
+    world.write(1);
+    world.catch_up();
+    let preferred = Preferred(Arc::new(Mutex::new("replica_0")));
+    let prefer = |alias| *preferred.0.lock().unwrap() = alias;
+    let file = world.file().with(&format!("primary_reads: always, {QUIET}"));
+    let databases = file.builder().balance("default", preferred.clone()).build().unwrap();
+    warm_up(&databases);
+    prefer("default");
+    count(&mut databases.session()).unwrap();
+    prefer("replica_0");
+    world.pause(1);
+    world.write(2);
+    let mut conn = databases.session();
+    eventually("the row to be on its replica", || count(&mut conn).unwrap() == 2);
+
+    databases.drain("replica_0").unwrap();
+    // The connection to the primary, which is free, dies, and the primary is back.
+    world.kill_primary();
+    world.restart_primary();
+    prefer("default");
+    let marks = world.mark();
+    assert_eq!(count(&mut conn).unwrap(), 2);
+    assert_eq!(world.reads_since(&marks), [1, 0, 0]);
+    assert!(databases.cluster("default").unwrap().reads_retried > 0, "the connection was not lost");
 }

@@ -251,6 +251,11 @@ pub(crate) fn count(conn: &mut Session<Conn>) -> QueryResult<i64> {
     posts::table.count().get_result(conn)
 }
 
+/// Where a session would read now, in words.
+pub(crate) fn explained(conn: &Session<Conn>) -> String {
+    conn.explain(&posts::table.count()).unwrap().to_string()
+}
+
 /// The router's kind of an error of Diesel's.
 pub(crate) fn kind(error: &diesel::result::Error) -> Option<ErrorKind> {
     Error::from_diesel(error).map(Error::kind)

@@ -1,5 +1,6 @@
 //! What `dbrouter` says of clusters on real servers.
 
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -232,4 +233,28 @@ fn nodes_of_mariadb_that_are_well() {
     let ended = world.run(["check", "--connect"]);
     assert_eq!(ended.exit, Exit::Fine);
     assert!(!ended.stdout.contains('['), "{ended:?}");
+}
+
+/// OpenSSL cleans up at exit, under whichever thread is still connecting with it.
+#[test]
+fn a_process_ends_well_where_a_server_refuses() {
+    const FILE: &str = "ROUTER_TESTS_FILE";
+    if let Some(file) = std::env::var_os(FILE) {
+        let none: [(&str, &str); 0] = [];
+        let program = Program::new().config(file).variables(none);
+        let exit = program.run(["dbrouter", "health"], &mut std::io::sink(), &mut std::io::sink());
+        assert_eq!(exit, Exit::Unreachable);
+        return;
+    }
+    let Some(cluster) = require(PostgresCluster::start(1)) else { return };
+    let database = cluster.database("blog").unwrap();
+    let wrong = database.url().replace(PASSWORD, "wrong");
+    let world = World::new([("default", &wrong, ""), ("copy", database.replica_url(0), REPLICA)]);
+    let test = thread::current().name().expect("a test's thread has its name").to_owned();
+    for run in 0..40 {
+        let mut process = Command::new(std::env::current_exe().unwrap());
+        process.args(["--exact", &test]).env(FILE, world.0.path().join("databases.yml"));
+        let ended = process.output().unwrap();
+        assert!(ended.status.success(), "{run}: {ended:?}");
+    }
 }

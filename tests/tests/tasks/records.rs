@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use router_diesel::migrate::FailureKind;
+use router_diesel::migrate::{Failure, FailureKind, LintCode};
 use router_diesel::tasks::{Created, Dropped, Force, Removal, Report, TaskError};
 use router_tests::TestDatabase;
 use tempfile::TempDir;
@@ -15,6 +15,8 @@ crate::on_each_engine!(
     a_database_stays_where_its_records_cannot_be_reached,
     a_new_database_with_old_records_is_told,
     what_was_not_created_is_named,
+    records_of_a_former_name_are_told,
+    a_database_that_is_not_there_is_none_that_answers,
 );
 
 /// Two databases, of which the second is yet to be created and has its records on the first.
@@ -69,7 +71,7 @@ fn records_go_with_their_database(engine: Engine) {
     let error = kept.world.tasks().databases(["default"]).drop().unwrap_err();
     assert_eq!(
         error.to_string(),
-        "`default` keeps the records of the migrations of `blog_db`, which would all count as pending; drop both \
+        "`default` keeps the records of the migrations of `blog_db`, which would all count as pending; drop them \
          together, with `--database default --database blog_db`, or pass `--force`"
     );
     let report = kept.drop();
@@ -141,17 +143,47 @@ fn a_new_database_with_old_records_is_told(engine: Engine) {
     let Some(kept) = Kept::new(engine) else { return };
     kept.migrate();
     assert!(kept.alone.tasks().force(Force::Yes).drop().unwrap().is_success());
-    // It is made, and is as empty the second time.
-    for _ in 0..2 {
+    let status = || kept.world.databases.migrator().database("blog_db").status().unwrap();
+    let check = |how: &str| {
         let report = kept.world.tasks().create().unwrap();
         let error = report.failures().next().unwrap();
         assert!(
-            matches!(error, TaskError::LeftRecords { alias, history, number: 2 } if *alias == "blog_db" && *history == "default"),
+            matches!(error, TaskError::LeftRecords { alias, history, number: 2, .. } if *alias == "blog_db" && *history == "default"),
             "{report}"
         );
-        assert!(error.to_string().contains("`dbrouter reset --database blog_db`"), "{error}");
+        let text = error.to_string();
+        assert!(
+            text.starts_with(&format!("database `blog_db` {how}, but `default` has 2 records")),
+            "{text}"
+        );
+        assert!(text.contains("`dbrouter reset --database blog_db`"), "{text}");
         assert_eq!(report.failures().count(), 1);
-    }
+    };
+    // Nothing is made by itself.
+    check("is not there");
+    check("is not there");
+    let error = kept.world.databases.migrator().database("blog_db").migrate().unwrap_err();
+    let failure = match engine {
+        Engine::Sqlite => FailureKind::Refused,
+        Engine::Postgres | Engine::MariaDb => FailureKind::Unreachable,
+    };
+    assert_eq!(error.kind(), failure, "{error}");
+    assert_eq!(status().databases[0].failure.as_ref().unwrap().kind, failure);
+    check("is not there");
+    // Nor is anything run over what somebody else has made.
+    assert!(kept.alone.tasks().create().unwrap().is_success());
+    check("is there and empty");
+    let refused = |failure: &Failure| {
+        assert_eq!(failure.kind, FailureKind::Refused);
+        assert_eq!(
+            failure.message,
+            "database `blog_db` is there and empty, but `default` has 2 records of its migrations, as if they had run"
+        );
+        assert!(failure.help.as_ref().unwrap().contains("`dbrouter reset --database blog_db`"));
+    };
+    refused(&kept.world.databases.migrator().migrate().unwrap_err().failed[0]);
+    refused(status().databases[0].failure.as_ref().unwrap());
+    refused(&kept.world.databases.migrator().database("blog_db").plan().unwrap().databases[0].failures[0]);
     // With a table it is the one that the records are about.
     kept.alone.execute("blog_db", "CREATE TABLE posts (id INTEGER)");
     assert!(kept.world.tasks().create().unwrap().is_success());
@@ -180,6 +212,58 @@ fn what_was_not_created_is_named(engine: Engine) {
     }
 }
 
+fn records_of_a_former_name_are_told(engine: Engine) {
+    let Some(kept) = Kept::new(engine) else { return };
+    kept.migrate();
+    let column = if engine == Engine::MariaDb { "`database`" } else { "\"database\"" };
+    let rename = |old: &str, new: &str| {
+        let sql = format!("UPDATE __dbrouter_migrations SET {column} = '{new}' WHERE {column} = '{old}'");
+        kept.world.execute("default", &sql);
+    };
+    rename("blog_db", "blog_old");
+    // Somebody else's, of an app that is not here.
+    kept.world.execute(
+        "default",
+        "INSERT INTO __dbrouter_migrations SELECT 'other', 'other', version, name, checksum, state, applied_at, \
+         duration_ms FROM __dbrouter_migrations WHERE app = 'users'",
+    );
+    let report = kept.drop();
+    let dropped = report.on("blog_db").unwrap();
+    assert!(dropped.records.is_empty(), "{report}");
+    let [former] = &dropped.former_records[..] else { panic!("{report}") };
+    assert_eq!((former.on.as_str(), former.name.as_str(), former.number), ("default", "blog_old", 2));
+    assert!(
+        report.to_string().contains("; `default` also has 2 records of its apps for `blog_old`, which"),
+        "{report}"
+    );
+    // They are in nobody's way, and the statement is right.
+    assert_eq!(kept.migrate(), 2);
+    assert!(kept.drop().on("blog_db").unwrap().former_records.is_empty(), "those of its own name count");
+    kept.world.execute("default", &former.clearing);
+    assert_eq!(kept.world.count("default", "__dbrouter_migrations"), 2);
+}
+
+/// As an owner's URL with a typing error has it: nothing may be dropped by it.
+fn a_database_that_is_not_there_is_none_that_answers(engine: Engine) {
+    let Some(blog) = engine.database("blog") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().display();
+    write(&folder.path().join("blog/1_posts/up.sql"), "CREATE TABLE posts (id INTEGER);");
+    let world = World::new(&format!(
+        "apps: {{ blog: {{ tables: [posts], migrations: '{place}/blog' }} }}
+default: blog_db
+databases:
+  blog_db: {{ url: '{}', apps: [blog], migrate_to: blog_owner }}
+  blog_owner: {{ url: '{}', operations: [migrate] }}",
+        blog.url(),
+        engine.absent(&blog).replace('\'', "''")
+    ));
+    let error = world.databases.migrator().lint_anew().unwrap_err();
+    assert!(matches!(&error.lint[..], [problem] if problem.code == LintCode::ReadElsewhere), "{error}");
+    // As a `main` prints it.
+    assert_eq!(format!("{error:?}"), error.to_string());
+}
+
 #[test]
 fn a_database_that_keeps_records_of_one_that_stays_stays_too() {
     let folder = tempfile::tempdir().unwrap();
@@ -202,10 +286,39 @@ fn a_database_that_keeps_records_of_one_that_stays_stays_too() {
     // Forced, what is lost is told.
     let report = world.tasks().force(Force::Yes).databases(["default"]).drop().unwrap();
     assert_eq!(report.on("default").unwrap().lost_records_of, ["blog_db"]);
-    assert!(report.to_string().contains("`dbrouter fake --all --database blog_db`"), "{report}");
+    assert!(
+        report
+            .to_string()
+            .contains("once `dbrouter create` has made it anew, `dbrouter fake --all --database blog_db`"),
+        "{report}"
+    );
     assert!(world.tasks().create().unwrap().is_success());
     let report = world.tasks().drop().unwrap();
     assert!(report.on("default").unwrap().lost_records_of.is_empty(), "{report}");
+}
+
+#[test]
+fn all_whose_records_would_be_lost_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().display();
+    let world = World::new(&format!(
+        "databases:
+  default: {{ url: 'sqlite://{place}/default.sqlite3' }}
+  blog_db: {{ url: 'sqlite://{place}/blog.sqlite3', migration_history: default }}
+  shop_db: {{ url: 'sqlite://{place}/shop.sqlite3', migration_history: default }}"
+    ));
+    assert!(world.tasks().create().unwrap().is_success());
+    let default = || world.tasks().databases(["default"]);
+    assert_eq!(
+        default().drop().unwrap_err().to_string(),
+        "`default` keeps the records of the migrations of `blog_db`, `shop_db`, which would all count as pending; drop \
+         them together, with `--database default --database blog_db --database shop_db`, or pass `--force`"
+    );
+    let report = default().force(Force::Yes).drop().unwrap();
+    assert!(
+        report.to_string().contains("`dbrouter fake --all --database blog_db --database shop_db`"),
+        "{report}"
+    );
 }
 
 #[test]

@@ -1,13 +1,17 @@
 use std::fs;
+use std::path::Path;
 
 use router_diesel::tasks::{Dumped, Force, Loaded, TaskError};
+use router_tests::TestDatabase;
 
-use crate::world::{Engine, World};
+use crate::world::{Engine, World, write};
 
 crate::on_each_engine!(
     a_dump_that_is_loaded_dumps_the_same,
     a_database_of_two_names_is_dumped_and_loaded_once,
     a_broken_schema_is_told,
+    what_a_dump_names_is_recorded_and_nothing_else,
+    an_empty_database_with_records_elsewhere_is_not_loaded,
 );
 
 /// Something of everything that an engine has.
@@ -141,7 +145,7 @@ fn a_broken_schema_is_told(engine: Engine) {
     assert!(world.tasks().create().unwrap().is_success());
     let load = || world.tasks().schema_folder(folder.path()).load_schema().unwrap();
     let error = load().failures().next().unwrap().to_string();
-    assert!(error.ends_with("`dbrouter schema dump --database default` writes it"), "{error}");
+    assert!(error.starts_with("nothing was loaded, as there is no `"), "{error}");
     fs::write(
         folder.path().join("default.sql"),
         "CREATE TABLE a (id INTEGER);\nCREATE TABLE a (id INTEGER);",
@@ -152,4 +156,137 @@ fn a_broken_schema_is_told(engine: Engine) {
     // Nothing is left of it, but on MariaDB, where nothing can be taken back.
     fs::write(folder.path().join("default.sql"), "CREATE TABLE a (id INTEGER);").unwrap();
     assert_eq!(load().is_success(), engine != Engine::MariaDb);
+}
+
+/// Two databases that have their apps' migrations, of which the second keeps its records on the first.
+fn project(engine: Engine, folder: &Path) -> Option<(World, [TestDatabase; 2])> {
+    let (default, blog) = (engine.database("main")?, engine.database("blog")?);
+    write(&folder.join("users/1_users/up.sql"), "CREATE TABLE users (id INTEGER);");
+    write(&folder.join("blog/1_posts/up.sql"), "CREATE TABLE posts (id INTEGER);");
+    write(&folder.join("blog/2_comments/up.sql"), "CREATE TABLE comments (id INTEGER);");
+    let place = folder.display();
+    let world = World::new(&format!(
+        "apps:
+  users: {{ tables: [users], migrations: '{place}/users' }}
+  blog: {{ tables: [posts, comments], migrations: '{place}/blog' }}
+databases:
+  default: {{ url: '{}', apps: [users] }}
+  blog_db: {{ url: '{}', apps: [blog], migrate_to: blog_owner, migration_history: default }}
+  blog_owner: {{ url: '{1}', operations: [migrate] }}",
+        default.url(),
+        blog.url()
+    ));
+    assert!(world.tasks().create().unwrap().is_success());
+    Some((world, [default, blog]))
+}
+
+fn what_a_dump_names_is_recorded_and_nothing_else(engine: Engine) {
+    let folder = tempfile::tempdir().unwrap();
+    let Some((world, _databases)) = project(engine, folder.path()) else { return };
+    let migrator = || world.databases.migrator();
+    assert_eq!(migrator().migrate().unwrap().done(), 3);
+    let dumps = folder.path().join("schema");
+    let tasks = || world.tasks().schema_folder(&dumps);
+    assert!(tasks().dump_schema().unwrap().is_success());
+    let read = |alias: &str| fs::read_to_string(dumps.join(format!("{alias}.sql"))).unwrap();
+    let dump = read("blog_db");
+    let head: Vec<_> = dump.lines().take_while(|line| line.starts_with("--")).collect();
+    assert_eq!(head.len(), 4, "{dump}");
+    assert!(
+        head[2].starts_with("-- applied blog 1 1_posts ") && head[3].starts_with("-- applied blog 2 "),
+        "{dump}"
+    );
+    assert!(read("default").contains("-- applied users 1 1_users "));
+    let report = tasks().dump_schema().unwrap();
+    assert!(matches!(report.on("blog_db"), Some(Dumped::Unchanged(_))), "{report}");
+
+    // Since then, one migration was added and one was edited.
+    write(&folder.path().join("blog/3_authors/up.sql"), "CREATE TABLE authors (id INTEGER);");
+    write(&folder.path().join("blog/2_comments/up.sql"), "CREATE TABLE comments (id INTEGER, post INTEGER);");
+    assert!(world.tasks().force(Force::Yes).drop().unwrap().is_success());
+    assert!(world.tasks().create().unwrap().is_success());
+    let report = tasks().load_schema().unwrap();
+    assert!(report.is_success(), "{report}");
+    assert!(
+        matches!(report.on("default"), Some(Loaded::Loaded { tables: 1, recorded: Some(1), .. })),
+        "{report}"
+    );
+    assert!(
+        matches!(report.on("blog_owner"), Some(Loaded::Loaded { tables: 2, recorded: Some(2), .. })),
+        "{report}"
+    );
+    let status = migrator().status().unwrap();
+    let states = |alias: &str| {
+        let database = status.databases.iter().find(|database| database.database == alias).unwrap();
+        assert!(database.failure.is_none(), "{status:?}");
+        let states: Vec<_> = database.migrations.iter().map(|it| it.state.as_str()).collect();
+        states.join(" ")
+    };
+    assert_eq!(
+        (states("default"), states("blog_owner")),
+        ("applied".into(), "applied changed pending".into())
+    );
+    write(&folder.path().join("blog/2_comments/up.sql"), "CREATE TABLE comments (id INTEGER);");
+    assert_eq!(migrator().migrate().unwrap().done(), 1);
+    assert!(migrator().status().unwrap().is_clean());
+    // One line more for one migration more.
+    assert!(tasks().dump_schema().unwrap().is_success());
+    let diff: Vec<_> =
+        read("blog_db").lines().filter(|line| !dump.contains(line)).map(str::to_owned).collect();
+    assert!(diff[0].starts_with("-- applied blog 3 3_authors "), "{diff:?}");
+}
+
+fn an_empty_database_with_records_elsewhere_is_not_loaded(engine: Engine) {
+    let folder = tempfile::tempdir().unwrap();
+    let Some((world, databases)) = project(engine, folder.path()) else { return };
+    assert_eq!(world.databases.migrator().migrate().unwrap().done(), 3);
+    let tasks = || world.tasks().schema_folder(folder.path()).databases(["blog_db"]);
+    assert!(tasks().dump_schema().unwrap().is_success());
+    let alone = World::new(&format!("databases: {{ d: {{ url: '{}' }} }}", databases[1].url()));
+    assert!(alone.tasks().force(Force::Yes).drop().unwrap().is_success());
+    assert!(alone.tasks().create().unwrap().is_success());
+    let report = tasks().load_schema().unwrap();
+    let error = report.failures().next().unwrap();
+    assert!(matches!(error, TaskError::LeftRecords { number: 2, .. }), "{error}");
+    // Forced, what is recorded stays.
+    let report = tasks().force(Force::Yes).load_schema().unwrap();
+    assert!(
+        matches!(report.on("blog_owner"), Some(Loaded::Loaded { tables: 2, recorded: Some(0), .. })),
+        "{report}"
+    );
+    assert!(world.databases.migrator().status().unwrap().is_clean());
+}
+
+/// Each app's migrations are recorded under the name by which it is migrated.
+#[test]
+fn a_database_of_two_names_is_recorded_by_both() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().display();
+    write(&folder.path().join("users/1_users/up.sql"), "CREATE TABLE users (id INTEGER);");
+    write(&folder.path().join("blog/1_posts/up.sql"), "CREATE TABLE posts (id INTEGER);");
+    let world = World::new(&format!(
+        "apps:
+  users: {{ tables: [users], migrations: '{place}/users' }}
+  blog: {{ tables: [posts], migrations: '{place}/blog' }}
+databases:
+  default: {{ url: 'sqlite://{place}/one.sqlite3', apps: [users] }}
+  blog_db: {{ url: 'sqlite://{place}/./one.sqlite3', apps: [blog] }}"
+    ));
+    let tasks = || world.tasks().schema_folder(folder.path());
+    assert!(tasks().create().unwrap().is_success());
+    assert_eq!(world.databases.migrator().migrate().unwrap().done(), 2);
+    assert!(tasks().dump_schema().unwrap().is_success());
+    for path in ["one.sqlite3", "one.sqlite3-wal", "one.sqlite3-shm"] {
+        let _ = fs::remove_file(folder.path().join(path));
+    }
+    assert!(tasks().create().unwrap().is_success());
+    let report = tasks().load_schema().unwrap();
+    assert!(matches!(report.on("default"), Some(Loaded::Loaded { recorded: Some(2), .. })), "{report}");
+    assert!(world.databases.migrator().status().unwrap().is_clean());
+    // A line that was broken loads nothing.
+    let path = folder.path().join("default.sql");
+    let dump = fs::read_to_string(&path).unwrap();
+    fs::write(&path, dump.replace(" 1_users ", " ")).unwrap();
+    let error = tasks().force(Force::Yes).load_schema().unwrap().failures().next().unwrap().to_string();
+    assert!(error.contains("is no `-- applied APP VERSION NAME CHECKSUM`"), "{error}");
 }

@@ -107,6 +107,11 @@ impl Position {
         }
     }
 
+    /// Whether any server of the cluster can tell by itself whether this is of its history.
+    pub(crate) fn names_its_history(&self) -> bool {
+        matches!(self, Self::Postgres { .. } | Self::Mysql { .. })
+    }
+
     /// Whether `self`, which is needed, is of the history that the `primary` is in now.
     ///
     /// Ask this of what a token needs before any replica is asked, with where the primary is, as

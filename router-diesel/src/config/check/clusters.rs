@@ -1,4 +1,4 @@
-//! Notes on what is said of clusters and has no effect.
+//! What is said of clusters and pools and has no effect, which only shows when all databases are known.
 
 use router_core::Alias;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -7,7 +7,7 @@ use super::Checker;
 use super::databases::CLUSTER_KEYS;
 use crate::config::code::Code;
 use crate::config::draft::Draft;
-use crate::config::model::{Database, Offline, Policy, PrimaryReads};
+use crate::config::model::{Database, Engine, Offline, Policy, PrimaryReads};
 
 impl Checker<'_> {
     /// Tells of settings of clusters that change nothing where they stand. Another environment may have the replicas
@@ -39,6 +39,31 @@ impl Checker<'_> {
                 let label = format!("the policy of `{}` treats all replicas alike", primary.alias);
                 let help = format!("write `policy: weighted` on `{}`", primary.alias);
                 self.no_effect(database, "weight", &label, Some(&help));
+            }
+        }
+    }
+
+    /// Tells of settings that an engine, or what stands in front of it, makes nothing of.
+    pub(super) fn by_engine(&mut self, databases: &[Database]) {
+        for database in databases {
+            let Some(entry) = self.entries.get(database.alias.as_str()) else { continue };
+            let (setting, message, label, help) = match database.url.engine() {
+                Engine::Sqlite if database.is_replica() => (
+                    entry.node.entry("max_lag"),
+                    format!("`max_lag` of `{}` keeps it from ever serving", database.alias),
+                    "SQLite does not say how far a copy is, and what is not known is too much",
+                    "remove it; `primary_window` on the primary keeps reads there after a write",
+                ),
+                Engine::Postgres if !database.pool.prepared_statements => (
+                    entry.node.entry("pool").and_then(|pool| pool.node.entry("statement_timeout")),
+                    format!("`statement_timeout` of `{}` has no effect", database.alias),
+                    "with `prepared_statements: false` nothing is set on a connection",
+                    "give the server's role one: `ALTER ROLE … SET statement_timeout`",
+                ),
+                _ => continue,
+            };
+            if let Some(mark) = setting.map(|setting| setting.mark) {
+                self.tell(Draft::new(Code::NoEffect, message).at(mark, label).help(help).note());
             }
         }
     }

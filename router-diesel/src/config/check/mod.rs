@@ -101,6 +101,7 @@ pub(crate) fn check(input: Input<'_>, problems: &mut Vec<Draft>) -> Config {
     // What is wrong may be why something is missing.
     if checker.problems.iter().all(|problem| problem.severity != Severity::Error) {
         checker.clusters(&databases, &database_index);
+        checker.by_engine(&databases);
         checker.unclaimed(&databases, &apps, &default, unrouted);
     }
 

@@ -1,9 +1,10 @@
 //! `schema dump` and `schema load`: the schema of each database as a file of SQL that diffs well.
 //!
-//! The file is `schema/<alias>.sql`. It has no data, no owners, no privileges, no version of a server or program, and
-//! none of the router's own tables. Its order is the same whenever the schema is: PostgreSQL's and MariaDB's own
+//! The file is `schema/<alias>.sql`. It names the migrations that were applied, which a load records. It has no data, no
+//! owners, no privileges, no version of a server or program, and none of the router's own tables. Its order is the same whenever the schema is: PostgreSQL's and MariaDB's own
 //! programs see to that, and for SQLite type and name do.
 
+mod applied;
 mod clean;
 mod lines;
 
@@ -17,7 +18,9 @@ use diesel::QueryResult;
 use router_core::Alias;
 use serde::Serialize;
 
+use self::applied::{Applied, Books};
 use super::program::{Client, Maker};
+use super::records::{Bookkeeping, Presence};
 use super::target::Purpose;
 use super::{Force, Outcome, Report, TaskError, Tasks, open};
 use crate::backend::RoutedConnection;
@@ -26,7 +29,7 @@ use crate::identity::{self, PhysicalDatabase, sqlite_file};
 use crate::lock;
 
 /// The first line of every dump.
-const HEAD: &str = "-- Written by `dbrouter schema dump`: change the schema with migrations, not here.\n\n";
+const HEAD: &str = "-- Written by `dbrouter schema dump`: change the schema with migrations, not here.\n";
 
 /// What `schema dump` did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -51,7 +54,7 @@ impl fmt::Display for Dumped {
     }
 }
 
-/// What `schema load` did. It records no migration: that is what `dbrouter fake` and `dbrouter adopt` are for.
+/// What `schema load` did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 #[non_exhaustive]
@@ -63,6 +66,9 @@ pub enum Loaded {
         path: PathBuf,
         /// How many tables and views the database has now.
         tables: usize,
+        /// How many migrations were recorded as applied: those that the file names, but for what was recorded before;
+        /// nothing where it names none.
+        recorded: Option<usize>,
     },
     /// The database was loaded before under another alias.
     #[non_exhaustive]
@@ -75,9 +81,14 @@ pub enum Loaded {
 impl fmt::Display for Loaded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Loaded { path, tables } => {
+            Self::Loaded { path, tables, recorded } => {
                 let noun = if *tables == 1 { "table or view" } else { "tables and views" };
-                write!(f, "loaded `{}`, and has {tables} {noun} now", path.display())
+                write!(f, "loaded `{}`, and has {tables} {noun} now", path.display())?;
+                match recorded {
+                    None => Ok(()),
+                    Some(1) => f.write_str("; recorded 1 migration"),
+                    Some(recorded) => write!(f, "; recorded {recorded} migrations"),
+                }
             }
             Self::SameAs { same_as } => write!(f, "the same database as `{same_as}`"),
         }
@@ -85,7 +96,7 @@ impl fmt::Display for Loaded {
 }
 
 impl<C: RoutedConnection> Tasks<'_, C> {
-    /// Writes each database's schema to `<schema folder>/<alias>.sql`.
+    /// Writes each database's schema to `<schema folder>/<alias>.sql`, with the migrations that were applied.
     ///
     /// PostgreSQL needs `pg_dump`, MySQL and MariaDB `mariadb-dump` or `mysqldump`. Databases that nobody named are
     /// dumped once, however many aliases they have.
@@ -94,6 +105,7 @@ impl<C: RoutedConnection> Tasks<'_, C> {
     /// A name is no database's, or a replica's. What fails for one database is in the report.
     pub fn dump_schema(&self) -> Result<Report<Dumped>, TaskError> {
         let mut seen: HashMap<PhysicalDatabase, Alias> = HashMap::new();
+        let mut aliases = Aliases::default();
         Ok(Self::each(self.targets(Purpose::Read)?, |database| {
             let alias = &database.alias;
             must_have_place(database)?;
@@ -111,18 +123,23 @@ impl<C: RoutedConnection> Tasks<'_, C> {
                 Engine::Postgres => postgres_schema(database)?,
                 Engine::Mysql => mysql_schema(&mut conn, database)?,
             };
+            drop(conn);
+            let applied = applied::write(&applied::recorded::<C>(self.routing, database, &mut aliases)?);
             seen.insert(physical, alias.clone());
-            write(alias, self.schema_file(database), &format!("{HEAD}{schema}"))
+            write(alias, self.schema_file(database), &format!("{HEAD}{applied}\n{schema}"))
         }))
     }
 
-    /// Loads `<schema folder>/<alias>.sql` into each database, which must be empty.
+    /// Loads `<schema folder>/<alias>.sql` into each database, which must be empty, and records the migrations that the
+    /// file names, each with the checksum that its `up.sql` had. A file that names none, such as one that was written
+    /// by hand, leaves the records as they are.
     ///
     /// Where there is no such file, that of another alias of the database is taken: of one whose `migrate_to` names
     /// it, of its own `migrate_to`, or of one that leads to the same database. A database is loaded once, however many
     /// aliases it has. Nothing is loaded anywhere unless there is a file for each.
     ///
-    /// All of a file or nothing is loaded on PostgreSQL and SQLite. MySQL and MariaDB, whose own client is needed for
+    /// All of a file, with its records where the database keeps them itself, or nothing is loaded on PostgreSQL and SQLite.
+    /// MySQL and MariaDB, whose own client is needed for
     /// it, keep what came before an error. Where it is [forced](Force::Yes), tables that are there stay, and the
     /// file's own come beside them; drop and create the database to begin anew.
     ///
@@ -144,12 +161,10 @@ impl<C: RoutedConnection> Tasks<'_, C> {
         for (database, Outcome { alias, result }) in targets.into_iter().zip(read.outcomes) {
             let result = match result {
                 Ok(_) if is_unread => continue,
-                Ok((path, schema)) => {
-                    match loaded.iter().find(|other| aliases.is_one::<C>(database, other)) {
-                        Some(other) => Ok(Loaded::SameAs { same_as: other.alias.to_string() }),
-                        None => self.load_one(database, path, &schema),
-                    }
-                }
+                Ok(dump) => match loaded.iter().find(|other| aliases.is_one::<C>(database, other)) {
+                    Some(other) => Ok(Loaded::SameAs { same_as: other.alias.to_string() }),
+                    None => self.load_one(database, dump, &mut aliases),
+                },
                 Err(error) => Err(error),
             };
             if matches!(result, Ok(Loaded::Loaded { .. })) {
@@ -160,7 +175,7 @@ impl<C: RoutedConnection> Tasks<'_, C> {
         Ok(Report { outcomes })
     }
 
-    fn load_one(&self, database: &Database, path: PathBuf, schema: &str) -> Result<Loaded, TaskError> {
+    fn load_one(&self, database: &Database, dump: Dump, aliases: &mut Aliases) -> Result<Loaded, TaskError> {
         let alias = &database.alias;
         let _lock = lock::acquire_for::<C>(database, self.lock_timeout, "schema load")?;
         let mut conn: C = open(database)?;
@@ -169,17 +184,20 @@ impl<C: RoutedConnection> Tasks<'_, C> {
         if !tables.is_empty() && self.force == Force::No {
             return Err(TaskError::NotEmpty { alias: alias.clone(), tables });
         }
-        load(&mut conn, database, &path, schema)?;
+        if self.force == Force::No {
+            Bookkeeping::new(self.routing.config()).refuse_leftovers::<C>(database, Presence::There)?;
+        }
+        let books = Books::open(self.routing, database, aliases, &dump.applied)?;
+        let mut recorded = load(&mut conn, database, &dump, &books)?;
         let tables = self::tables(&mut conn, database.url.engine()).map_err(reading())?.len();
-        Ok(Loaded::Loaded { path, tables })
+        let elsewhere = books.record_elsewhere();
+        recorded += elsewhere.map_err(|cause| TaskError::Unrecorded { alias: alias.clone(), cause })?;
+        let recorded = (!dump.applied.is_empty()).then_some(recorded);
+        Ok(Loaded::Loaded { path: dump.path, tables, recorded })
     }
 
     /// The first file that is there of those that the database's aliases would have.
-    fn read_schema(
-        &self,
-        database: &Database,
-        aliases: &mut Aliases,
-    ) -> Result<(PathBuf, String), TaskError> {
+    fn read_schema(&self, database: &Database, aliases: &mut Aliases) -> Result<Dump, TaskError> {
         let all = &self.routing.config().databases;
         let senders = all.iter().filter(|other| other.migrate_to.as_ref() == Some(&database.alias));
         let owner = all.iter().filter(|other| database.migrate_to.as_ref() == Some(&other.alias));
@@ -191,7 +209,10 @@ impl<C: RoutedConnection> Tasks<'_, C> {
         let candidates = std::iter::once(database).chain(senders).chain(owner).chain(others);
         for path in candidates.map(|it| self.schema_file(it)) {
             match fs::read_to_string(&path) {
-                Ok(schema) => return Ok((path, schema)),
+                Ok(schema) => {
+                    let applied = applied::read(alias, &path, &schema)?;
+                    return Ok(Dump { path, schema, applied });
+                }
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => return Err(TaskError::file(Some(alias), "read", &path)(error)),
             }
@@ -202,6 +223,13 @@ impl<C: RoutedConnection> Tasks<'_, C> {
     fn schema_file(&self, database: &Database) -> PathBuf {
         self.schema_folder.join(format!("{}.sql", database.alias))
     }
+}
+
+/// A file that is to be loaded.
+struct Dump {
+    path: PathBuf,
+    schema: String,
+    applied: Vec<Applied>,
 }
 
 /// Which aliases lead to one database, each asked once; nothing of one that does not answer.
@@ -317,21 +345,28 @@ fn is_mariadb<C: RoutedConnection>(conn: &mut C) -> QueryResult<bool> {
     Ok(version.into_iter().flatten().any(|version| version.contains("MariaDB")))
 }
 
-/// Runs the statements of a file.
+/// Runs the statements of a file, and records the migrations that are recorded on the database itself.
 fn load<C: RoutedConnection>(
     conn: &mut C,
     database: &Database,
-    path: &Path,
-    schema: &str,
-) -> Result<(), TaskError> {
+    dump: &Dump,
+    books: &Books<'_, C>,
+) -> Result<usize, TaskError> {
+    let Dump { path, schema, .. } = dump;
     let refused = TaskError::refused(&database.alias, format!("load `{}`", path.display()));
     match database.url.engine() {
-        Engine::Sqlite => conn.transaction(|conn| conn.batch_execute(schema)).map_err(refused),
+        Engine::Sqlite => conn
+            .transaction(|conn| {
+                conn.batch_execute(schema)?;
+                books.record_here(conn)
+            })
+            .map_err(refused),
         Engine::Postgres => conn
             .transaction(|conn| {
                 // A function may come before the tables that it uses.
                 conn.batch_execute("SET check_function_bodies = false; SET xmloption = content;")?;
-                conn.batch_execute(schema)
+                conn.batch_execute(schema)?;
+                books.record_here(conn)
             })
             .map_err(refused),
         // The server knows no `DELIMITER`, which triggers and routines need.
@@ -353,7 +388,11 @@ fn load<C: RoutedConnection>(
                 ])
                 .arg(client.name()?)
                 .stdin(file);
-            client.run(command).map(drop)
+            client.run(command)?;
+            books.record_here(conn).map_err(|error| TaskError::Unrecorded {
+                alias: database.alias.clone(),
+                cause: error.to_string(),
+            })
         }
     }
 }
