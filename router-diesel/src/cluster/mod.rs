@@ -342,12 +342,13 @@ impl Cluster {
 
     /// Takes in that a node did not serve a read for its own fault, so that another is tried.
     pub(crate) fn passes_over(&self, node: usize, failure: Failure, reason: &str) {
+        let reason = one_line(reason);
         tracing::warn!(alias = %self.alias_of(node), cause = %reason, "a node did not serve a read");
         match failure {
             // It is only in demand.
             Failure::Busy => {}
-            Failure::Unreachable => self.tell(node, Event::ConnectFailed(reason.to_owned())),
-            Failure::Lost => self.tell(node, Event::ReadFailed(reason.to_owned())),
+            Failure::Unreachable => self.tell(node, Event::ConnectFailed(reason)),
+            Failure::Lost => self.tell(node, Event::ReadFailed(reason)),
         }
         self.count(Fallback::OtherNode);
     }
@@ -426,6 +427,11 @@ impl fmt::Display for InWords {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A text of several lines in one: libpq's have a line for each address, and a last one that is empty.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 impl Progress for Position {
