@@ -442,4 +442,9 @@ impl Progress for Position {
             Coverage::Incomparable(_) => None,
         }
     }
+
+    fn is_of_other_cluster(&self, other: &Self) -> bool {
+        // Two timelines are no sign of it: a standby may name its new one late.
+        self.same_history(other) == Err(Why::OtherSystem)
+    }
 }

@@ -207,6 +207,11 @@ fn nodes_of_postgres_that_are_not_what_the_file_says() {
     let (exit, databases) = world.health();
     assert_eq!(exit, Exit::Found, "{databases:?}");
     assert_eq!(standings(&databases), ["not_a_primary", "up"]);
+    let text = world.run(["health", "-d", "default"]).stdout;
+    assert!(
+        text.contains("; declared primary (") && text.contains("; is a replica, not a primary\n"),
+        "{text}"
+    );
     let report: Value =
         serde_json::from_str(&world.run(["check", "--connect", "--format", "json"]).stdout).unwrap();
     assert_eq!(report["problems"][0]["code"], "NotAPrimary");
@@ -257,4 +262,33 @@ fn a_process_ends_well_where_a_server_refuses() {
         let ended = process.output().unwrap();
         assert!(ended.status.success(), "{run}: {ended:?}");
     }
+}
+
+#[test]
+fn a_standby_of_another_cluster() {
+    let Some(cluster) = require(PostgresCluster::start(1)) else { return };
+    let Some(unrelated) = require(PostgresCluster::start_unrelated(1)) else { return };
+    let database = cluster.database("blog").unwrap();
+    let other = unrelated.database("blog").unwrap();
+    let world = World::new([
+        ("default", database.url(), ""),
+        ("first", database.replica_url(0), REPLICA),
+        ("second", other.replica_url(0), REPLICA),
+    ]);
+    let start = Instant::now();
+    let (exit, databases) = world.health();
+    assert!(start.elapsed() < Duration::from_secs(3), "there is nothing to wait for");
+    assert_eq!(exit, Exit::Found, "{databases:?}");
+    assert_eq!(standings(&databases), ["up", "up", "other_cluster"]);
+    assert_eq!(databases[2]["why"], "is of another cluster than its primary");
+    let ended = world.run(["check", "--connect"]);
+    assert_eq!(ended.exit, Exit::Found);
+    assert!(ended.stdout.contains("; declared replica of default"), "{ended:?}");
+    assert!(
+        ended.stdout.contains("; serves no reads: is of another cluster than its primary\n"),
+        "{ended:?}"
+    );
+    let finding = "\nerror[OtherCluster]: `second` is declared a replica of `default`, \
+                   and its server is of another cluster, with other data\n";
+    assert!(ended.stdout.contains(finding), "{ended:?}");
 }
