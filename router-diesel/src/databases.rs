@@ -308,9 +308,7 @@ impl<C: RoutedConnection> Databases<C> {
             if failure == Failure::Busy {
                 busy = busy.or(Some(node));
             }
-            let reason = error.to_string();
-            cluster.passes_over(node, failure, &reason);
-            skipped.push(node, reason);
+            skipped.push(node, cluster.passes_over(node, failure, &error));
         }
         if let Some(why) = cluster.why_not_primary() {
             return match busy {
@@ -372,6 +370,9 @@ impl<C: RoutedConnection> Databases<C> {
     ///
     /// The first read from a cluster does that too. To do it at the start has the replicas known by then, which those
     /// with a `max_lag` need before they serve.
+    ///
+    /// Drop the last of the databases before the process ends: that waits for the questions under way, each for no
+    /// longer than its `timeout`. OpenSSL may crash a process that ends while it connects.
     pub fn watch_clusters(&self) {
         if self.clusters().iter().len() == 0 {
             return;

@@ -329,6 +329,15 @@ fn mistaken_nodes(databases: &[Database], probes: &[Probe]) -> Vec<Finding> {
                 format!("give `{alias}` the URL of a server that replicates, or take out its `replica_of`");
             findings.push(Finding::at_database("NotAReplica", Severity::Error, message, help, database));
         }
+        if let Some(primary) = database.replica_of.as_ref().filter(|_| probe.node.is_of_other_cluster()) {
+            let message = format!(
+                "`{alias}` is declared a replica of `{primary}`, and its server is of another cluster, with other data"
+            );
+            let help = format!(
+                "give `{alias}` the URL of a server that replicates `{primary}`, or take out its `replica_of`"
+            );
+            findings.push(Finding::at_database("OtherCluster", Severity::Error, message, help, database));
+        }
         if probe.node.is_no_primary() {
             let message = format!(
                 "`{alias}` is declared a primary, and its server is a replica, which takes no writes"

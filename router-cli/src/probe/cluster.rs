@@ -92,7 +92,10 @@ impl Watch {
             Standing::LagUnknown { .. } | Standing::Offline => !has_positions || node.position.is_some(),
             _ => true,
         };
-        let has_lag = node.is_replica && has_positions && node.position.is_some();
+        let has_lag = node.is_replica
+            && has_positions
+            && node.position.is_some()
+            && node.standing != Standing::OtherCluster;
         let primary_tells = match &primary.standing {
             Standing::Down { .. } | Standing::NotAPrimary => false,
             Standing::Up => primary.position.is_some(),
@@ -108,9 +111,12 @@ fn find<'a>(cluster: &'a ClusterStatus, alias: &Alias) -> Option<&'a NodeStatus>
 
 fn node(status: &NodeStatus, database: &Database, probe: &Probe) -> Node {
     let role = if status.is_replica { "replica" } else { "primary" };
+    let standing = &status.standing;
+    let is_other = matches!(standing, Standing::NotAReplica | Standing::NotAPrimary | Standing::OtherCluster);
+    let declared = if is_other { "declared " } else { "" };
     let mut words = match &database.replica_of {
-        Some(primary) => format!("replica of {primary}"),
-        None => "primary".to_owned(),
+        Some(primary) => format!("{declared}replica of {primary}"),
+        None => format!("{declared}primary"),
     };
     if probe.is_unreachable() {
         return Node { role: Some(role), standing: Some("unreachable"), words, ..Node::default() };
@@ -119,9 +125,7 @@ fn node(status: &NodeStatus, database: &Database, probe: &Probe) -> Node {
     if probe.version.is_none() {
         return Node { role: Some(role), words, ..Node::default() };
     }
-    let standing = &status.standing;
-    let says_lag =
-        matches!(standing, Standing::Lagging { .. } | Standing::LagUnknown { .. } | Standing::NotAReplica);
+    let says_lag = is_other || matches!(standing, Standing::Lagging { .. } | Standing::LagUnknown { .. });
     if status.is_replica && !says_lag && database.url.engine() != Engine::Sqlite {
         match status.lag {
             Some(lag) => words.push_str(&format!(", {} behind", Lag(lag))),
@@ -159,6 +163,7 @@ fn code(standing: &Standing) -> &'static str {
         Standing::Drained => "drained",
         Standing::Offline => "offline",
         Standing::NotAReplica => "not_a_replica",
+        Standing::OtherCluster => "other_cluster",
         Standing::NotAPrimary => "not_a_primary",
         Standing::Down { .. } => "down",
         _ => "other",

@@ -26,6 +26,11 @@ impl Node {
         self.standing == Some("not_a_replica")
     }
 
+    /// Whether it is a replica by the file, and of another cluster than its primary.
+    pub(crate) fn is_of_other_cluster(&self) -> bool {
+        self.standing == Some("other_cluster")
+    }
+
     /// Whether it is a primary by the file and a replica by its own account.
     pub(crate) fn is_no_primary(&self) -> bool {
         self.standing == Some("not_a_primary")

@@ -340,13 +340,14 @@ impl Cluster {
         InWords(why_not)
     }
 
-    /// Takes in that a node did not serve a read for its own fault, so that another is tried.
-    pub(crate) fn passes_over(&self, node: usize, failure: Failure, reason: &str) {
+    /// Takes in that a node did not serve a read for its own fault, so that another is tried. Gives the reason.
+    pub(crate) fn passes_over(&self, node: usize, failure: Failure, error: &DieselError) -> String {
+        let reason = one_line(&error.to_string());
         let event = match failure {
             // It is only in demand.
             Failure::Busy => None,
-            Failure::Unreachable => Some(Event::ConnectFailed(reason.to_owned())),
-            Failure::Lost => Some(Event::ReadFailed(reason.to_owned())),
+            Failure::Unreachable => Some(Event::ConnectFailed(reason.clone())),
+            Failure::Lost => Some(Event::ReadFailed(reason.clone())),
         };
         match event {
             Some(event) => {
@@ -358,6 +359,7 @@ impl Cluster {
             }
         }
         self.count(Fallback::OtherNode);
+        reason
     }
 
     /// Whether a node covers a need by what is known of it, which may be old.
@@ -448,6 +450,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// A text of several lines in one: libpq's have a line for each address, and a last one that is empty.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 impl Progress for Position {
     fn covers(&self, other: &Self) -> Option<bool> {
         match Self::covers(self, other) {
@@ -455,5 +462,10 @@ impl Progress for Position {
             Coverage::Behind(_) => Some(false),
             Coverage::Incomparable(_) => None,
         }
+    }
+
+    fn is_of_other_cluster(&self, other: &Self) -> bool {
+        // Two timelines are no sign of it: a standby may name its new one late.
+        self.same_history(other) == Err(Why::OtherSystem)
     }
 }

@@ -14,7 +14,7 @@ use diesel::connection::CacheSize;
 use super::health::Event;
 use super::health::Pace;
 use super::observe::{self, Observation};
-use super::{Cluster, Clusters, Standing, lock};
+use super::{Cluster, Clusters, Standing, lock, one_line};
 use crate::backend::{Access, RoutedConnection};
 use crate::config::{Config, DatabaseUrl, Engine, PoolSettings};
 
@@ -259,7 +259,7 @@ impl<C: RoutedConnection> Driver<C> {
         }
         match outcome {
             Ok(observation) => slot.cluster.probed(slot.node, asked, &observation),
-            Err(cause) => slot.cluster.tell(slot.node, Event::ProbeFailed(cause)),
+            Err(cause) => slot.cluster.tell(slot.node, Event::ProbeFailed(one_line(&cause))),
         }
     }
 }

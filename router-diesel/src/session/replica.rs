@@ -455,7 +455,6 @@ impl<C: RoutedConnection> Session<C> {
         let Some(failure) = Failure::of(&error).filter(may_go_on).filter(|_| is_news) else {
             return Err(error);
         };
-        let reason = error.to_string();
         let reader = self.reader(read.cluster);
         if node == PRIMARY && reader.is_first_use {
             reader.outdated = false;
@@ -463,7 +462,7 @@ impl<C: RoutedConnection> Session<C> {
         if reader.node == Some(node) {
             self.forget_kept(&cluster, read);
         }
-        cluster.passes_over(node, failure, &reason);
+        let reason = cluster.passes_over(node, failure, &error);
         match failure {
             Failure::Busy => skipped.push_busy(node, reason),
             Failure::Unreachable | Failure::Lost => skipped.push(node, reason),

@@ -87,8 +87,10 @@ fn dead_replicas_delay_no_boot(engine: Engine) {
         let served = world.reads_since(&marks);
         assert_eq!((served[serves], served.iter().sum::<usize>()), (4, 4), "{served:?}");
         eventually("the dead to be known", || {
+            let dead = standing(&databases, "replica_0");
+            assert!(!dead.to_string().contains('\n'), "{dead}");
             // The last that might serve is never banned.
-            matches!(standing(&databases, "replica_0"), Standing::Banned { .. } | Standing::Suspect { .. })
+            matches!(dead, Standing::Banned { .. } | Standing::Suspect { .. })
         });
         assert_eq!(count(&mut databases.session()).unwrap(), 1);
     }

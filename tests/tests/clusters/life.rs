@@ -117,11 +117,14 @@ fn the_monitor_ends_with_its_databases() {
 fn a_process_ends_well_while_nodes_are_asked() {
     let Some(world) = World::start(Engine::Postgres, 1) else { return };
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("databases.yml");
-    std::fs::write(&file, world.file().yaml()).unwrap();
+    let path = folder.path().join("databases.yml");
+    let mut file = world.file();
+    // Many are asked at once.
+    file.replicas = vec![file.replicas[0].clone(); 8];
+    std::fs::write(&path, file.yaml()).unwrap();
     let ends = |when: &str| {
         let mut process = Command::new(env!("CARGO_BIN_EXE_leave_early"));
-        process.arg(&file).arg(when).status().unwrap()
+        process.arg(&path).arg(when).status().unwrap()
     };
     let mut ended_badly = Vec::new();
     for run in 0..40 {

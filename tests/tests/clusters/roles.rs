@@ -3,9 +3,12 @@
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use router_diesel::cluster::Standing;
-use router_tests::PASSWORD;
+use router_tests::postgres::PostgresCluster;
+use router_tests::{PASSWORD, require};
 
-use crate::world::{Engine, LIVELY, World, count, eventually, execute, insert, posts, standing, warm_up};
+use crate::world::{
+    Engine, LIVELY, Servers, World, count, eventually, execute, insert, posts, standing, warm_up,
+};
 
 crate::on_servers!(a_primary_that_is_a_standby_says_so);
 
@@ -94,4 +97,33 @@ fn a_primary_that_is_a_standby_says_so(engine: Engine) {
         assert!(text.contains("read-only transaction") && !text.contains("standby"), "{text}");
         insert(&mut conn, 2).unwrap();
     }
+}
+
+#[test]
+fn a_standby_of_another_cluster_serves_nothing() {
+    let Some(world) = World::start(Engine::Postgres, 1) else { return };
+    let Some(unrelated) = require(PostgresCluster::start_unrelated(1)) else { return };
+    let unrelated = World::over(Servers::Postgres(unrelated));
+    world.write(1);
+    (1..=3).for_each(|id| unrelated.write(id));
+    world.catch_up();
+    unrelated.catch_up();
+    let mut file = world.file().with(LIVELY);
+    file.replicas.push(unrelated.database.replica_url(0).to_owned());
+    let databases = file.build();
+    databases.watch_clusters();
+    eventually("the standby to be known for what it is", || {
+        standing(&databases, "replica_1") == Standing::OtherCluster
+            && standing(&databases, "replica_0") == Standing::Up
+    });
+    let other = unrelated.mark();
+    for _ in 0..10 {
+        assert_eq!(count(&mut databases.session()).unwrap(), 1);
+    }
+    // Not even as the last resort.
+    databases.drain("replica_0").unwrap();
+    let marks = world.mark();
+    assert_eq!(count(&mut databases.session()).unwrap(), 1);
+    assert_eq!(world.reads_since(&marks), [1, 0]);
+    assert_eq!(unrelated.reads_since(&other), [0, 0]);
 }

@@ -207,6 +207,11 @@ fn nodes_of_postgres_that_are_not_what_the_file_says() {
     let (exit, databases) = world.health();
     assert_eq!(exit, Exit::Found, "{databases:?}");
     assert_eq!(standings(&databases), ["not_a_primary", "up"]);
+    let text = world.run(["health", "-d", "default"]).stdout;
+    assert!(
+        text.contains("; declared primary (") && text.contains("; is a replica, not a primary\n"),
+        "{text}"
+    );
     let report: Value =
         serde_json::from_str(&world.run(["check", "--connect", "--format", "json"]).stdout).unwrap();
     assert_eq!(report["problems"][0]["code"], "NotAPrimary");
@@ -243,13 +248,15 @@ fn a_process_ends_well_where_a_server_refuses() {
         let none: [(&str, &str); 0] = [];
         let program = Program::new().config(file).variables(none);
         let exit = program.run(["dbrouter", "health"], &mut std::io::sink(), &mut std::io::sink());
-        assert_eq!(exit, Exit::Unreachable);
-        return;
+        // At once, before the harness takes its time.
+        std::process::exit(i32::from(exit != Exit::Unreachable));
     }
     let Some(cluster) = require(PostgresCluster::start(1)) else { return };
     let database = cluster.database("blog").unwrap();
-    let wrong = database.url().replace(PASSWORD, "wrong");
-    let world = World::new([("default", &wrong, ""), ("copy", database.replica_url(0), REPLICA)]);
+    let wrong = |url: &str| url.replace(PASSWORD, "wrong");
+    let (primary, copy) = (wrong(database.url()), wrong(database.replica_url(0)));
+    let [a, b, c, d, e, f] = ["a", "b", "c", "d", "e", "f"].map(|alias| (alias, copy.as_str(), REPLICA));
+    let world = World::new([("default", &primary, ""), a, b, c, d, e, f]);
     let test = thread::current().name().expect("a test's thread has its name").to_owned();
     for run in 0..40 {
         let mut process = Command::new(std::env::current_exe().unwrap());
@@ -257,4 +264,33 @@ fn a_process_ends_well_where_a_server_refuses() {
         let ended = process.output().unwrap();
         assert!(ended.status.success(), "{run}: {ended:?}");
     }
+}
+
+#[test]
+fn a_standby_of_another_cluster() {
+    let Some(cluster) = require(PostgresCluster::start(1)) else { return };
+    let Some(unrelated) = require(PostgresCluster::start_unrelated(1)) else { return };
+    let database = cluster.database("blog").unwrap();
+    let other = unrelated.database("blog").unwrap();
+    let world = World::new([
+        ("default", database.url(), ""),
+        ("first", database.replica_url(0), REPLICA),
+        ("second", other.replica_url(0), REPLICA),
+    ]);
+    let start = Instant::now();
+    let (exit, databases) = world.health();
+    assert!(start.elapsed() < Duration::from_secs(3), "there is nothing to wait for");
+    assert_eq!(exit, Exit::Found, "{databases:?}");
+    assert_eq!(standings(&databases), ["up", "up", "other_cluster"]);
+    assert_eq!(databases[2]["why"], "is of another cluster than its primary");
+    let ended = world.run(["check", "--connect"]);
+    assert_eq!(ended.exit, Exit::Found);
+    assert!(ended.stdout.contains("; declared replica of default"), "{ended:?}");
+    assert!(
+        ended.stdout.contains("; serves no reads: is of another cluster than its primary\n"),
+        "{ended:?}"
+    );
+    let finding = "\nerror[OtherCluster]: `second` is declared a replica of `default`, \
+                   and its server is of another cluster, with other data\n";
+    assert!(ended.stdout.contains(finding), "{ended:?}");
 }

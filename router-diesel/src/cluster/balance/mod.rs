@@ -23,7 +23,8 @@ use crate::config::Policy;
 ///
 /// The file's `policy` names one of the four that are here; implement this for another. It is asked once per
 /// session and cluster, by many threads at once, and what it is offered changes: a replica that is banned or
-/// lags too far is left out, and comes back later. Keep no positions from one call to the next.
+/// lags too far is left out, and comes back later. Keep no positions from one call to the next. One that panics
+/// panics the read.
 ///
 /// ```
 /// use router_diesel::cluster::{Balance, Candidate};

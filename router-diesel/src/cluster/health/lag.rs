@@ -6,6 +6,12 @@ use std::time::Duration;
 pub(crate) trait Progress {
     /// Whether a server that is here has everything that one there has; nothing where the two cannot be compared.
     fn covers(&self, other: &Self) -> Option<bool>;
+
+    /// Whether the two are of clusters that have nothing to do with each other, whatever either replays later. Where
+    /// nobody can tell, they are not.
+    fn is_of_other_cluster(&self, _other: &Self) -> bool {
+        false
+    }
 }
 
 /// So many samples are kept.
@@ -37,6 +43,11 @@ impl<P: Progress> History<P> {
     /// When the newest sample was asked for.
     pub(super) fn newest(&self) -> Option<Duration> {
         self.samples.last().map(|sample| sample.at)
+    }
+
+    /// Whether a server that is here is of another cluster than the newest sample; nothing where there is none.
+    pub(super) fn is_foreign(&self, replica: &P) -> Option<bool> {
+        self.samples.last().map(|newest| replica.is_of_other_cluster(&newest.position))
     }
 
     pub(super) fn clear(&mut self) {

@@ -162,7 +162,10 @@ impl<P: Progress> Health<P> {
             .map(|(node, (from, to))| Change { node, from, to })
             .collect();
         let is_out = |standing: &Standing| {
-            matches!(standing, Standing::Banned { .. } | Standing::Drained | Standing::NotAReplica)
+            matches!(
+                standing,
+                Standing::Banned { .. } | Standing::Drained | Standing::NotAReplica | Standing::OtherCluster
+            )
         };
         let drop_connections = changes
             .iter()
@@ -231,6 +234,7 @@ impl<P: Progress> Health<P> {
             Some(position) if index == PRIMARY => self.primary_at(sent_at, position),
             Some(position) => {
                 node.fresh_as_of = self.history.covered_by(&position);
+                node.other_cluster = self.history.is_foreign(&position).unwrap_or(node.other_cluster);
                 node.position = Some(position);
             }
             // Nothing can be said of its lag; a primary's old lag least of all.
@@ -248,6 +252,8 @@ impl<P: Progress> Health<P> {
             return;
         }
         for replica in self.nodes.iter_mut().skip(1) {
+            let foreign = replica.position.as_ref().and_then(|position| self.history.is_foreign(position));
+            replica.other_cluster = foreign.unwrap_or(replica.other_cluster);
             let covered = replica.position.as_ref().and_then(|position| self.history.covered_by(position));
             match added {
                 // A replica that has this already, as in a cluster without writes, need not be asked again.

@@ -15,6 +15,8 @@ pub(super) struct Node<P> {
     pub(super) trouble: Option<Trouble>,
     /// Whether it says that it is what the file does not say it is.
     pub(super) other_role: bool,
+    /// Whether it was of another cluster than the primary when both last said where they are.
+    pub(super) other_cluster: bool,
     /// The newest answer's time, and its position.
     pub(super) asked_at: Option<Duration>,
     pub(super) position: Option<P>,
@@ -46,6 +48,7 @@ impl<P> Node<P> {
             seen: false,
             trouble: None,
             other_role: false,
+            other_cluster: false,
             asked_at: None,
             position: None,
             fresh_as_of: None,

@@ -45,6 +45,9 @@ pub enum Standing {
     Offline,
     /// It is declared a replica, and says that it is a primary: promoted, or never a replica.
     NotAReplica,
+    /// It is declared a replica of a primary, and is of another cluster: what it holds is other data. PostgreSQL alone
+    /// tells, by the system identifier, and only once both have answered.
+    OtherCluster,
     /// It is declared a primary, and says that it is a replica. Statements still go there; the server refuses writes.
     NotAPrimary,
     /// A primary that does not answer. Statements still go there, as there is no other.
@@ -87,6 +90,7 @@ impl fmt::Display for Standing {
             Self::Drained => f.write_str("drained"),
             Self::Offline => f.write_str("offline by configuration"),
             Self::NotAReplica => f.write_str("is a primary, not a replica"),
+            Self::OtherCluster => f.write_str("is of another cluster than its primary"),
             Self::NotAPrimary => f.write_str("is a replica, not a primary"),
             Self::Down { elapsed, reason } => write!(f, "down for {}: {reason}", Seconds(*elapsed)),
         }
@@ -141,6 +145,7 @@ mod tests {
             (Standing::Drained, "drained"),
             (Standing::Offline, "offline by configuration"),
             (Standing::NotAReplica, "is a primary, not a replica"),
+            (Standing::OtherCluster, "is of another cluster than its primary"),
             (Standing::NotAPrimary, "is a replica, not a primary"),
             (
                 Standing::Down { elapsed: ms(62_000), reason },

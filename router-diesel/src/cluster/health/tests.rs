@@ -8,16 +8,22 @@ use super::*;
 
 const NAMES: [&str; 4] = ["p", "a", "b", "c"];
 
-/// A place on a timeline. Those on different timelines cannot be compared.
+/// A place on a timeline of a cluster. Those on different timelines cannot be compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Spot {
+    cluster: u32,
     timeline: u32,
     at: u64,
 }
 
 impl Progress for Spot {
     fn covers(&self, other: &Self) -> Option<bool> {
-        (self.timeline == other.timeline).then_some(self.at >= other.at)
+        let is_one_history = (self.cluster, self.timeline) == (other.cluster, other.timeline);
+        is_one_history.then_some(self.at >= other.at)
+    }
+
+    fn is_of_other_cluster(&self, other: &Self) -> bool {
+        self.cluster != other.cluster
     }
 }
 
@@ -55,7 +61,7 @@ fn cluster(text: &str) -> Health<Spot> {
 }
 
 /// What happened, in words: `refused`, `lost`, `served`, `silent`, `drain`, `undrain`, or an answer such as
-/// `replica@7`, `primary@2/7` (timeline 2), `replica@?` (no position), `replica@7<0.9s` (asked at 0.9 s).
+/// `replica@7`, `primary@2/7` (timeline 2), `replica@9/2/7` (of cluster 9), `replica@?` (no position), `replica@7<0.9s` (asked at 0.9 s).
 fn event(now: Duration, text: &str) -> Event<Spot> {
     match text {
         "refused" | "unreachable" => Event::ConnectFailed(text.to_owned()),
@@ -75,8 +81,10 @@ fn event(now: Duration, text: &str) -> Event<Spot> {
                 "replica" => Role::Replica,
                 _ => Role::Unknown,
             };
-            let (timeline, at) = position.split_once('/').unwrap_or(("1", position));
-            let spot = |at| Spot { timeline: timeline.parse().unwrap(), at };
+            let (history, at) = position.rsplit_once('/').unwrap_or(("1", position));
+            let (cluster, timeline) = history.split_once('/').unwrap_or(("1", history));
+            let [cluster, timeline] = [cluster, timeline].map(|number| number.parse().unwrap());
+            let spot = |at| Spot { cluster, timeline, at };
             Event::Probed(Observation { role, position: at.parse().ok().map(spot), sent_at })
         }
     }
@@ -365,6 +373,58 @@ fn a_replica_that_is_a_primary_serves_no_reads() {
 }
 
 #[test]
+fn a_replica_of_another_cluster_serves_no_reads() {
+    check(
+        "a b",
+        "
+        1s    a  replica@9/1/7 -> not tested yet | up | not tested yet => a b then p
+        1.1s  b  replica@7     -> not tested yet | up | up => a b then p
+        1.2s  p  primary@7     -> up | is of another cluster than its primary | up => b then p [drop a]
+        2s    a  refused       -> up | is of another cluster than its primary | up => b then p
+        3.1s  a  replica@9/1/8 -> up | is of another cluster than its primary | up => b then p
+        3.2s  a  replica@?     -> up | is of another cluster than its primary | up => b then p
+        4s    a  replica@5     -> up | up | up => a b then p
+        5s    a  replica@9/1/9 -> up | is of another cluster than its primary | up => b then p [drop a]
+        6s    a  primary@9/1/9 -> up | is a primary, not a replica | up => b then p
+        7s    a  drain         -> up | drained | up => b then p
+        ",
+    );
+    // Not even as the last; what the primary said last counts, also when it is down or says no more.
+    check(
+        "a never",
+        "
+        1s    p  primary@7     -> up | not tested yet => a
+        1.5s  p  refused       -> down for 0 ms: refused | not tested yet => a
+        2s    a  replica@9/1/7 -> down for 500 ms: refused | is of another cluster than its primary => [drop a]
+        3s    p  primary@?     -> up | is of another cluster than its primary =>
+        4s    p  primary@9/1/8 -> up | up => a
+        ",
+    );
+    // The primary moves, and its replicas do not.
+    check(
+        "a",
+        "
+        1s    p  primary@7     -> up | not tested yet => a then p
+        1.1s  a  replica@7     -> up | up => a then p
+        2s    p  primary@9/1/7 -> up | is of another cluster than its primary => p [drop a]
+        2.1s  a  replica@9/1/7 -> up | up => a then p
+        ",
+    );
+}
+
+#[test]
+fn another_timeline_is_no_other_cluster() {
+    check(
+        "a b:1s",
+        "
+        1s    p  primary@3/9 -> up | not tested yet | lag unknown, max_lag is 1 s => a then p
+        1.1s  a  replica@2/9 -> up | up | lag unknown, max_lag is 1 s => a then p
+        1.2s  b  replica@2/9 -> up | up | lag unknown, max_lag is 1 s => a then p
+        ",
+    );
+}
+
+#[test]
 fn a_promoted_replica_is_not_held_to_its_old_lag() {
     check(
         "a:1s",
@@ -513,7 +573,7 @@ fn operators_take_the_primary_or_the_replicas_out_of_use() {
 fn an_idle_cluster_does_not_lag() {
     let mut health = cluster("a:10s b:10s");
     let answer = |role, at, sent_at| {
-        Event::Probed(Observation { role, position: Some(Spot { timeline: 1, at }), sent_at })
+        Event::Probed(Observation { role, position: Some(Spot { cluster: 1, timeline: 1, at }), sent_at })
     };
     for second in 1..100 {
         let now = Duration::from_secs(second);
@@ -540,7 +600,11 @@ fn a_busy_replica_within_its_limit_never_seems_to_lag() {
         let now = interval * tick;
         let written = u64::from(tick) * 250;
         let answer = |role, at| {
-            Event::Probed(Observation { role, position: Some(Spot { timeline: 1, at }), sent_at: now })
+            Event::Probed(Observation {
+                role,
+                position: Some(Spot { cluster: 1, timeline: 1, at }),
+                sent_at: now,
+            })
         };
         health.handle(now + Duration::from_millis(20), PRIMARY, answer(Role::Primary, written));
         assert!(tick < 3 || health.view(now + Duration::from_millis(20)).standings[1] == Standing::Up);
@@ -577,7 +641,12 @@ fn a_node_that_is_not_there_is_of_no_consequence() {
 
 fn any_event() -> impl Strategy<Value = (u64, usize, Event<Spot>)> {
     let role = prop_oneof![Just(Role::Primary), Just(Role::Replica), Just(Role::Unknown)];
-    let position = prop::option::of((1_u32..3, 0_u64..20).prop_map(|(timeline, at)| Spot { timeline, at }));
+    let position =
+        prop::option::of((1_u32..3, 1_u32..3, 0_u64..20).prop_map(|(cluster, timeline, at)| Spot {
+            cluster,
+            timeline,
+            at,
+        }));
     let observation = (role, position, 0_u64..3_000).prop_map(|(role, position, sent_at)| {
         Event::Probed(Observation { role, position, sent_at: Duration::from_millis(sent_at) })
     });
@@ -627,7 +696,8 @@ proptest! {
                 for (node, standing) in standings.iter().enumerate() {
                     let kept_out = match standing {
                         Standing::Drained | Standing::Offline => true,
-                        Standing::NotAReplica | Standing::Lagging { .. } | Standing::LagUnknown { .. } => true,
+                        Standing::NotAReplica | Standing::OtherCluster => true,
+                        Standing::Lagging { .. } | Standing::LagUnknown { .. } => true,
                         // A ban that is not lifted for the last, as the node would lag too far.
                         Standing::Banned { .. } => settings.contains(":1s"),
                         _ => node == PRIMARY && never,

@@ -93,6 +93,8 @@ impl<P: Progress> Health<P> {
             Standing::Drained
         } else if !is_primary && node.other_role {
             Standing::NotAReplica
+        } else if !is_primary && node.other_cluster {
+            Standing::OtherCluster
         } else if let Some(Trouble { since, reason, .. }) = node.failure() {
             let reason = Arc::clone(reason);
             if is_primary {
