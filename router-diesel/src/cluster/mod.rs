@@ -1,13 +1,22 @@
-//! The fourth step: from a database to the node that serves a read, its primary or a replica.
+//! Clusters: a primary and its replicas. What a service needs beside its sessions.
 //!
-//! - `position`: how far a server is, so that "has it replayed my write" has an exact answer.
-//! - `observe`: the one query that asks a server for it.
-//! - `token`: positions as a short text, for a cookie or a job.
-//! - `balance`: which of several replicas is next.
-//! - `health`: which of them may serve at all; a state machine that reads no clock and opens no connection.
-//! - `monitor`: the thread that probes the nodes and tells the state machine.
+//! - [`Balance`] chooses among replicas; the file's `policy` names one of four, and a service can bring its own.
+//! - [`Token`] is what [`Session::token`](crate::Session::token) writes; [`TokenKeys`] sign it.
+//! - [`ClusterStatus`] tells how the nodes stand: see [`Databases::cluster`](crate::Databases::cluster).
+//! - [`ClusterError`] is why no node can do what is asked.
 //!
-//! A [`Cluster`] holds what all sessions share. What one session needs is in `session::replica`.
+//! The guide is `docs/replicas.md` in the repository.
+
+// The fourth step: from a database to the node that serves a read.
+// - `position`: how far a server is, so that "has it replayed my write" has an exact answer.
+// - `observe`: the one query that asks a server for it.
+// - `token`: positions as a short text, for a cookie or a job.
+// - `balance`: which of several replicas is next.
+// - `health`: which of them may serve at all; a state machine that reads no clock and opens no connection.
+// - `monitor`: the thread that probes the nodes and tells the state machine.
+// - `view`: who may serve at one moment, as sessions see it; `status`, as operators do.
+//
+// `Cluster` holds what all sessions share. What one session needs is in `session::replica`.
 
 mod balance;
 mod error;
