@@ -97,6 +97,7 @@ impl Clusters {
         Self { list, members }
     }
 
+    #[inline]
     pub(crate) fn member(&self, database: usize) -> Option<Member> {
         self.members[database]
     }

@@ -239,9 +239,12 @@ impl<C: RoutedConnection> Session<C> {
         }
         let in_transaction = self.open.is_some();
         let index = self.open.map_or(database, |open| open.node);
-        // A server that cannot be reached was not used.
-        self.node(index)?;
-        self.note_use(index, prepared.statement.sets_session_state());
+        let leaves_state = prepared.statement.sets_session_state();
+        if leaves_state || self.databases.clusters().member(index).is_some() {
+            // A server that cannot be reached was not used.
+            self.node(index)?;
+            self.note_use(index, leaves_state);
+        }
         let node = self.node(index)?;
         if !prepared.statement.transaction_controls().is_empty() {
             node.retire();
@@ -257,6 +260,7 @@ impl<C: RoutedConnection> Session<C> {
     }
 
     /// The session's connection to a database: the one that it holds, or a new check-out.
+    #[inline]
     fn node(&mut self, database: usize) -> QueryResult<&mut NodeConnection<C>> {
         self.node_with(database, Patience::Wait)
     }
