@@ -9,7 +9,11 @@ pub(super) const ANY_LENGTH: u64 = lcm_up_to(46);
 ///
 /// A counter that overflows goes from 2⁶⁴ − 1 to 0, and 2⁶⁴ is a multiple of three as little as of any other
 /// odd number, so that somebody would be left out there. This one goes back to 0 at a multiple of the length.
+///
+/// It has a line of the processor's cache to itself, or two where the processor fetches them in pairs: else each count
+/// would take from other threads what stands beside it and is only read.
 #[derive(Debug, Default)]
+#[repr(align(128))]
 pub(super) struct Turn(AtomicU64);
 
 impl Turn {
