@@ -332,6 +332,50 @@ fn nothing_is_dropped_where_an_app_would_begin_from_nothing() {
     assert_eq!(world.run(["status", "--check"]).exit, Exit::Fine);
 }
 
+#[test]
+fn nothing_is_dropped_where_nothing_would_make_it_again() {
+    let world = guide();
+    assert_eq!(world.run(["setup"]).exit, Exit::Fine);
+    // As if it were run in a folder without migrations, where the file names none.
+    let apps = ["users", "blog", "shop"];
+    let nameless = apps.iter().fold(crate::world::GUIDE.to_owned(), |file, app| {
+        file.replace(&format!(", migrations: 'FOLDER/migrations/{app}'"), "")
+    });
+    world.write("databases.yml", &nameless);
+    let refused = world.show(["reset"]);
+    assert!(refused.starts_with("exit: 4\n--- stdout\n--- stderr\n"), "{refused}");
+    assert!(
+        refused.contains(
+            "error: 2 migrations are recorded for `blog_owner`, and there is none that could run again"
+        ),
+        "{refused}"
+    );
+    world.write("databases.yml", crate::world::GUIDE);
+    assert_eq!(world.run(["status", "--check"]).exit, Exit::Fine);
+}
+
+#[test]
+fn what_is_said_by_hand_makes_no_lost_database() {
+    let world = guide();
+    assert_eq!(world.run(["setup"]).exit, Exit::Fine);
+    std::fs::remove_file(world.path("blog.sqlite3")).unwrap();
+    for refused in [
+        world.show(["fake", "--all", "--database", "blog_db"]),
+        world.show(["fake", "--all"]),
+        world.show(["fake", "1", "--database", "blog_owner", "--app", "blog"]),
+        world.show(["resolve", "blog", "1", "--reverted", "--database", "blog_owner"]),
+    ] {
+        assert!(refused.starts_with("exit: 4\n"), "{refused}");
+        assert!(
+            refused.contains("database `blog_owner` is not there, but `default` has 2 records"),
+            "{refused}"
+        );
+        assert!(!world.path("blog.sqlite3").exists(), "{refused}");
+    }
+    assert_eq!(world.run(["reset", "--database", "blog_owner"]).exit, Exit::Fine);
+    assert_eq!(world.run(["status", "--check"]).exit, Exit::Fine);
+}
+
 /// Where another database has records of an app, what was there before is begun anew all the same.
 #[test]
 fn what_is_begun_anew_may_be_recorded_elsewhere_too() {

@@ -162,8 +162,13 @@ impl<C: RoutedConnection> Run<'_, C> {
         match work {
             Work::Migrate | Work::Rollback(_) | Work::Redo(_) => self.job.refusal(known),
             // To record one by one hides for good what waits to be taken over.
-            Work::Fake(_, Choosing::AtLarge) => self.job.refusal_of_strays(known),
-            Work::Fake(_, Choosing::ByName) | Work::Resolve(..) | Work::Adopt(_) => None,
+            Work::Fake(_, Choosing::AtLarge) => {
+                let of_strays = self.job.refusal_of_strays(known);
+                of_strays.or_else(|| self.job.refusal_of_a_lost_database(known))
+            }
+            // What is said of migrations by hand would make a lost database look as if it were there.
+            Work::Fake(_, Choosing::ByName) | Work::Resolve(..) => self.job.refusal_of_a_lost_database(known),
+            Work::Adopt(_) => None,
         }
     }
 

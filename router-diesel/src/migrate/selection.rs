@@ -114,7 +114,7 @@ impl<DB: Backend> Job<'_, DB> {
 
     /// Records without their database: what is recorded elsewhere of one that has no table at all, not even the
     /// journal that comes with the first record.
-    fn refusal_of_a_lost_database(&self, known: &Known) -> Option<Failure> {
+    pub(crate) fn refusal_of_a_lost_database(&self, known: &Known) -> Option<Failure> {
         let number = known.records.iter().filter(|record| record.state == RecordState::Applied).count();
         if self.history.alias == self.database.alias || number == 0 || !known.tables.is_empty() {
             return None;
@@ -169,6 +169,22 @@ impl<DB: Backend> Job<'_, DB> {
             "look at `apps` of `{from}` in the file; where the tables of `{app}` were moved to `{alias}`, \
              `dbrouter fake --all --database {alias} --app {app}` records them, and where it is to begin from nothing \
              there, `dbrouter migrate --anew {app}` runs it"
+        )))
+    }
+
+    /// What ran here, where there is not one migration that could run again.
+    pub(crate) fn refusal_to_lose(&self, known: &Known) -> Option<Failure> {
+        let number = known.records.len();
+        let alias = &self.database.alias;
+        let recorded = match number {
+            0 => return None,
+            1 => "1 migration is".to_owned(),
+            number => format!("{number} migrations are"),
+        };
+        let message = format!("{recorded} recorded for `{alias}`, and there is none that could run again");
+        Some(Failure::new(FailureKind::Refused, message).on(alias).help(format!(
+            "run it in the folder that the folders of migrations are relative to; where `{alias}` is to go for good, \
+             `dbrouter drop --database {alias}` drops it"
         )))
     }
 

@@ -206,8 +206,8 @@ impl<C: RoutedConnection> Migrator<C> {
     }
 
     /// The same for databases that are about to be begun anew, where all of it will run: also what is recorded as
-    /// applied counts, and so does an app of which nothing is recorded there, but on a database that stays. Ask before
-    /// anything is dropped.
+    /// applied counts, and so does an app of which nothing is recorded there, but on a database that stays, and one of
+    /// which there are records and no migrations. Ask before anything is dropped.
     ///
     /// # Errors
     /// The problems, in the error's `lint`, or such apps, in its `failed`.
@@ -224,7 +224,8 @@ impl<C: RoutedConnection> Migrator<C> {
             let failed = jobs.iter().filter_map(|job| {
                 let mut known = look_only::<C>(job).ok()?;
                 known.moved.retain(|moved| stays(&moved.from));
-                job.refusal_of_moved_apps(&known)
+                let of_moved_apps = job.refusal_of_moved_apps(&known);
+                of_moved_apps.or_else(|| if found.has_nothing { job.refusal_to_lose(&known) } else { None })
             });
             let failed: Vec<Failure> = failed.collect();
             if failed.is_empty() {
