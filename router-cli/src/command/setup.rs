@@ -43,6 +43,10 @@ pub(super) fn setup(
     if let Err(error) = migrator(arguments, selection, databases).targets() {
         return report::finish(Err(error), databases.config(), output);
     }
+    // What would be refused afterwards is told before anything is made.
+    if let Err(error) = migrator(arguments, selection, databases).lint() {
+        return report::finish(Err(error), databases.config(), output);
+    }
     let mut steps = Steps::default();
     let ended = steps.set_up(arguments, selection, databases, output);
     steps.finish(ended, databases, output)

@@ -355,6 +355,25 @@ fn nothing_is_dropped_where_nothing_would_make_it_again() {
 }
 
 #[test]
+fn nothing_is_made_where_nothing_could_be_migrated() {
+    let world = guide();
+    world.write("migrations/shop/2_empty/up.sql", "");
+    let refused = world.show(["setup"]);
+    assert!(refused.starts_with("exit: 2\n--- stdout\n--- stderr\nerror[Empty"), "{refused}");
+    for file in ["default.sqlite3", "blog.sqlite3", "shop.sqlite3"] {
+        assert!(!world.path(file).exists(), "{file}");
+    }
+}
+
+#[test]
+fn what_is_recorded_already_is_nothing_to_record() {
+    let world = guide();
+    assert_eq!(world.run(["setup"]).exit, Exit::Fine);
+    let said = world.show(["fake", "--all", "--database", "shop_db"]);
+    assert!(said.contains("shop_db   nothing to record"), "{said}");
+}
+
+#[test]
 fn what_is_said_by_hand_makes_no_lost_database() {
     let world = guide();
     assert_eq!(world.run(["setup"]).exit, Exit::Fine);

@@ -64,7 +64,9 @@ impl fmt::Display for MigrateError {
         if !self.lint.is_empty() {
             lines.push("nothing was applied".to_owned());
         }
-        let worth_telling = |outcome| !matches!(outcome, Outcome::UpToDate | Outcome::NothingToRevert);
+        let worth_telling = |outcome| {
+            !matches!(outcome, Outcome::UpToDate | Outcome::NothingToRevert | Outcome::NothingToRecord)
+        };
         lines.extend(
             self.report
                 .databases

@@ -136,6 +136,8 @@ pub enum Outcome {
     UpToDate,
     /// No migration is applied that could be reverted.
     NothingToRevert,
+    /// No record was to be made or changed, whatever is pending.
+    NothingToRecord,
     /// All that was to do was done.
     Done,
     /// Something failed; what was done before it stands.
@@ -145,12 +147,13 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The outcome's name: `up to date`, `nothing to revert`, `done`, `failed` or `not started`.
+    /// The outcome's name: `up to date`, `nothing to revert`, `nothing to record`, `done`, `failed` or `not started`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::UpToDate => "up to date",
             Self::NothingToRevert => "nothing to revert",
+            Self::NothingToRecord => "nothing to record",
             Self::Done => "done",
             Self::Failed => "failed",
             Self::NotStarted => "not started",

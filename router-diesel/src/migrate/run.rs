@@ -10,7 +10,7 @@ use super::lint::{LintProblem, Linter};
 use super::migration::AppMigration;
 use super::plan::{Treatment, choose};
 use super::record::RecordState;
-use super::report::{Action, DatabaseReport, Done};
+use super::report::{Action, DatabaseReport, Done, Outcome};
 use super::selection::Job;
 use super::site::{Site, look_only};
 use super::state::{Known, Mending, MigrationStatus, State, mending, resolve_command, states};
@@ -79,6 +79,12 @@ pub(crate) fn run<C: RoutedConnection>(
     let mut report = run.report;
     report.duration = start.elapsed();
     report.settle();
+    if report.outcome == Outcome::UpToDate
+        && matches!(work, Work::Fake(..) | Work::Resolve(..) | Work::Adopt(_))
+    {
+        // Others may be pending.
+        report.outcome = Outcome::NothingToRecord;
+    }
     manner.tell(Event::DatabaseFinished { report: &report });
     report
 }
