@@ -41,10 +41,10 @@ use rustc_hash::FxHashMap;
 pub use balance::{Balance, Candidate, LeastConnections, Random, RoundRobin, Weighted};
 pub use error::ClusterError;
 pub use health::Standing;
-use health::{Actions, Event, Health, NodeSettings, Pace, Progress};
+use health::{Actions, Event, Health, NodeSettings, Pace, Progress, Role};
 pub(crate) use monitor::Monitor;
 use monitor::Waker;
-use observe::{Observation, Role};
+use observe::Observation;
 pub(crate) use position::{Coverage, Position, Why};
 pub(crate) use status::Fallback;
 use status::Fallbacks;
@@ -77,18 +77,17 @@ pub(crate) struct Member {
 impl Clusters {
     /// `vitals` are those of the databases, in the same order.
     pub(crate) fn new(config: &Config, vitals: &[Arc<Vitals>], policies: &Policies) -> Self {
-        let mut members = vec![None; config.databases.len()];
-        let mut list = Vec::new();
-        for (primary, database) in config.databases.iter().enumerate() {
-            let replicas =
-                config.databases.iter().enumerate().filter(|(_, it)| {
-                    it.replica_of.as_ref().is_some_and(|primary| *primary == database.alias)
-                });
-            let nodes: Vec<usize> =
-                std::iter::once(primary).chain(replicas.map(|(index, _)| index)).collect();
-            if nodes.len() == 1 {
-                continue;
+        let mut nodes: FxHashMap<&Alias, Vec<usize>> = FxHashMap::default();
+        for (replica, database) in config.databases.iter().enumerate() {
+            if let Some(primary) = &database.replica_of {
+                nodes.entry(primary).or_default().push(replica);
             }
+        }
+        let mut members = vec![None; config.databases.len()];
+        let mut list = Vec::with_capacity(nodes.len());
+        for (primary, database) in config.databases.iter().enumerate() {
+            let Some(mut nodes) = nodes.remove(&database.alias) else { continue };
+            nodes.insert(PRIMARY, primary);
             for (node, index) in nodes.iter().enumerate() {
                 members[*index] = Some(Member { cluster: list.len(), node });
             }
@@ -269,13 +268,8 @@ impl Cluster {
     /// Takes in the answer to a probe.
     pub(crate) fn probed(&self, node: usize, asked: Instant, observation: &Observation) {
         let position = self.note_replayed(node, asked, observation);
-        let role = match observation.role {
-            Role::Primary => health::Role::Primary,
-            Role::Replica => health::Role::Replica,
-            Role::Unknown => health::Role::Unknown,
-        };
         let sent_at = asked.saturating_duration_since(self.started);
-        self.tell(node, Event::Probed(health::Observation { role, position, sent_at }));
+        self.tell(node, Event::Probed(health::Observation { role: observation.role, position, sent_at }));
     }
 
     /// Tells the state machine what happened to a node, and does what it says.

@@ -12,20 +12,10 @@ use diesel::QueryResult;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use sha2::{Digest as _, Sha256};
 
+use super::health::Role;
 use super::position::{Lsn, MariaDbGtids, MysqlGtids, Position};
 use crate::backend::RoutedConnection;
 use crate::config::Engine;
-
-/// What a server is in its cluster, by its own account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
-    /// Nothing is replicated to it.
-    Primary,
-    /// It replays what another server wrote.
-    Replica,
-    /// It does not tell: MariaDB or MySQL where it was a replica and may still be one, or SQLite.
-    Unknown,
-}
 
 /// Where a server is.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -33,12 +33,15 @@ pub(crate) struct Observation<P> {
     pub(crate) sent_at: Duration,
 }
 
-/// What a server says it is.
+/// What a server is in its cluster, by its own account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
+    /// Nothing is replicated to it.
     Primary,
+    /// It replays what another server wrote.
     Replica,
-    /// It cannot say. It is then taken for what the file says.
+    /// It does not tell: MariaDB or MySQL where it was a replica and may still be one, or SQLite. It is then taken for
+    /// what the file says.
     Unknown,
 }
 

@@ -21,12 +21,10 @@ pub(crate) use lag::Progress;
 pub use standing::Standing;
 pub(crate) use view::View;
 
+use super::PRIMARY;
 use crate::config::{HealthSettings, Offline, PrimaryReads};
 use lag::{Added, History};
 use node::{Grade, Node};
-
-/// The primary's index.
-pub(crate) const PRIMARY: usize = 0;
 
 /// A node as the file has it.
 #[derive(Debug, Clone)]
