@@ -9,6 +9,12 @@ use crate::config::ConfigError;
 use crate::pool::PoolError;
 use crate::routing::RouteError;
 
+/// What a driver says in several lines, for the middle of a sentence: libpq's texts have a line for each address, and a
+/// last one that is empty.
+pub(crate) fn one_line(cause: &str) -> String {
+    cause.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// Why something could not be done.
 ///
 /// Through a session, where Diesel's own error type is the one that can be returned, it travels as

@@ -140,14 +140,14 @@ pub(crate) fn sqlite_file(url: &DatabaseUrl) -> Option<PathBuf> {
 
 /// Where SQLite keeps a database.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum SqlitePlace {
+enum SqlitePlace {
     File(PathBuf),
     SharedMemory(String),
     Memory,
 }
 
 /// Reads what SQLite is given as it does: a path, `:memory:` or a `file:` URI.
-pub(crate) fn sqlite_place(name: &str) -> SqlitePlace {
+fn sqlite_place(name: &str) -> SqlitePlace {
     let Some(uri) = name.strip_prefix("file:") else {
         return if name == ":memory:" { SqlitePlace::Memory } else { SqlitePlace::File(name.into()) };
     };

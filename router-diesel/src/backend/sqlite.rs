@@ -7,7 +7,7 @@ use diesel::{Connection, ConnectionError, ConnectionResult, QueryResult, RunQuer
 
 use super::{Access, RoutedConnection, TextRow, milliseconds};
 use crate::config::{DatabaseUrl, Engine, PoolSettings};
-use crate::identity::{SqlitePlace, sqlite_place};
+use crate::identity::sqlite_file;
 use crate::statement::Dialect;
 
 impl RoutedConnection for SqliteConnection {
@@ -23,7 +23,7 @@ impl RoutedConnection for SqliteConnection {
     /// several pooled connections to one file need. A file that is only read is not made where it is missing.
     fn open(url: &DatabaseUrl, settings: &PoolSettings, access: Access) -> ConnectionResult<Self> {
         if access == Access::ReadOnly
-            && let SqlitePlace::File(path) = sqlite_place(url.expose())
+            && let Some(path) = sqlite_file(url)
             && !path.exists()
         {
             let message = format!("unable to open database file: there is no file `{}`", path.display());

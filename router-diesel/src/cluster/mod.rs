@@ -54,7 +54,7 @@ pub(crate) use view::{Skipped, View};
 
 use crate::backend::read_failed_for_its_node;
 use crate::config::{Config, Database, Engine, PrimaryReads};
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, one_line};
 use crate::pool::Vitals;
 
 /// A cluster's own number for its primary; its replicas follow in file order.
@@ -452,11 +452,6 @@ impl fmt::Display for InWords {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A text of several lines in one: libpq's have a line for each address, and a last one that is empty.
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 impl Progress for Position {

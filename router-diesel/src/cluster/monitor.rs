@@ -14,9 +14,10 @@ use diesel::connection::CacheSize;
 use super::health::Event;
 use super::health::Pace;
 use super::observe::{self, Observation};
-use super::{Cluster, Clusters, Standing, lock, one_line};
+use super::{Cluster, Clusters, Standing, lock};
 use crate::backend::{Access, RoutedConnection};
 use crate::config::{Config, DatabaseUrl, Engine, PoolSettings};
+use crate::error::one_line;
 
 /// After how long a probe that never ended is forgotten and another one begun.
 const FORGET_AFTER: Duration = Duration::from_secs(30);

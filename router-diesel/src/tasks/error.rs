@@ -8,6 +8,7 @@ use router_core::{Alias, AppLabel, Operation};
 use super::records::{Presence, left_records};
 use super::server::ServerUrl;
 use crate::config::{Config, Database, Restriction};
+use crate::error::one_line;
 use crate::identity::sqlite_file;
 use crate::lock::{LockError, says_absent};
 use crate::near::nearest;
@@ -516,11 +517,6 @@ pub(crate) fn absent(database: &Database, error: &diesel::ConnectionError) -> Op
         Some(path) => (!path.exists()).then(|| path.display().to_string()),
         None => ServerUrl::read(&database.url).name.filter(|_| says_absent(&error.to_string())),
     }
-}
-
-/// What a driver says in several lines, for the middle of a sentence.
-fn one_line(cause: &str) -> String {
-    cause.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn did_you_mean(suggestion: Option<&str>, known: &[String]) -> String {
