@@ -9,20 +9,21 @@ use diesel::query_builder::{AsQuery, QueryFragment, QueryId};
 use once_cell::sync::OnceCell;
 use router_core::{Alias, Operation, Router, RouterChain, RouterName};
 
-use crate::backend::RoutedConnection;
-use crate::cluster::health::Event;
-use crate::cluster::{
-    Balance, Cluster, ClusterError, ClusterStatus, Clusters, Failure, Fallback, Member, Monitor, PRIMARY,
-    Policies, Position, Skipped, Token, TokenKeys,
-};
+use crate::cluster::{Balance, ClusterStatus, Token, TokenKeys};
 use crate::config::{Config, Offline};
+use crate::decision::ClusterError;
+use crate::decision::{Circumstances, Explanation, Prepared};
+use crate::engine::RoutedConnection;
+use crate::engine::position::Position;
 use crate::error::{Error, ErrorKind};
 use crate::migrate::Migrator;
-use crate::pool::{self, Checkout, Isolation, Manager, Patience, Pool, Vitals};
-use crate::routing::{Circumstances, Explanation, Prepared, Routing};
 use crate::session::Session;
 use crate::statement::cache::StatementCache;
 use crate::statement::{Classifier, Dialect};
+use crate::topology::Routing;
+use crate::topology::health::Event;
+use crate::topology::pool::{self, Checkout, Isolation, Manager, Patience, Pool, Vitals};
+use crate::topology::{Cluster, Clusters, Failure, Fallback, Member, Monitor, PRIMARY, Policies, Skipped};
 
 /// Every database of one configuration file, with pools that are built at first use.
 ///

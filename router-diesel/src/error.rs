@@ -4,16 +4,10 @@ use std::fmt;
 
 use router_core::{Alias, RuleError};
 
-use crate::cluster::ClusterError;
 use crate::config::ConfigError;
-use crate::pool::PoolError;
-use crate::routing::RouteError;
-
-/// What a driver says in several lines, for the middle of a sentence: libpq's texts have a line for each address, and a
-/// last one that is empty.
-pub(crate) fn one_line(cause: &str) -> String {
-    cause.split_whitespace().collect::<Vec<_>>().join(" ")
-}
+use crate::decision::ClusterError;
+use crate::decision::RouteError;
+use crate::topology::pool::PoolError;
 
 /// Why something could not be done.
 ///

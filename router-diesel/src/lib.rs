@@ -43,35 +43,67 @@
 //! The guides are in the repository: `docs/getting-started.md`, `docs/configuration.md`, `docs/sessions.md`,
 //! `docs/replicas.md`, `docs/migrations.md` and `docs/routers.md`.
 
-pub mod backend;
-pub mod cluster;
 pub mod config;
 mod databases;
+mod decision;
+mod engine;
 mod error;
-mod identity;
 mod lock;
 pub mod migrate;
-mod near;
-pub mod pool;
-mod routing;
 mod session;
 pub mod statement;
 pub mod tasks;
+mod text;
+mod time;
+mod topology;
 
-#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
-pub use backend::AnyConnection;
-pub use backend::RoutedConnection;
 pub use databases::{Databases, DatabasesBuilder};
+pub use decision::{Explanation, NodeRoute, RouteError, Serves, TableRoute};
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+pub use engine::AnyConnection;
+pub use engine::RoutedConnection;
 pub use error::{Error, ErrorKind};
 pub use migrate::Migrator;
 pub use router_core::{
     self, Alias, AppLabel, Hints, Model, Operation, Reason, Role, Router, RouterChain, migrate_fn, read_fn,
     relation_fn, write_fn,
 };
-pub use routing::{AppRoute, Explanation, NodeRoute, RouteError, Routing, Serves, TableRoute};
 pub use session::{
     ReadQuery, ReadSession, Scope, Session, SessionTransactionManager, Using, UsingTransactionManager,
 };
+pub use topology::routing::{AppRoute, Routing};
+
+/// What an engine must offer so that its connections can be routed.
+///
+/// [`RoutedConnection`](backend::RoutedConnection) is implemented for Diesel's three connections and for
+/// [`AnyConnection`](backend::AnyConnection), which holds whichever of them the URL asks for.
+pub mod backend {
+    pub use crate::engine::{Access, RoutedConnection};
+    #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+    pub use crate::engine::{AnyConnection, MultiBackend, MultiField, MultiRawValue, MultiRow};
+}
+
+/// Clusters: a primary and its replicas. What a service needs beside its sessions.
+///
+/// - [`Balance`](cluster::Balance) chooses among replicas. The file's `policy` names one of four, and a service can bring
+///   its own.
+/// - [`Token`](cluster::Token) is what [`Session::token`] writes; [`TokenKeys`](cluster::TokenKeys) sign it.
+/// - [`ClusterStatus`](cluster::ClusterStatus) shows how the nodes stand: see [`Databases::cluster`].
+/// - [`ClusterError`](cluster::ClusterError) says why no node can do what you ask.
+///
+/// The guide is `docs/replicas.md` in the repository.
+pub mod cluster {
+    pub use crate::decision::ClusterError;
+    pub use crate::decision::token::{Token, TokenError, TokenKey, TokenKeys};
+    pub use crate::topology::balance::{Balance, Candidate, LeastConnections, Random, RoundRobin, Weighted};
+    pub use crate::topology::health::Standing;
+    pub use crate::topology::status::{ClusterStatus, NodeStatus};
+}
+
+/// The connections of one database: Diesel's r2d2 pool over a manager that knows the database's alias.
+pub mod pool {
+    pub use crate::topology::pool::{Checkout, Manager, NodeConnection, Pool, PoolError, Rows};
+}
 
 /// The repository's guides, whose code is compiled with the documentation tests.
 #[cfg(all(doctest, feature = "sqlite"))]

@@ -63,7 +63,7 @@ impl Drop for FileLock {
 
 /// `blog.sqlite3.dbrouter.lock`, beside the file that all names of a database lead to.
 fn path_for(database: &Path) -> PathBuf {
-    let database = crate::identity::canonical(database);
+    let database = crate::engine::identity::canonical(database);
     let mut name = database.file_name().unwrap_or_default().to_owned();
     name.push(".dbrouter.lock");
     database.with_file_name(name)

@@ -14,10 +14,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use router_core::Alias;
 
-use crate::backend::RoutedConnection;
 use crate::config::{Database, Engine};
-use crate::identity::sqlite_file;
-use crate::tasks::utc::Utc;
+use crate::engine::RoutedConnection;
+use crate::engine::identity::sqlite_file;
+use crate::time::Utc;
 
 use file::FileLock;
 use server::{Hold, ServerLock};

@@ -5,8 +5,8 @@ use std::time::Duration;
 use diesel::QueryResult;
 
 use super::{LockError, LockHolder, poll};
-use crate::backend::{Access, RoutedConnection};
 use crate::config::{Database, Engine};
+use crate::engine::{Access, RoutedConnection};
 
 /// The two numbers of the advisory lock: `dbrt` in ASCII, and the first lock under it. PostgreSQL keeps the
 /// advisory locks of each database apart, so they need not name it.

@@ -14,8 +14,8 @@ use super::selection::Job;
 use super::site::{look_only, open_existing};
 use super::state::{Mending, mending};
 use super::{MigrationId, Migrator, Version};
-use crate::backend::RoutedConnection;
 use crate::config::Engine;
+use crate::engine::RoutedConnection;
 
 /// The table of Diesel's harness.
 pub(crate) const TABLE: &str = "__diesel_schema_migrations";

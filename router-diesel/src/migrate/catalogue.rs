@@ -4,8 +4,8 @@ use diesel::QueryResult;
 use rustc_hash::FxHashSet;
 
 use super::record::{SEPARATOR, joined};
-use crate::backend::RoutedConnection;
 use crate::config::Engine;
+use crate::engine::RoutedConnection;
 use crate::statement::TableName;
 
 /// The tables and views of one database, as its catalogue names them.

@@ -13,8 +13,8 @@ use router_core::{Alias, AppLabel};
 
 use super::record::{SEPARATOR, database_column, joined, quoted, table_options};
 use super::{MigrationId, Version};
-use crate::backend::RoutedConnection;
 use crate::config::Engine;
+use crate::engine::RoutedConnection;
 
 /// The table of markers, on the database that is migrated.
 pub(crate) const TABLE: &str = "__dbrouter_journal";

@@ -11,7 +11,7 @@ use super::journal::Direction;
 use super::migration::AppMigration;
 use super::sql::{Mention, Part};
 use crate::config::{Database, Engine, TableMap};
-use crate::routing::Routing;
+use crate::topology::Routing;
 
 /// What is wrong with a migration, or with where it would run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -12,8 +12,8 @@ use super::plan::Treatment;
 use super::run::Manner;
 use super::selection::Narrowing;
 use super::{Event, OnError, Target, Treat};
-use crate::backend::RoutedConnection;
 use crate::databases::Databases;
+use crate::engine::RoutedConnection;
 
 /// What a person found out about a migration whose state is in doubt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

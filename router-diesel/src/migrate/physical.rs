@@ -7,11 +7,11 @@ use rustc_hash::FxHashMap;
 
 use super::lint::{LintCode, LintProblem};
 use super::selection::Job;
-use crate::backend::{Access, RoutedConnection};
 use crate::config::{Database, Engine};
-use crate::identity::{self, PhysicalDatabase, canonical, sqlite_file};
-use crate::routing::Routing;
+use crate::engine::identity::{self, PhysicalDatabase, canonical, sqlite_file};
+use crate::engine::{Access, RoutedConnection};
 use crate::tasks::absent;
+use crate::topology::Routing;
 
 /// A database as such, whatever it is called.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

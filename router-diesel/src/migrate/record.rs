@@ -7,8 +7,8 @@ use router_core::{Alias, AppLabel};
 use rustc_hash::FxHashMap;
 
 use super::{MigrationId, Version};
-use crate::backend::RoutedConnection;
 use crate::config::Engine;
+use crate::engine::RoutedConnection;
 
 /// The table of records.
 pub(crate) const TABLE: &str = "__dbrouter_migrations";

@@ -16,7 +16,7 @@ use super::site::{Site, look_only};
 use super::state::{Known, Mending, MigrationStatus, State, mending, resolve_command, states};
 use super::step::{self, Ended};
 use super::{MigrationId, Resolution, Target, Version};
-use crate::backend::RoutedConnection;
+use crate::engine::RoutedConnection;
 use crate::lock::{self, Lock, LockError};
 
 /// Who is told of progress.

@@ -16,10 +16,10 @@ use super::state::{Known, Mending, mending};
 use super::stray::Recorded;
 use super::version::{MigrationId, Version};
 use crate::config::{Config, Database};
-use crate::identity::sqlite_file;
-use crate::near::nearest;
-use crate::routing::Routing;
+use crate::engine::identity::sqlite_file;
 use crate::tasks::{Presence, left_records};
+use crate::text::nearest;
+use crate::topology::Routing;
 
 /// What a caller narrowed a call to. Empty is everything.
 #[derive(Debug, Clone, Default)]

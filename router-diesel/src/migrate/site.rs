@@ -12,9 +12,9 @@ use super::selection::Job;
 use super::state::{Known, Mending, mending};
 use super::{MigrationId, Version};
 use super::{adopt, stray};
-use crate::backend::{Access, RoutedConnection};
 use crate::config::{Config, Database, Engine};
-use crate::identity::sqlite_file;
+use crate::engine::identity::sqlite_file;
+use crate::engine::{Access, RoutedConnection};
 use crate::tasks::absent;
 
 /// One database, open.
@@ -326,7 +326,8 @@ fn diesel_versions<C: RoutedConnection>(conn: &mut C) -> QueryResult<Vec<Version
 pub(crate) fn open<C: RoutedConnection>(database: &Database, access: Access) -> Result<C, Failure> {
     let engine = database.url.engine();
     if !C::supports(engine) {
-        let error = crate::pool::PoolError::UnsupportedEngine { alias: database.alias.clone(), engine };
+        let error =
+            crate::topology::pool::PoolError::UnsupportedEngine { alias: database.alias.clone(), engine };
         return Err(Failure::new(super::FailureKind::Usage, error.to_string()).on(&database.alias));
     }
     let mut settings = database.pool.clone();

@@ -23,8 +23,8 @@ use super::migration::{AppMigration, Body, SqlFile};
 use super::record::RecordState;
 use super::site::Site;
 use super::state::{Mending, mending, resolve_command};
-use crate::backend::RoutedConnection;
 use crate::config::Engine;
+use crate::engine::RoutedConnection;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -299,7 +299,7 @@ fn without_transaction<C: RoutedConnection>(
 
 /// Whether the server answered with an error, so that what failed is known to have failed.
 fn is_refusal(cause: &BoxError) -> bool {
-    use crate::backend::{Verdict, verdict};
+    use crate::engine::{Verdict, verdict};
     match cause.downcast_ref::<DieselError>() {
         Some(DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, _)) | None => false,
         Some(error) => verdict(error) != Verdict::Lost,

@@ -13,8 +13,8 @@ use super::record::{self, Moved, Records, Stray};
 use super::selection::Job;
 use super::site::open_existing;
 use super::state::Known;
-use crate::backend::RoutedConnection;
 use crate::config::Database;
+use crate::engine::RoutedConnection;
 
 /// Where records are looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use super::{
     AdoptPlan, DatabasePlan, DatabaseStatus, Failure, LintProblem, MigrateError, MigrationId,
     MigrationStatus, Plan, Report, State, Status, Target, Version, adopt, fleet, physical,
 };
-use crate::backend::RoutedConnection;
+use crate::engine::RoutedConnection;
 
 /// What it does.
 impl<C: RoutedConnection> Migrator<C> {

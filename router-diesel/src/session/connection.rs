@@ -16,9 +16,9 @@ use diesel::{ConnectionResult, QueryResult};
 use super::instrumentation::SessionInstrumentation;
 use super::rendered::Rendered;
 use super::{Isolation, Session, begin_test_transaction, no_url};
-use crate::backend::RoutedConnection;
-use crate::pool::{NodeConnection, NodeTransactionManager};
-use crate::routing::Prepared;
+use crate::decision::Prepared;
+use crate::engine::RoutedConnection;
+use crate::topology::pool::{NodeConnection, NodeTransactionManager};
 
 impl<C: RoutedConnection> SimpleConnection for Session<C> {
     fn batch_execute(&mut self, query: &str) -> QueryResult<()> {

@@ -7,9 +7,10 @@ use router_core::{Operation, Role};
 use super::Session;
 use super::reader::Reader;
 use super::replica::ReplicaRead;
-use crate::backend::RoutedConnection;
-use crate::cluster::{Cluster, Coverage, Member, PRIMARY, View};
-use crate::routing::{Explanation, NodeRoute, Prepared, Serves};
+use crate::decision::{Explanation, NodeRoute, Prepared, Serves};
+use crate::engine::RoutedConnection;
+use crate::engine::position::Coverage;
+use crate::topology::{Cluster, Member, PRIMARY, View};
 
 impl<C: RoutedConnection> Session<C> {
     /// Says where this session would send a query now and why. Nothing is run, and no server is asked.

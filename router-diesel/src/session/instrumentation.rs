@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use diesel::connection::{Connection, Instrumentation, InstrumentationEvent, get_default_instrumentation};
 
-use crate::backend::RoutedConnection;
-use crate::pool::Checkout;
+use crate::engine::RoutedConnection;
+use crate::topology::pool::Checkout;
 
 /// What `set_instrumentation` gave, shared by the session's connections while it holds them.
 #[derive(Clone, Default)]

@@ -23,11 +23,11 @@ use diesel::connection::{CacheSize, Connection, TransactionManager, TransactionM
 use diesel::{ConnectionError, QueryResult};
 use router_core::Alias;
 
-use crate::backend::RoutedConnection;
 use crate::databases::Databases;
+use crate::decision::{Circumstances, Prepared, Transaction};
+use crate::engine::RoutedConnection;
 use crate::error::{Error, ErrorKind};
-use crate::pool::{Checkout, NodeConnection, NodeTransactionManager, Patience};
-use crate::routing::{Circumstances, Prepared, Transaction};
+use crate::topology::pool::{Checkout, NodeConnection, NodeTransactionManager, Patience};
 
 pub use connection::SessionTransactionManager;
 use instrumentation::SessionInstrumentation;

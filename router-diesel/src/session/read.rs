@@ -10,9 +10,9 @@ use diesel::result::OptionalExtension;
 
 use super::Session;
 use super::scope::{Restore, Scope};
-use crate::backend::RoutedConnection;
+use crate::decision::Explanation;
+use crate::engine::RoutedConnection;
 use crate::error::Error;
-use crate::routing::Explanation;
 
 /// A session that reads: what [`Session::read`] returns.
 ///

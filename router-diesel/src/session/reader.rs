@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::cluster::Position;
+use crate::engine::position::Position;
 
 /// How long reads stay on the primary once no replica had caught up, before the replicas are asked again.
 const STAY_ON_PRIMARY: Duration = Duration::from_millis(100);

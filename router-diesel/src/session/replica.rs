@@ -18,13 +18,14 @@ use router_core::Role;
 use super::reader::Reader;
 use super::shared::Shared;
 use super::{Isolation, Session};
-use crate::backend::RoutedConnection;
-use crate::cluster::{
-    Cluster, ClusterError, Coverage, Failure, Fallback, Member, PRIMARY, Position, Skipped, Why, observe,
-};
+use crate::decision::ClusterError;
+use crate::decision::Prepared;
+use crate::engine::RoutedConnection;
+use crate::engine::observe;
+use crate::engine::position::{Coverage, Position, Why};
 use crate::error::Error;
-use crate::pool::{NodeConnection, Patience};
-use crate::routing::Prepared;
+use crate::topology::pool::{NodeConnection, Patience};
+use crate::topology::{Cluster, Failure, Fallback, Member, PRIMARY, Skipped};
 
 /// How often a read that waits for a replica asks it, at most.
 const POLL: Duration = Duration::from_millis(2);

@@ -10,7 +10,7 @@ use diesel::query_dsl::{RunQueryDsl, UpdateAndFetchResults};
 use diesel::{QueryResult, Table};
 
 use super::{Scope, Session};
-use crate::backend::RoutedConnection;
+use crate::engine::RoutedConnection;
 
 /// Two statements on every engine, an update and a read, so that one service can use several engines.
 impl<'b, Changes, Output, C> UpdateAndFetchResults<Changes, Output> for Session<C>

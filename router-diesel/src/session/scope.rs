@@ -5,7 +5,7 @@ use std::fmt;
 use router_core::Role;
 
 use super::Session;
-use crate::backend::RoutedConnection;
+use crate::engine::RoutedConnection;
 
 /// A setting for the statements of one closure: see [`Session::scoped`].
 ///

@@ -4,9 +4,13 @@ use diesel::connection::TransactionManagerStatus;
 
 use super::Session;
 use super::reader::Reader;
-use crate::backend::RoutedConnection;
-use crate::cluster::{ClusterError, PRIMARY, Position, Token, observe};
+use crate::decision::ClusterError;
+use crate::decision::token::Token;
+use crate::engine::RoutedConnection;
+use crate::engine::observe;
+use crate::engine::position::Position;
 use crate::error::Error;
+use crate::topology::PRIMARY;
 
 impl<C: RoutedConnection> Session<C> {
     /// Starts a session that has the needs of a token.

@@ -6,9 +6,9 @@ use diesel::result::Error as DieselError;
 
 use super::connection::RollBackOnPanic;
 use super::{ReadSession, Session, SessionTransactionManager};
-use crate::backend::RoutedConnection;
 use crate::config::Engine;
-use crate::pool::{NodeConnection, NodeTransactionManager};
+use crate::engine::RoutedConnection;
+use crate::topology::pool::{NodeConnection, NodeTransactionManager};
 
 impl<C: RoutedConnection> Session<C> {
     /// Runs a closure in a transaction that sees one snapshot of one database and cannot write.

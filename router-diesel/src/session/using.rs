@@ -17,7 +17,7 @@ use diesel::{ConnectionResult, QueryResult};
 use super::connection::run_transaction;
 use super::scope::Restore;
 use super::{Session, SessionTransactionManager, no_url};
-use crate::backend::RoutedConnection;
+use crate::engine::RoutedConnection;
 use crate::error::Error;
 
 /// A session whose statements all go to one database: what [`Session::using`] returns.

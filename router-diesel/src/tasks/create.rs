@@ -10,9 +10,9 @@ use super::records::{Bookkeeping, Presence};
 use super::server::{ServerUrl, identifier, literal, mysql_identifier, mysql_literal};
 use super::target::Purpose;
 use super::{Report, TaskError, Tasks, open};
-use crate::backend::RoutedConnection;
 use crate::config::{Database, Engine};
-use crate::identity::sqlite_file;
+use crate::engine::RoutedConnection;
+use crate::engine::identity::sqlite_file;
 
 /// What `create` did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -15,9 +15,9 @@ use super::records::{Bookkeeping, FormerRecords, Kept, TakenRecords};
 use super::server::{ServerUrl, identifier, literal, mysql_identifier};
 use super::target::Purpose;
 use super::{Force, Outcome, Report, TaskError, Tasks};
-use crate::backend::RoutedConnection;
 use crate::config::{Database, Engine};
-use crate::identity::sqlite_file;
+use crate::engine::RoutedConnection;
+use crate::engine::identity::sqlite_file;
 use crate::lock;
 
 /// What `drop` did.

@@ -8,10 +8,10 @@ use router_core::{Alias, AppLabel, Operation};
 use super::records::{Presence, left_records};
 use super::server::ServerUrl;
 use crate::config::{Config, Database, Restriction};
-use crate::error::one_line;
-use crate::identity::sqlite_file;
+use crate::engine::identity::sqlite_file;
 use crate::lock::{LockError, says_absent};
-use crate::near::nearest;
+use crate::text::nearest;
+use crate::text::one_line;
 
 /// Why a task was not done, with the database it was for and the next step.
 #[derive(Debug, Clone, PartialEq, Eq)]

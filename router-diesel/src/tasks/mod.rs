@@ -35,7 +35,6 @@ mod schema;
 mod seed;
 mod server;
 mod target;
-pub(crate) mod utc;
 
 use std::marker::PhantomData;
 use std::path::PathBuf;
@@ -43,12 +42,12 @@ use std::time::Duration;
 
 use router_core::{Alias, AppLabel};
 
-use crate::backend::{Access, RoutedConnection};
 use crate::config::Database;
-use crate::identity::sqlite_file;
-use crate::routing::Routing;
+use crate::engine::identity::sqlite_file;
+use crate::engine::{Access, RoutedConnection};
+use crate::topology::Routing;
 
-pub use crate::identity::{PhysicalDatabase, of as physical_database};
+pub use crate::engine::identity::{PhysicalDatabase, of as physical_database};
 pub use crate::lock::{Lock, LockError, LockHolder, acquire as lock};
 pub use create::Created;
 pub use drop::{Dropped, Removal};

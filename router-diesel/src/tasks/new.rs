@@ -11,9 +11,9 @@ use router_core::Alias;
 use serde::Serialize;
 
 use super::TaskError;
-use super::utc::Utc;
 use crate::config::App;
-use crate::routing::Routing;
+use crate::time::Utc;
+use crate::topology::Routing;
 
 /// What the first line of a new file begins with.
 const HEAD: &str = "-- App `";

@@ -11,11 +11,11 @@ use serde::Serialize;
 use super::server::ServerUrl;
 use super::target::{Purpose, is_usual};
 use super::{TaskError, open};
-use crate::backend::RoutedConnection;
 use crate::config::{Config, Database, Engine};
-use crate::identity::{canonical, sqlite_file};
+use crate::engine::RoutedConnection;
+use crate::engine::identity::{canonical, sqlite_file};
 use crate::migrate::{RECORDS, Record, Records, Tables, history_of, is_migrated_by};
-use crate::routing::Routing;
+use crate::topology::Routing;
 
 /// Records of migrations that were taken away from the database that kept them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

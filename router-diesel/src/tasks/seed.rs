@@ -16,9 +16,9 @@ use sha2::{Digest as _, Sha256};
 use super::error::quoted;
 use super::target::Purpose;
 use super::{Outcome, Report, TaskError, Tasks, open};
-use crate::backend::RoutedConnection;
 use crate::config::{Database, Engine};
-use crate::identity::sqlite_file;
+use crate::engine::RoutedConnection;
+use crate::engine::identity::sqlite_file;
 use crate::lock;
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS __dbrouter_seeds (

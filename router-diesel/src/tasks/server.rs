@@ -1,8 +1,8 @@
 //! The parts of a server's URL, for the tasks that need another database on the same server, or another program.
 
-use crate::backend::{Access, RoutedConnection};
 use crate::config::{Database, DatabaseUrl, Engine};
-use crate::identity::decoded;
+use crate::engine::identity::decoded;
+use crate::engine::{Access, RoutedConnection};
 
 use super::TaskError;
 

@@ -3,9 +3,9 @@
 use router_core::{AppLabel, Operation};
 
 use super::{Force, TaskError, Tasks};
-use crate::backend::RoutedConnection;
 use crate::config::{DEFAULT_ENVIRONMENT, Database};
-use crate::near::nearest;
+use crate::engine::RoutedConnection;
+use crate::text::nearest;
 
 /// What a task does to a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

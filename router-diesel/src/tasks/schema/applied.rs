@@ -9,15 +9,15 @@ use diesel::QueryResult;
 use router_core::{Alias, AppLabel};
 
 use super::Aliases;
-use crate::backend::RoutedConnection;
 use crate::config::Database;
-use crate::identity::{decoded, sqlite_file};
+use crate::engine::RoutedConnection;
+use crate::engine::identity::{decoded, sqlite_file};
 use crate::migrate::{
     MigrationId, RECORDS, RecordState, Records, Site, Tables, Version, history_of, is_migrated_by,
 };
-use crate::routing::Routing;
 use crate::tasks::server::encoded;
 use crate::tasks::{TaskError, open};
+use crate::topology::Routing;
 
 /// What stands before each of them.
 const PREFIX: &str = "-- applied ";

@@ -23,9 +23,9 @@ use super::program::{Client, Maker};
 use super::records::{Bookkeeping, Presence};
 use super::target::Purpose;
 use super::{Force, Outcome, Report, TaskError, Tasks, open};
-use crate::backend::RoutedConnection;
 use crate::config::{Database, Engine};
-use crate::identity::{self, PhysicalDatabase, sqlite_file};
+use crate::engine::RoutedConnection;
+use crate::engine::identity::{self, PhysicalDatabase, sqlite_file};
 use crate::lock;
 
 /// The first line of every dump.

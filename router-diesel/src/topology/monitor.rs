@@ -11,13 +11,14 @@ use std::time::{Duration, Instant};
 
 use diesel::connection::CacheSize;
 
+use super::Standing;
+use super::cluster::{Cluster, Clusters, lock};
 use super::health::Event;
 use super::health::Pace;
-use super::observe::{self, Observation};
-use super::{Cluster, Clusters, Standing, lock};
-use crate::backend::{Access, RoutedConnection};
 use crate::config::{Config, DatabaseUrl, Engine, PoolSettings};
-use crate::error::one_line;
+use crate::engine::observe::{self, Observation};
+use crate::engine::{Access, RoutedConnection};
+use crate::text::one_line;
 
 /// After how long a probe that never ended is forgotten and another one begun.
 const FORGET_AFTER: Duration = Duration::from_secs(30);

@@ -1,32 +1,4 @@
-//! Clusters: a primary and its replicas. What a service needs beside its sessions.
-//!
-//! - [`Balance`] chooses among replicas; the file's `policy` names one of four, and a service can bring its own.
-//! - [`Token`] is what [`Session::token`](crate::Session::token) writes; [`TokenKeys`] sign it.
-//! - [`ClusterStatus`] tells how the nodes stand: see [`Databases::cluster`](crate::Databases::cluster).
-//! - [`ClusterError`] is why no node can do what is asked.
-//!
-//! The guide is `docs/replicas.md` in the repository.
-
-// The fourth step: from a database to the node that serves a read.
-// - `position`: how far a server is, so that "has it replayed my write" has an exact answer.
-// - `observe`: the one query that asks a server for it.
-// - `token`: positions as a short text, for a cookie or a job.
-// - `balance`: which of several replicas is next.
-// - `health`: which of them may serve at all; a state machine that reads no clock and opens no connection.
-// - `monitor`: the thread that probes the nodes and tells the state machine.
-// - `view`: who may serve at one moment, as sessions see it; `status`, as operators do.
-//
-// `Cluster` holds what all sessions share. What one session needs is in `session::replica`.
-
-mod balance;
-mod error;
-pub(crate) mod health;
-mod monitor;
-pub(crate) mod observe;
-mod position;
-mod status;
-mod token;
-mod view;
+//! A primary and its replicas: what all sessions know of them.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -38,24 +10,19 @@ use once_cell::sync::OnceCell;
 use router_core::Alias;
 use rustc_hash::FxHashMap;
 
-pub use balance::{Balance, Candidate, LeastConnections, Random, RoundRobin, Weighted};
-pub use error::ClusterError;
-pub use health::Standing;
-use health::{Actions, Event, Health, NodeSettings, Pace, Progress, Role};
-pub(crate) use monitor::Monitor;
-use monitor::Waker;
-use observe::Observation;
-pub(crate) use position::{Coverage, Position, Why};
-pub(crate) use status::Fallback;
-use status::Fallbacks;
-pub use status::{ClusterStatus, NodeStatus};
-pub use token::{Token, TokenError, TokenKey, TokenKeys};
-pub(crate) use view::{Skipped, View};
+use super::balance::{self, Balance, Candidate};
+use super::health::{self, Actions, Event, Health, NodeSettings, Pace, Progress, Standing};
+use super::monitor::Waker;
+use super::status::{Fallback, Fallbacks};
+use super::view::{Skipped, View};
 
-use crate::backend::read_failed_for_its_node;
 use crate::config::{Config, Database, Engine, PrimaryReads};
-use crate::error::{Error, ErrorKind, one_line};
-use crate::pool::Vitals;
+use crate::engine::observe::Observation;
+use crate::engine::position::{Coverage, Position, Why};
+use crate::engine::{Role, read_failed_for_its_node};
+use crate::error::{Error, ErrorKind};
+use crate::text::one_line;
+use crate::topology::pool::Vitals;
 
 /// A cluster's own number for its primary; its replicas follow in file order.
 pub(crate) const PRIMARY: usize = 0;
@@ -116,7 +83,7 @@ pub(crate) type Policies = FxHashMap<Alias, Arc<dyn Balance>>;
 /// A primary and its replicas: what all sessions know of them.
 #[derive(Debug)]
 pub(crate) struct Cluster {
-    nodes: Vec<Node>,
+    pub(super) nodes: Vec<Node>,
     balance: Arc<dyn Balance>,
     policy: String,
     primary_reads: PrimaryReads,
@@ -126,18 +93,18 @@ pub(crate) struct Cluster {
     started: Instant,
     health: Mutex<Health<Position>>,
     view: ArcSwap<View>,
-    fallbacks: Fallbacks,
+    pub(super) fallbacks: Fallbacks,
     waker: OnceCell<Waker>,
 }
 
 /// One server of a cluster.
 #[derive(Debug)]
-struct Node {
+pub(super) struct Node {
     /// The index of its database.
     database: usize,
-    alias: Alias,
+    pub(super) alias: Alias,
     candidate: Candidate,
-    vitals: Arc<Vitals>,
+    pub(super) vitals: Arc<Vitals>,
     replayed: Mutex<Option<Replayed>>,
 }
 
@@ -286,7 +253,7 @@ impl Cluster {
     }
 
     /// Takes in what has changed by time alone, and says when the next such change is due.
-    fn settle(&self) -> Option<Instant> {
+    pub(super) fn settle(&self) -> Option<Instant> {
         let mut health = lock(&self.health);
         let now = self.started.elapsed();
         let actions = health.settle(now);
@@ -323,7 +290,7 @@ impl Cluster {
         }
     }
 
-    fn set_waker(&self, waker: Waker) {
+    pub(super) fn set_waker(&self, waker: Waker) {
         // The databases of one configuration have one monitor.
         let _ = self.waker.set(waker);
     }
@@ -333,7 +300,7 @@ impl Cluster {
     }
 
     /// How often to probe the nodes, and how long to wait for each answer.
-    fn pace(&self) -> Pace {
+    pub(super) fn pace(&self) -> Pace {
         lock(&self.health).pace()
     }
 
@@ -450,7 +417,7 @@ impl fmt::Display for InWords {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

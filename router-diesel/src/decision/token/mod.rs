@@ -10,7 +10,7 @@ use router_core::Alias;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-use super::position::Position;
+use crate::engine::position::Position;
 
 /// The longest text that is read. No cookie is longer.
 const LONGEST: usize = 4096;
@@ -376,8 +376,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::cluster::position::tests::any_position;
-    use crate::cluster::position::{Lsn, MariaDbGtids, MysqlGtids};
+    use crate::engine::position::tests::any_position;
+    use crate::engine::position::{Lsn, MariaDbGtids, MysqlGtids};
 
     fn any_token() -> impl Strategy<Value = Token> {
         let needs = btree_map("[a-z0-9_.-]{1,12}|\\PC{1,3}", any_position(), 0..5);

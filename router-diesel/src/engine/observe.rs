@@ -12,10 +12,10 @@ use diesel::QueryResult;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use sha2::{Digest as _, Sha256};
 
-use super::health::Role;
+use super::Role;
 use super::position::{Lsn, MariaDbGtids, MysqlGtids, Position};
-use crate::backend::RoutedConnection;
 use crate::config::Engine;
+use crate::engine::RoutedConnection;
 
 /// Where a server is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -171,7 +171,7 @@ impl Log {
     }
 }
 
-/// The place of a MariaDB server and what tells it from others, as [`crate::identity`] has it.
+/// The place of a MariaDB server and what tells it from others, as [`crate::engine::identity`] has it.
 macro_rules! mariadb_server {
     () => {
         "CONCAT(@@hostname, ':', @@port, ' ', @@datadir, ' with id ', @@server_id)"

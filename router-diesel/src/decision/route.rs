@@ -2,21 +2,22 @@
 
 use router_core::{Alias, AppLabel, Hints, Model, Operation, Role, Router};
 
-use super::{RouteError, Routing};
+use super::RouteError;
 use crate::config::Unrouted;
 use crate::statement::{Classifier, Reading, Statement, TableName};
+use crate::topology::Routing;
 
 /// A statement and the apps of its tables: what routing needs of it, learnt once.
 #[derive(Debug)]
 pub(crate) struct Prepared {
     pub(crate) statement: Statement,
-    pub(super) models: Vec<PreparedModel>,
+    pub(crate) models: Vec<PreparedModel>,
 }
 
 #[derive(Debug)]
-pub(super) struct PreparedModel {
-    pub(super) app: Option<AppLabel>,
-    pub(super) table: TableName,
+pub(crate) struct PreparedModel {
+    pub(crate) app: Option<AppLabel>,
+    pub(crate) table: TableName,
     /// What the rules say, where they are all there is.
     fixed: Option<Sides>,
 }
@@ -45,7 +46,7 @@ impl Prepared {
 }
 
 impl PreparedModel {
-    pub(super) fn as_model(&self) -> Model<'_> {
+    pub(crate) fn as_model(&self) -> Model<'_> {
         match &self.app {
             Some(app) => Model::of(app, Some(self.table.name())),
             None => Model::new("", self.table.name()),
@@ -283,7 +284,7 @@ impl Routing {
         })
     }
 
-    pub(super) fn allows(&self, database: usize, operation: Operation) -> bool {
+    pub(crate) fn allows(&self, database: usize, operation: Operation) -> bool {
         self.config.databases[database].restriction(operation).is_none()
     }
 

@@ -3,23 +3,16 @@
 //! [`Routing`] holds one file's rules and the project's own routers. It opens nothing, so a program can ask
 //! it where a statement would go without a server.
 
-mod decide;
-mod error;
-mod explanation;
-
 use std::sync::Arc;
 
 use router_core::{Alias, AppLabel, DatabaseRule, Hints, Model, Operation, RouterChain, RuleRouter};
 use rustc_hash::FxHashMap;
 
-pub(crate) use decide::{Circumstances, Prepared, Transaction};
-pub use error::RouteError;
-pub use explanation::{Explanation, NodeRoute, Serves, TableRoute};
-
 use crate::config::{Config, Engine, TableMap};
+use crate::decision::{Circumstances, Explanation, RouteError};
 use crate::error::Error;
-use crate::near::nearest;
 use crate::statement::{Classifier, Dialect};
+use crate::text::nearest;
 
 /// The rules of one file and the routers of a project: all that is needed to say where a statement goes.
 ///
@@ -41,14 +34,14 @@ use crate::statement::{Classifier, Dialect};
 /// ```
 #[derive(Debug)]
 pub struct Routing {
-    config: Config,
-    chain: RouterChain,
-    rules: Arc<RuleRouter>,
-    tables: TableMap,
+    pub(crate) config: Config,
+    pub(crate) chain: RouterChain,
+    pub(crate) rules: Arc<RuleRouter>,
+    pub(crate) tables: TableMap,
     databases: FxHashMap<Alias, usize>,
-    default: usize,
+    pub(crate) default: usize,
     /// Whether the rules are all there is, so that what they say of a table is always the same.
-    rules_alone: bool,
+    pub(crate) rules_alone: bool,
 }
 
 impl Routing {
@@ -177,7 +170,7 @@ impl Routing {
         })
     }
 
-    fn nearest(&self, alias: &str) -> Option<Alias> {
+    pub(crate) fn nearest(&self, alias: &str) -> Option<Alias> {
         nearest(alias, self.config.databases.iter().map(|database| database.alias.as_str())).map(Alias::from)
     }
 }

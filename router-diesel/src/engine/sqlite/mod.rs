@@ -7,7 +7,7 @@ use diesel::{Connection, ConnectionError, ConnectionResult, QueryResult, RunQuer
 
 use super::{Access, RoutedConnection, TextRow, milliseconds};
 use crate::config::{DatabaseUrl, Engine, PoolSettings};
-use crate::identity::sqlite_file;
+use crate::engine::identity::sqlite_file;
 use crate::statement::Dialect;
 
 impl RoutedConnection for SqliteConnection {

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use diesel::QueryResult;
 
-use crate::backend::RoutedConnection;
 use crate::config::{DatabaseUrl, Engine};
+use crate::engine::RoutedConnection;
 
 /// A physical database. Two are equal when they are one and the same.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -1,4 +1,4 @@
-//! "Did you mean": the name that was probably meant.
+//! Words for people: the name that was probably meant, and a driver's lines as one.
 
 /// The name nearest to what was written, at most a third of its letters away and whatever the case; of equals the
 /// first by name.
@@ -13,6 +13,12 @@ pub(crate) fn nearest<'a>(written: &str, names: impl IntoIterator<Item = &'a str
         .filter(|(distance, _)| *distance <= limit)
         .min()
         .map(|(_, name)| name)
+}
+
+/// Joins what a driver says in several lines into one line, for the middle of a sentence. libpq's texts have a line for
+/// each address, and an empty last line.
+pub(crate) fn one_line(cause: &str) -> String {
+    cause.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@ use std::fmt;
 
 use router_core::Alias;
 
-use super::{Cluster, Skipped, TokenError};
+use super::token::TokenError;
+use crate::topology::{Cluster, Skipped};
 
 /// Why no node of a cluster can do what is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]

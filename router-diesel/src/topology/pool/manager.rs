@@ -10,8 +10,8 @@ use diesel::r2d2::{Error as ManagerError, ManageConnection};
 use router_core::Alias;
 
 use super::{Isolation, NodeConnection, Vitals};
-use crate::backend::{Access, RoutedConnection};
 use crate::config::{Database, DatabaseUrl, PoolSettings};
+use crate::engine::{Access, RoutedConnection};
 
 /// Opens, tests and takes back the connections of one database.
 ///

@@ -16,13 +16,14 @@ mod view;
 
 use std::time::Duration;
 
-pub(crate) use event::{Actions, Change, Event, Observation, Role};
+pub(crate) use event::{Actions, Change, Event, Observation};
 pub(crate) use lag::Progress;
 pub use standing::Standing;
 pub(crate) use view::View;
 
 use super::PRIMARY;
 use crate::config::{HealthSettings, Offline, PrimaryReads};
+use crate::engine::Role;
 use lag::{Added, History};
 use node::{Grade, Node};
 

@@ -4,10 +4,10 @@ use std::fmt;
 
 use router_core::{Alias, AppLabel, Decision, Hints, Operation, Reason, Role};
 
-use super::decide::{Circumstances, Prepared, Transaction};
-use super::{RouteError, Routing};
+use super::{Circumstances, Prepared, RouteError, Transaction};
 use crate::config::{Database, Offline, PrimaryReads};
 use crate::statement::Reading;
+use crate::topology::Routing;
 
 impl Routing {
     /// Routes a statement and says why, with what each router answered for each table.

@@ -5,8 +5,11 @@
 
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod any;
+pub(crate) mod identity;
 #[cfg(feature = "mysql")]
 mod mysql;
+pub(crate) mod observe;
+pub(crate) mod position;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "sqlite")]
@@ -87,6 +90,18 @@ pub enum Access {
     ReadWrite,
     /// Reading only: the server itself refuses writes.
     ReadOnly,
+}
+
+/// What a server is in its cluster, by its own account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Nothing is replicated to it.
+    Primary,
+    /// It replays what another server wrote.
+    Replica,
+    /// It does not tell: MariaDB or MySQL where it was a replica and may still be one, or SQLite. It is then taken for
+    /// what the file says.
+    Unknown,
 }
 
 /// What an error says of the connection that it came from.

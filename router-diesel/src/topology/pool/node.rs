@@ -20,8 +20,8 @@ use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error as Diese
 use diesel::{ConnectionError, ConnectionResult, QueryResult};
 use router_core::Alias;
 
-use crate::backend::{Access, RoutedConnection, Verdict, verdict};
 use crate::config::Engine;
+use crate::engine::{Access, RoutedConnection, Verdict, verdict};
 
 /// A connection of a pool: a `diesel::Connection` that forwards everything to the one it holds.
 ///

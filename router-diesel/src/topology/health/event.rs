@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Standing;
+use crate::engine::Role;
 
 /// Something that happened to a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,18 +32,6 @@ pub(crate) struct Observation<P> {
     pub(crate) position: Option<P>,
     /// When it was asked.
     pub(crate) sent_at: Duration,
-}
-
-/// What a server is in its cluster, by its own account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
-    /// Nothing is replicated to it.
-    Primary,
-    /// It replays what another server wrote.
-    Replica,
-    /// It does not tell: MariaDB or MySQL where it was a replica and may still be one, or SQLite. It is then taken for
-    /// what the file says.
-    Unknown,
 }
 
 /// What is to be done after an event, and what to tell of it.
