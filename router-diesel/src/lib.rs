@@ -59,8 +59,8 @@ mod topology;
 
 pub use databases::{Databases, DatabasesBuilder};
 pub use decision::{
-    Condition, Explanation, NodeReason, NodeRoute, OnPrimary, Passed, RouteError, RouteReason, Serves, Shortfall,
-    TableRoute,
+    Condition, Explanation, NodeReason, NodeRoute, OnPrimary, Passed, RouteError, RouteReason, Serves,
+    Shortfall, TableRoute,
 };
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 pub use engine::AnyConnection;

@@ -87,7 +87,8 @@ impl<C: RoutedConnection> Databases<C> {
                 self.watch_clusters();
                 let cluster = topology.cluster(member.cluster);
                 let mut checkouts = Checkouts { topology: &topology, member, held: None };
-                Finder::new(cluster, &mut Freshness::default(), &mut Search::new(only)).find(&mut checkouts)?;
+                Finder::new(cluster, &mut Freshness::default(), &mut Search::new(only))
+                    .find(&mut checkouts)?;
                 let held = checkouts.held.map(|(_, checkout)| checkout);
                 Ok(held.expect("a node that serves is one that was connected to"))
             }

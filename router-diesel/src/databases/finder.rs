@@ -7,8 +7,8 @@ use router_core::Alias;
 
 use crate::decision::freshness::{Event, Failure, Freshness, Search, Step};
 use crate::decision::{ClusterError, Passed, why_no_replica};
-use crate::engine::{RoutedConnection, read_failed_for_its_node};
 use crate::engine::position::Position;
+use crate::engine::{RoutedConnection, read_failed_for_its_node};
 use crate::error::{Error, ErrorKind};
 use crate::text::one_line;
 use crate::time::Now;
@@ -60,11 +60,7 @@ pub(crate) struct Finder<'a, C: RoutedConnection> {
 }
 
 impl<'a, C: RoutedConnection> Finder<'a, C> {
-    pub(crate) fn new(
-        cluster: &'a Cluster<C>,
-        freshness: &'a mut Freshness,
-        search: &'a mut Search,
-    ) -> Self {
+    pub(crate) fn new(cluster: &'a Cluster<C>, freshness: &'a mut Freshness, search: &'a mut Search) -> Self {
         Self { cluster, freshness, search }
     }
 
@@ -151,11 +147,7 @@ impl<'a, C: RoutedConnection> Finder<'a, C> {
     }
 
     /// Reads from the primary, since no replica may serve.
-    fn fall_back(
-        &mut self,
-        links: &mut impl Links,
-        fallback: Fallback,
-    ) -> Result<(NodeId, Served), Error> {
+    fn fall_back(&mut self, links: &mut impl Links, fallback: Fallback) -> Result<(NodeId, Served), Error> {
         if let Some(why) = Passed::of_primary(&self.cluster.view()) {
             return Err(self.no_node(&why));
         }

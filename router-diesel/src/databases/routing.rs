@@ -51,6 +51,10 @@ impl Routing {
             Operation::Write | Operation::Migrate => Reach::Only(PRIMARY, OnPrimary::Writes),
         };
         let Some(primary) = self.id(alias.as_str()) else { return Vec::new() };
-        if self.declared(primary).is_replica() { Vec::new() } else { self.nodes_by_file(primary, reach, Now::read()) }
+        if self.declared(primary).is_replica() {
+            Vec::new()
+        } else {
+            self.nodes_by_file(primary, reach, Now::read())
+        }
     }
 }

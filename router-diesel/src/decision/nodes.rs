@@ -5,11 +5,11 @@ use std::fmt;
 use router_core::Alias;
 
 use super::freshness::{Freshness, History, Judgement, Need, Nodes, Search, Terms};
-use crate::time::Now;
 use super::passed::{Passed, Shortfall};
 use super::reach::{OnPrimary, Reach, Standpoint, reach};
 use super::route::{Circumstances, Route};
 use crate::engine::position::Coverage;
+use crate::time::Now;
 use crate::topology::balance::Candidate;
 use crate::topology::cluster;
 use crate::topology::{DatabaseId, Member, NodeId, PRIMARY, Prepared, Replayed, Routing, View};
@@ -99,7 +99,9 @@ impl fmt::Display for Condition {
             Self::IsOfTheTokensHistory => f.write_str("if its primary is of the token's history"),
             Self::HasCaughtUp(shortfall) => write!(f, "if it is no longer {shortfall}"),
             Self::HasAllThatIsNeeded => f.write_str("if it has all that the session needs"),
-            Self::IsTheSameServer => f.write_str("this session read from it, if it is the same server as then"),
+            Self::IsTheSameServer => {
+                f.write_str("this session read from it, if it is the same server as then")
+            }
             Self::NoReplicaCan => f.write_str("if no replica can"),
         }
     }
@@ -198,7 +200,9 @@ impl Scene<'_> {
         match freshness.ready(search, self.nodes) {
             Some(kept) if kept == node && holds(node) => return Chance::Kept,
             Some(kept) if kept == node => return Chance::If(Condition::IsTheSameServer),
-            Some(kept) if holds(kept) => return Chance::No(Passed::SessionReadsFrom(self.alias(kept).clone())),
+            Some(kept) if holds(kept) => {
+                return Chance::No(Passed::SessionReadsFrom(self.alias(kept).clone()));
+            }
             _ => {}
         }
         if search.is_for_another(node) {
@@ -246,8 +250,7 @@ impl Routing {
         let aliases: Vec<&Alias> = group.iter().map(|database| self.alias(*database)).collect();
         let unwatched = Unwatched::new(cluster::Settings::new(&self.config, &group), &aliases);
         let policy = self.declared(primary).policy.to_string();
-        let scene =
-            Scene { aliases, policy: &policy, view: &unwatched.view, nodes: &unwatched, now };
+        let scene = Scene { aliases, policy: &policy, view: &unwatched.view, nodes: &unwatched, now };
         match reach {
             Reach::Only(node, why) => scene.only(node, why),
             Reach::Open(_) => scene.only(PRIMARY, OnPrimary::InTransaction),
@@ -260,9 +263,8 @@ impl Routing {
 pub(crate) fn by_file(routing: &Routing, prepared: &Prepared, route: Route, now: Now) -> Vec<NodeRoute> {
     let declared = routing.declared(route.database);
     let primary = declared.replica_of.as_ref().and_then(|primary| routing.id(primary.as_str()));
-    let mut replicas = primary.into_iter().flat_map(|primary| {
-        routing.config.replicas_of(routing.alias(primary).as_str())
-    });
+    let mut replicas =
+        primary.into_iter().flat_map(|primary| routing.config.replicas_of(routing.alias(primary).as_str()));
     let node = replicas.position(|replica| replica.alias == declared.alias).map_or(0, |index| index + 1);
     let member = Member { cluster: crate::topology::ClusterId::new(0), node: NodeId::new(node) };
     let standpoint = Standpoint { circumstances: Circumstances::default(), has_session_state: false };

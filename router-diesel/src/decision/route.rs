@@ -332,7 +332,9 @@ impl<'q> Question<'q> {
         let mut tables = Vec::with_capacity(models.len());
         for model in models {
             match self.of_table(asker, model) {
-                Ok(route) => tables.push((model.table.to_string(), self.routing.alias(route.database).clone())),
+                Ok(route) => {
+                    tables.push((model.table.to_string(), self.routing.alias(route.database).clone()))
+                }
                 Err(error) => return error,
             }
         }
@@ -409,7 +411,9 @@ impl Routing {
 
     /// Why a statement goes where a [`Route`] says, with what the routers answered.
     pub(crate) fn reason(&self, route: Route, prepared: &Prepared, witness: &Witness) -> RouteReason {
-        let asked = || prepared.models.first().and_then(|model| Some((model, witness.answer(&model.table.to_string())?)));
+        let asked = || {
+            prepared.models.first().and_then(|model| Some((model, witness.answer(&model.table.to_string())?)))
+        };
         match (route.by, asked()) {
             (By::Hand, _) => RouteReason::ByHand { alias: self.alias(route.database).clone() },
             (By::OpenTransaction, _) => RouteReason::OpenTransaction,

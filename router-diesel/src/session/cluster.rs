@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use diesel::QueryResult;
 use diesel::connection::LoadConnection;
 use diesel::expression::QueryMetadata;
 use diesel::query_builder::{Query, QueryFragment, QueryId};
 use diesel::result::Error as DieselError;
-use diesel::QueryResult;
 use polonius_the_crab::{ForLt, PoloniusResult, polonius};
 
 use super::Session;

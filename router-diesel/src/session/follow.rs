@@ -51,7 +51,8 @@ impl<C: RoutedConnection> Session<C> {
             freshness.leave(cluster.terms(), now);
             Some((to.cluster_called(cluster.alias().as_str())?, freshness))
         };
-        let of_database = |database: &DatabaseId| to.routing().id(self.topology.routing().alias(*database).as_str());
+        let of_database =
+            |database: &DatabaseId| to.routing().id(self.topology.routing().alias(*database).as_str());
         Moved {
             fresh: self.fresh.iter().filter_map(of_cluster).collect(),
             only: self.only.as_ref().map(|only| only.iter().filter_map(of_database).collect()),

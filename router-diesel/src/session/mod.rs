@@ -42,8 +42,8 @@ use crate::topology::{ClusterId, DatabaseId, Topology};
 
 use held::Held;
 use instrumentation::SessionInstrumentation;
-pub use manager::SessionTransactionManager;
 use manager::OpenTransaction;
+pub use manager::SessionTransactionManager;
 pub use read::{ReadQuery, ReadSession};
 pub use scope::Scope;
 use scope::State;

@@ -45,7 +45,8 @@ impl TableName {
     pub(crate) fn is_of_a_catalogue(&self) -> bool {
         const SCHEMAS: [&str; 5] = ["pg_catalog", "information_schema", "mysql", "performance_schema", "sys"];
         const TABLES: [&str; 3] = ["sqlite_master", "sqlite_schema", "sqlite_sequence"];
-        let is_one_of = |names: &[&str], name: &str| names.iter().any(|known| known.eq_ignore_ascii_case(name));
+        let is_one_of =
+            |names: &[&str], name: &str| names.iter().any(|known| known.eq_ignore_ascii_case(name));
         match self.schema() {
             Some(schema) => is_one_of(&SCHEMAS, schema),
             None => {

@@ -11,11 +11,11 @@ use rustc_hash::FxHashMap;
 use super::balance::{self, Balance, Candidate};
 use super::health::{self, Actions, Event, Health, NodeSettings, Pace, Progress, Standing};
 use super::ids::{DatabaseId, NodeId, PRIMARY};
+use super::lock;
 use super::monitor::Waker;
 use super::node::{Node, Replayed};
 use super::status::{Fallback, Fallbacks};
 use super::view::View;
-use super::lock;
 use crate::config::{Config, HealthSettings, Offline, Policy, PrimaryReads};
 use crate::engine::observe::Observation;
 use crate::engine::position::{Coverage, Position, Why};
@@ -93,7 +93,8 @@ impl<C: RoutedConnection> Cluster<C> {
 
     /// Whether this is what another would be.
     pub(super) fn is_as(&self, other: &Self) -> bool {
-        let has_its_nodes = || self.nodes.iter().zip(&other.nodes).all(|(one, other)| Arc::ptr_eq(one, other));
+        let has_its_nodes =
+            || self.nodes.iter().zip(&other.nodes).all(|(one, other)| Arc::ptr_eq(one, other));
         let has_its_policy = match (self.is_own_policy, other.is_own_policy) {
             (true, true) => Arc::ptr_eq(&self.balance, &other.balance),
             (false, false) => true,

@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 
 use diesel::connection::CacheSize;
 
-use super::{Node, Standing, lock};
 use super::cluster::Cluster;
-use super::ids::NodeId;
 use super::health::Event;
 use super::health::Pace;
+use super::ids::NodeId;
+use super::{Node, Standing, lock};
 use crate::config::{DatabaseUrl, Engine, PoolSettings};
 use crate::engine::observe::{self, Observation};
 use crate::engine::{Access, RoutedConnection};

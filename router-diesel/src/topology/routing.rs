@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use router_core::{Alias, AppLabel, DatabaseRule, Hints, Model, Operation, RouterChain, RuleError, RuleRouter};
+use router_core::{
+    Alias, AppLabel, DatabaseRule, Hints, Model, Operation, RouterChain, RuleError, RuleRouter,
+};
 use rustc_hash::FxHashMap;
 
 use super::ids::DatabaseId;

@@ -24,9 +24,9 @@ use std::time::{Duration, Instant};
 pub(crate) use need::{History, Judgement, Need};
 pub(crate) use search::{Event, Failure, Search, Step};
 
+use crate::engine::RoutedConnection;
 use crate::engine::position::Position;
 use crate::time::Now;
-use crate::engine::RoutedConnection;
 use crate::topology::cluster::{Evidence, Settings};
 use crate::topology::{Cluster, NodeId, PRIMARY, Replayed};
 

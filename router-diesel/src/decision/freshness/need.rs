@@ -3,9 +3,9 @@
 use std::time::{Instant, SystemTime};
 
 use super::{Nodes, POLL};
-use crate::time::Now;
 use crate::decision::passed::Shortfall;
 use crate::engine::position::{Coverage, Position, Why};
+use crate::time::Now;
 use crate::topology::{NodeId, PRIMARY};
 
 /// What a replica must have before it may serve a session.

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use super::need::History;
 use super::{Freshness, Judgement, Need, Nodes, POLL, Proof, Serving};
-use crate::time::Now;
 use crate::decision::passed::{Passed, PassedOver};
 use crate::engine::position::Position;
+use crate::time::Now;
 use crate::topology::pool::Patience;
 use crate::topology::{Fallback, NodeId, PRIMARY};
 
@@ -21,10 +21,20 @@ pub(crate) struct Search {
     at: At,
     patience: Option<Patience>,
     deadline: Option<Instant>,
+    history: Compared,
     /// What was needed before this read used the primary: if it fails there, nothing was seen.
     before: Option<Need>,
     /// The node of which this read is the first: if it fails there, nothing was seen.
     first_from: Option<NodeId>,
+}
+
+/// Whether what is needed must be of the history that the primary is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Compared {
+    #[default]
+    WithThePrimary,
+    /// The primary cannot be asked, and each replica tells its history itself.
+    WithEachReplica,
 }
 
 /// What a search waits for.
@@ -157,10 +167,13 @@ impl Freshness {
         if self.kept() == Some(node) {
             self.forget(search.first_from, nodes.terms(), now);
         }
-        search.passed.push(node, match failure {
-            Failure::Busy => Passed::Busy(reason),
-            Failure::Unreachable | Failure::Lost => Passed::Failed(reason),
-        });
+        search.passed.push(
+            node,
+            match failure {
+                Failure::Busy => Passed::Busy(reason),
+                Failure::Unreachable | Failure::Lost => Passed::Failed(reason),
+            },
+        );
         true
     }
 
@@ -170,9 +183,13 @@ impl Freshness {
             (At::Begin | At::Read(_), Event::Began | Event::Failed) => self.begin(search, nodes, now),
             (At::Begin, Event::Done) => self.choose(search, nodes, now),
             (At::Return(_), Event::Failed) => self.choose(search, nodes, now),
-            (At::Return(node), Event::Connected { opened }) => self.returned(search, nodes, node, opened, now),
+            (At::Return(node), Event::Connected { opened }) => {
+                self.returned(search, nodes, node, opened, now)
+            }
             (At::Primary, Event::Connected { .. }) => self.serve_primary(search, nodes, now),
-            (At::Primary | At::Connection(_) | At::Position(_), Event::Failed) => self.next(search, nodes, now),
+            (At::Primary | At::Connection(_) | At::Position(_), Event::Failed) => {
+                self.next(search, nodes, now)
+            }
             (At::Need(node), Event::PrimaryAt(position)) => {
                 self.primary_is_at(position);
                 self.compare(search, nodes, node)
@@ -183,6 +200,7 @@ impl Freshness {
                 _ => self.compare(search, nodes, node),
             },
             (At::History(node), Event::HistoryUnknown) if self.need.names_its_history() => {
+                search.history = Compared::WithEachReplica;
                 Self::connect(search, node)
             }
             (At::Connection(node), Event::Connected { opened }) => {
@@ -202,6 +220,7 @@ impl Freshness {
     fn begin(&mut self, search: &mut Search, nodes: &dyn Nodes, now: Now) -> Step {
         search.behind.clear();
         (search.patience, search.deadline, search.at) = (None, None, At::Begin);
+        search.history = Compared::default();
         if self.rests(now) && nodes.primary_may_serve() {
             return Step::Primary(Fallback::Rests);
         }
@@ -272,6 +291,7 @@ impl Freshness {
     /// Makes sure that what is needed is of the cluster's history, before a replica is tried.
     fn compare(&mut self, search: &mut Search, nodes: &dyn Nodes, node: NodeId) -> Step {
         match self.need.history(nodes) {
+            _ if search.history == Compared::WithEachReplica => Self::connect(search, node),
             History::Same => {
                 self.need.is_of_this_history();
                 Self::connect(search, node)

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::Standing;
-use crate::topology::ids::NodeId;
 use crate::engine::Role;
+use crate::topology::ids::NodeId;
 
 /// Something that happened to a node.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -33,7 +33,11 @@ fn seconds(text: &str) -> Duration {
 }
 
 fn node(name: &str) -> NodeId {
-    NAMES.iter().position(|known| *known == name).map(NodeId::new).unwrap_or_else(|| panic!("no node: {name}"))
+    NAMES
+        .iter()
+        .position(|known| *known == name)
+        .map(NodeId::new)
+        .unwrap_or_else(|| panic!("no node: {name}"))
 }
 
 /// A cluster in words: `a b:1s never offline=primary` has a replica `b` with a `max_lag`.
@@ -581,13 +585,13 @@ fn an_idle_cluster_does_not_lag() {
         health.handle(now, PRIMARY, answer(Role::Primary, 7, now));
         health.handle(now, NodeId::new(2), answer(Role::Replica, 6, now));
         for later in [0, 999, 1_200] {
-            assert_eq!(health.lag(now + Duration::from_millis(later), 1), Some(Duration::ZERO));
+            assert_eq!(health.lag(now + Duration::from_millis(later), NodeId::new(1)), Some(Duration::ZERO));
         }
-        assert_eq!(health.lag(now, 2), None);
+        assert_eq!(health.lag(now, NodeId::new(2)), None);
     }
     // Nobody answers any more, and nobody says that the primary is down.
-    assert_eq!(health.lag(Duration::from_secs(105), 1), Some(Duration::from_secs(6)));
-    assert_eq!(health.lag(Duration::from_secs(105), 9), None);
+    assert_eq!(health.lag(Duration::from_secs(105), NodeId::new(1)), Some(Duration::from_secs(6)));
+    assert_eq!(health.lag(Duration::from_secs(105), NodeId::new(9)), None);
 }
 
 #[test]
@@ -663,7 +667,10 @@ fn any_event() -> impl Strategy<Value = (u64, NodeId, Event<Spot>)> {
 }
 
 /// Plays events, each some time after the one before. A question is as old as the answer says.
-fn play(health: &mut Health<Spot>, events: Vec<(u64, NodeId, Event<Spot>)>) -> Vec<(Actions, View, Duration)> {
+fn play(
+    health: &mut Health<Spot>,
+    events: Vec<(u64, NodeId, Event<Spot>)>,
+) -> Vec<(Actions, View, Duration)> {
     let mut now = Duration::ZERO;
     events
         .into_iter()

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::node::Trouble;
 use super::{Health, PRIMARY, Progress, Standing};
-use crate::topology::ids::NodeId;
 use crate::config::{Offline, PrimaryReads};
+use crate::topology::ids::NodeId;
 
 /// What a read can choose from at one time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,8 +62,7 @@ impl<P: Progress> Health<P> {
     }
 
     pub(super) fn standings(&self, now: Duration) -> Vec<Standing> {
-        let mut standings: Vec<Standing> =
-            self.ids().map(|node| self.standing_alone(now, node)).collect();
+        let mut standings: Vec<Standing> = self.ids().map(|node| self.standing_alone(now, node)).collect();
         let is_target = |(node, standing): (NodeId, &Standing)| match node {
             PRIMARY => self.primary_may_read() && !matches!(standing, Standing::Down { .. }),
             _ => standing.may_serve(),
@@ -80,7 +79,8 @@ impl<P: Progress> Health<P> {
     /// that would make up for it.
     fn last_banned(&self, now: Duration, standings: &[Standing]) -> Option<(NodeId, Arc<str>)> {
         let banned = self.ids().filter(|node| {
-            matches!(standings[node.index()], Standing::Banned { .. }) && self.too_far_behind(now, *node).is_none()
+            matches!(standings[node.index()], Standing::Banned { .. })
+                && self.too_far_behind(now, *node).is_none()
         });
         let since = |node: &NodeId| self.nodes[node.index()].trouble.as_ref().map(|trouble| trouble.since);
         // Of equals the first in the file.

@@ -10,9 +10,9 @@ use diesel::r2d2::{Error as ManagerError, ManageConnection};
 use router_core::Alias;
 
 use super::{Isolation, NodeConnection, Vitals};
-use crate::topology::node::NodeSettings;
 use crate::config::{DatabaseUrl, PoolSettings};
 use crate::engine::{Access, RoutedConnection};
+use crate::topology::node::NodeSettings;
 
 /// Opens, tests and takes back the connections of one database.
 ///

@@ -24,8 +24,8 @@ pub(crate) use node::NodeTransactionManager;
 pub(crate) use node::Vitals;
 pub use node::{NodeConnection, Rows};
 
-use crate::config::Database;
 use super::node::NodeSettings;
+use crate::config::Database;
 use crate::engine::{Access, RoutedConnection};
 
 /// A pool of connections to one database: `diesel::r2d2::Pool`, configured from the file.
