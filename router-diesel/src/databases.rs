@@ -494,7 +494,7 @@ impl<C: RoutedConnection> DatabasesBuilder<C> {
                 return Err(ClusterError::NoCluster { alias: primary.clone() }.into());
             }
         }
-        let mut dialects = vec![C::dialect()];
+        let mut dialects = vec![Dialect::from(C::renders_for())];
         for engine in routing.engines() {
             let dialect = Dialect::from(engine);
             if C::supports(engine) && !dialects.contains(&dialect) {

@@ -9,8 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use diesel::QueryResult;
 
-use crate::config::{DatabaseUrl, Engine};
-use crate::engine::RoutedConnection;
+use super::{DatabaseUrl, Engine, RoutedConnection};
 
 /// A physical database. Two are equal when they are one and the same.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -54,35 +53,28 @@ pub fn of<C: RoutedConnection>(conn: &mut C, url: &DatabaseUrl) -> QueryResult<P
 /// The system identifier would not do: it is the same on a server restored from another's backup and on its
 /// replicas, and not every user may read it, while the owner's and the service's users must get one answer.
 fn postgres_identity<C: RoutedConnection>(conn: &mut C) -> QueryResult<(String, String)> {
-    let server = text(
-        conn,
+    let server = conn.text(
         "SELECT 'the server on port ' || current_setting('port') || ' that was started at '
              || to_char(pg_postmaster_start_time() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || 'Z' AS value",
     )?;
-    Ok((server, text(conn, "SELECT current_database()::text AS value")?))
+    Ok((server, conn.text("SELECT current_database()::text AS value")?))
 }
 
 /// MySQL has an identifier, MariaDB has none: there the host, port and folder that the server itself names.
 fn mysql_identity<C: RoutedConnection>(conn: &mut C) -> QueryResult<(String, String)> {
-    let mut server = text(
-        conn,
+    let mut server = conn.text(
         "SELECT CAST(CONCAT(@@hostname, ':', @@port, ' ', @@datadir, ' with id ', @@server_id) AS CHAR) AS value",
     )?;
-    if !text(conn, "SELECT CAST(VERSION() AS CHAR) AS value")?.contains("MariaDB") {
+    if !conn.text("SELECT CAST(VERSION() AS CHAR) AS value")?.contains("MariaDB") {
         server.push(' ');
-        server.push_str(&text(conn, "SELECT CAST(@@server_uuid AS CHAR) AS value")?);
+        server.push_str(&conn.text("SELECT CAST(@@server_uuid AS CHAR) AS value")?);
     }
     // Where the server ignores the case of names, it says so.
-    let name = text(
-        conn,
+    let name = conn.text(
         "SELECT CAST(IF(@@lower_case_table_names = 0, COALESCE(DATABASE(), ''), LOWER(COALESCE(DATABASE(), '')))
              AS CHAR) AS value",
     )?;
     Ok((server, name))
-}
-
-fn text<C: RoutedConnection>(conn: &mut C, sql: &str) -> QueryResult<String> {
-    conn.texts(sql)?.into_iter().next().flatten().ok_or(diesel::result::Error::NotFound)
 }
 
 /// Device and inode of the file where the system has them, else its full path.

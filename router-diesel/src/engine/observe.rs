@@ -12,10 +12,20 @@ use diesel::QueryResult;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use sha2::{Digest as _, Sha256};
 
-use super::Role;
 use super::position::{Lsn, MariaDbGtids, MysqlGtids, Position};
-use crate::config::Engine;
-use crate::engine::RoutedConnection;
+use super::{Engine, RoutedConnection};
+
+/// What a server is in its cluster, by its own account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Nothing is replicated to it.
+    Primary,
+    /// It replays what another server wrote.
+    Replica,
+    /// It does not tell: MariaDB or MySQL where it was a replica and may still be one, or SQLite. It is then taken for
+    /// what the file says.
+    Unknown,
+}
 
 /// Where a server is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +47,7 @@ pub(crate) fn written<C: RoutedConnection>(conn: &mut C) -> QueryResult<Position
         Engine::Sqlite => None,
         Engine::Postgres => Some(ask_postgres(conn, POSTGRES_WRITTEN)?.position.unwrap_or(Position::Unknown)),
         Engine::Mysql => {
-            let answer = text(conn, MYSQL_WRITTEN)?;
+            let answer = conn.text(MYSQL_WRITTEN)?;
             let answer = MysqlAnswer::parse(&answer);
             if answer.has_positions() { Some(answer.own().unwrap_or(Position::Unknown)) } else { None }
         }
@@ -53,12 +63,8 @@ pub(crate) fn replayed<C: RoutedConnection>(conn: &mut C) -> QueryResult<Observa
     match conn.engine() {
         Engine::Sqlite => Ok(Observation { role: Role::Unknown, position: None }),
         Engine::Postgres => ask_postgres(conn, POSTGRES_REPLAYED),
-        Engine::Mysql => Ok(MysqlAnswer::parse(&text(conn, MYSQL_REPLAYED)?).observation()),
+        Engine::Mysql => Ok(MysqlAnswer::parse(&conn.text(MYSQL_REPLAYED)?).observation()),
     }
-}
-
-fn text<C: RoutedConnection>(conn: &mut C, sql: &str) -> QueryResult<String> {
-    conn.texts(sql)?.into_iter().next().flatten().ok_or(DieselError::NotFound)
 }
 
 /// The primary's position: the end of what was *inserted* in the log.
@@ -109,12 +115,12 @@ const POSTGRES_REPLAYED: &str = concat!(
 const POSTGRES_ROLE: &str = "SELECT CASE WHEN pg_is_in_recovery() THEN 'replica' ELSE 'primary' END AS value";
 
 fn ask_postgres<C: RoutedConnection>(conn: &mut C, sql: &str) -> QueryResult<Observation> {
-    match text(conn, sql) {
+    match conn.text(sql) {
         Ok(answer) => Ok(postgres_observation(&answer)),
         // Permission refused, in whatever language: a function's permission is checked also where CASE leaves it
         // out. The role is for everybody to know.
         Err(DieselError::DatabaseError(DatabaseErrorKind::Unknown, _)) => {
-            Ok(postgres_observation(&text(conn, POSTGRES_ROLE)?))
+            Ok(postgres_observation(&conn.text(POSTGRES_ROLE)?))
         }
         Err(error) => Err(error),
     }

@@ -9,8 +9,6 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use diesel::connection::CacheSize;
-
 use super::Standing;
 use super::cluster::{Cluster, Clusters, lock};
 use super::health::Event;
@@ -300,10 +298,7 @@ impl<C: RoutedConnection> Target<C> {
             Engine::Sqlite => Access::ReadOnly,
             Engine::Postgres | Engine::Mysql => Access::ReadWrite,
         };
-        let mut conn = C::open(&self.url, &self.settings, access).map_err(|it| it.to_string())?;
-        if !self.settings.prepared_statements {
-            conn.set_prepared_statement_cache_size(CacheSize::Disabled);
-        }
+        let mut conn = C::open(&self.url, &self.settings.connect(access)).map_err(|it| it.to_string())?.conn;
         let observation = observe::replayed(&mut conn).map_err(|error| error.to_string())?;
         *held = Some(conn);
         Ok(observation)

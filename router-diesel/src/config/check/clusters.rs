@@ -7,7 +7,8 @@ use super::Checker;
 use super::databases::CLUSTER_KEYS;
 use crate::config::code::Code;
 use crate::config::draft::Draft;
-use crate::config::model::{Database, Engine, Offline, Policy, PrimaryReads};
+use crate::config::model::{Database, Offline, Policy, PrimaryReads};
+use crate::engine::Engine;
 
 impl Checker<'_> {
     /// Tells of settings of clusters that change nothing where they stand. Another environment may have the replicas

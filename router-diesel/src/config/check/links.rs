@@ -8,9 +8,9 @@ use rustc_hash::FxHashMap;
 use super::{Checker, mark_of};
 use crate::config::code::Code;
 use crate::config::draft::Draft;
-use crate::config::model::{Database, Engine};
+use crate::config::model::Database;
 use crate::config::node::Mark;
-use crate::config::url::DatabaseUrl;
+use crate::engine::{DatabaseUrl, Engine};
 
 type Index = FxHashMap<Alias, usize>;
 

@@ -7,10 +7,10 @@ use crate::config::code::Code;
 use crate::config::draft::{Draft, nearest};
 use crate::config::env::Variables;
 use crate::config::file::DatabaseSection;
-use crate::config::model::Engine;
 use crate::config::node::{Entry, Mark, Node};
-use crate::config::url::{DatabaseUrl, Parts, UrlError};
 use crate::config::values::{Ordered, Secret};
+use crate::engine::url::Parts;
+use crate::engine::{DatabaseUrl, Engine, UrlError};
 
 const ENGINES: [(&str, Engine); 5] = [
     ("sqlite", Engine::Sqlite),

@@ -6,18 +6,14 @@
 //! compares that with the primary of the moment: see [`Position::same_history`]. MySQL's identifiers are unique in
 //! the world, so a set that contains them is enough.
 
-mod lsn;
-mod mariadb;
-mod mysql;
-
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use lsn::Lsn;
-pub(crate) use mariadb::MariaDbGtids;
-pub(crate) use mysql::MysqlGtids;
+pub(crate) use super::mariadb::MariaDbGtids;
+pub(crate) use super::mysql::MysqlGtids;
+pub(crate) use super::postgres::Lsn;
 
 /// How far clocks of two machines may be apart before one is said to be wrong.
 const CLOCK_SKEW: Duration = Duration::from_secs(5);
@@ -363,9 +359,9 @@ pub(crate) mod tests {
                 timeline,
                 lsn: Lsn(lsn)
             }),
-            (proptest::option::of(0..3_u64), mariadb::tests::any_gtids())
+            (proptest::option::of(0..3_u64), crate::engine::mariadb::gtids_tests::any_gtids())
                 .prop_map(|(server, gtids)| Position::MariaDb { server, gtids }),
-            mysql::tests::any_gtids().prop_map(|gtids| Position::Mysql { gtids }),
+            crate::engine::mysql::gtids_tests::any_gtids().prop_map(|gtids| Position::Mysql { gtids }),
             any::<u64>().prop_map(|at| Position::Time { at }),
             Just(Position::Unknown),
         ]

@@ -5,7 +5,6 @@ use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use diesel::connection::CacheSize;
 use diesel::r2d2::{Error as ManagerError, ManageConnection};
 use router_core::Alias;
 
@@ -120,10 +119,7 @@ impl<C: RoutedConnection> ManageConnection for Manager<C> {
 
 impl<C: RoutedConnection> Manager<C> {
     fn open(&self) -> Result<NodeConnection<C>, ManagerError> {
-        let mut conn = C::open(&self.url, &self.settings, self.access)?;
-        if !self.settings.prepared_statements {
-            conn.set_prepared_statement_cache_size(CacheSize::Disabled);
-        }
+        let conn = C::open(&self.url, &self.settings.connect(self.access))?.conn;
         let mut node = NodeConnection::new(conn, self.alias.clone(), self.access, Arc::clone(&self.vitals));
         if self.isolation == Isolation::TestTransaction {
             diesel::Connection::begin_test_transaction(&mut node)?;

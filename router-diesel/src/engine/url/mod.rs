@@ -1,10 +1,12 @@
 //! The URL of a database, which shows its password to nobody.
 
+pub(crate) mod percent;
+
 use std::fmt;
 use std::sync::Arc;
 
-use super::model::Engine;
-use super::percent::{encode, encoded, is_encoded, query};
+use self::percent::{encode, encoded, is_encoded, query};
+use super::Engine;
 
 /// What stands in the place of a secret.
 pub(crate) const MASK: &str = "***";

@@ -1,6 +1,6 @@
 //! Percent-encoding, as URLs of databases need it.
 
-use super::url::UrlError;
+use super::UrlError;
 
 /// Whether every `%` begins an escape and every other character may stand as it is.
 pub(crate) fn is_encoded(text: &str, is_path: bool) -> bool {
