@@ -131,6 +131,12 @@ pub(crate) trait Connect {
     /// What Diesel says of the statements.
     fn set_up(&self, conn: &mut dyn Ask, settings: &ConnectSettings) -> ConnectionResult<Server>;
 
+    /// How to bound statements where nothing can be set on a connection, because a pooler shares it. `None` where the
+    /// settings are made all the same.
+    fn timeout_behind_pooler(&self) -> Option<&'static str> {
+        None
+    }
+
     /// The server's version, as it writes it.
     ///
     /// # Errors

@@ -22,9 +22,10 @@ pub(crate) mod position;
 mod postgres;
 mod product;
 mod sqlite;
+pub(crate) mod transaction;
 pub(crate) mod url;
 mod verdict;
-mod words;
+pub(crate) mod words;
 
 use std::fmt;
 
@@ -33,8 +34,11 @@ pub use any::{AnyConnection, MultiBackend, MultiField, MultiRawValue, MultiRow};
 pub use ask::Ask;
 pub(crate) use connection::Connect;
 pub use connection::{Access, ConnectSettings, Opened, RoutedConnection, Server};
-pub(crate) use observe::Role;
+pub(crate) use identity::Identity;
+pub(crate) use observe::{Observe, Role};
 pub use product::Product;
+pub(crate) use transaction::Transactions;
+pub(crate) use url::Urls;
 pub use url::{DatabaseUrl, UrlError};
 pub(crate) use verdict::{Verdict, read_failed_for_its_node, verdict};
 pub(crate) use words::{Word, Words};
@@ -73,7 +77,10 @@ engines! {
 }
 
 /// All that an engine does in its own way: the sum of its topics.
-pub(crate) trait Spec: Words + Connect + fmt::Debug + Send + Sync {}
+pub(crate) trait Spec:
+    Words + Urls + Connect + Identity + Observe + Transactions + fmt::Debug + Send + Sync
+{
+}
 
 impl Engine {
     /// The name that a configuration file uses: `postgres`.

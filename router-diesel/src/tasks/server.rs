@@ -1,7 +1,7 @@
 //! The parts of a server's URL, for the tasks that need another database on the same server, or another program.
 
 use crate::config::{Database, DatabaseUrl, Engine};
-use crate::engine::identity::decoded;
+use crate::engine::url::percent::decoded;
 use crate::engine::{Access, RoutedConnection};
 
 use super::TaskError;

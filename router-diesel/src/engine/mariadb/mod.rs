@@ -1,12 +1,14 @@
 //! What MariaDB alone has, within the engine that it shares with MySQL.
 
 mod gtids;
+mod observe;
 
 use std::time::Duration;
 
 pub(crate) use gtids::MariaDbGtids;
 #[cfg(test)]
 pub(super) use gtids::tests as gtids_tests;
+pub(super) use observe::{Answer, replayed, server, written};
 
 use super::{Engine, Product, Word};
 

@@ -6,6 +6,10 @@ mod connection;
 #[cfg(feature = "mysql")]
 mod driver;
 mod gtids;
+mod identity;
+mod observe;
+mod transaction;
+mod url;
 
 pub(crate) use gtids::MysqlGtids;
 #[cfg(test)]

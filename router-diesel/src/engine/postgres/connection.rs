@@ -44,6 +44,10 @@ impl Connect for Postgres {
         Ok(Server::of(PRODUCT))
     }
 
+    fn timeout_behind_pooler(&self) -> Option<&'static str> {
+        Some("give the server's role one: `ALTER ROLE … SET statement_timeout`")
+    }
+
     fn version(&self, conn: &mut dyn Ask) -> QueryResult<String> {
         conn.text("SELECT current_setting('server_version') AS value")
     }

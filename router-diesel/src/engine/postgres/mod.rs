@@ -3,7 +3,11 @@
 mod connection;
 #[cfg(feature = "postgres")]
 mod driver;
+mod identity;
 mod lsn;
+mod observe;
+mod transaction;
+mod url;
 
 pub(crate) use lsn::Lsn;
 

@@ -6,7 +6,6 @@ use diesel::{ConnectionError, ConnectionResult, QueryResult};
 
 use super::{PRODUCT, Sqlite};
 use crate::engine::connection::milliseconds;
-use crate::engine::identity::sqlite_file;
 use crate::engine::{Access, Ask, Connect, ConnectSettings, DatabaseUrl, Server};
 
 impl Connect for Sqlite {
@@ -17,7 +16,7 @@ impl Connect for Sqlite {
         settings: &ConnectSettings,
     ) -> ConnectionResult<Cow<'u, str>> {
         if settings.access == Access::ReadOnly
-            && let Some(path) = sqlite_file(url)
+            && let Some(path) = url.file()
             && !path.exists()
         {
             let message = format!("unable to open database file: there is no file `{}`", path.display());

@@ -3,6 +3,10 @@
 mod connection;
 #[cfg(feature = "sqlite")]
 mod driver;
+mod identity;
+mod observe;
+mod transaction;
+mod url;
 
 use super::{Engine, Product, Spec, Word, Words};
 

@@ -1,12 +1,13 @@
 //! The URL of a database, which shows its password to nobody.
 
 pub(crate) mod percent;
+pub(super) mod server;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use self::percent::{encode, encoded, is_encoded, query};
-use super::Engine;
+use super::{Engine, Product, Word, words};
 
 /// What stands in the place of a secret.
 pub(crate) const MASK: &str = "***";
@@ -25,6 +26,7 @@ pub(crate) const MASK: &str = "***";
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct DatabaseUrl {
     engine: Engine,
+    product: Option<Product>,
     real: Arc<str>,
     masked: Arc<str>,
 }
@@ -66,6 +68,65 @@ impl fmt::Display for UrlError {
 
 impl std::error::Error for UrlError {}
 
+/// How an engine reads and writes its URLs.
+pub(crate) trait Urls {
+    /// Whether a text is one of the engine's URLs although it has no scheme of the engine's. A path is one only where
+    /// the engine `is_named` beside it.
+    fn reads_bare(&self, text: &str, is_named: bool) -> bool {
+        let _ = (text, is_named);
+        false
+    }
+
+    /// Reads such a text.
+    ///
+    /// # Errors
+    /// That it is no URL.
+    fn read_bare_url(&self, text: &str) -> Result<UrlText, UrlError> {
+        let _ = text;
+        Err(UrlError::NoScheme)
+    }
+
+    /// Reads a URL whose scheme is one of the engine's [`schemes`](super::Words::schemes), given the scheme and what
+    /// follows its colon.
+    ///
+    /// # Errors
+    /// Why it is no URL.
+    fn read_url(&self, scheme: &str, rest: &str) -> Result<UrlText, UrlError>;
+
+    /// Makes a URL of its parts.
+    ///
+    /// # Errors
+    /// Why the parts make none.
+    fn url_of_parts(&self, parts: Parts) -> Result<UrlText, UrlError>;
+
+    /// Parts that mean nothing here, where there are such.
+    fn stray_parts(&self) -> Option<StrayParts> {
+        None
+    }
+
+    /// The file that a URL of this engine names, where it names one.
+    fn file(&self, url: &str) -> Option<PathBuf> {
+        let _ = url;
+        None
+    }
+}
+
+/// A URL as an engine reads it: as Diesel takes it, and as people may see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct UrlText {
+    pub(crate) real: String,
+    pub(crate) masked: String,
+}
+
+/// Parts of a URL that mean nothing to an engine, and what to say to those who wrote one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StrayParts {
+    pub(crate) keys: &'static [&'static str],
+    /// Why they mean nothing.
+    pub(crate) why: &'static str,
+    pub(crate) help: &'static str,
+}
+
 /// The parts of which a URL can be made.
 #[derive(Clone, Default)]
 pub(crate) struct Parts {
@@ -90,8 +151,8 @@ impl DatabaseUrl {
         Self::parse_for(text, None)
     }
 
-    /// Reads a URL beside which an engine may be named; a bare path is a URL for SQLite alone.
-    pub(crate) fn parse_for(text: &str, engine: Option<Engine>) -> Result<Self, UrlError> {
+    /// Reads a URL beside which an engine may be named. Only the engine that is named beside it reads a bare path.
+    pub(crate) fn parse_for(text: &str, named: Option<Word>) -> Result<Self, UrlError> {
         let text = text.trim();
         if text.is_empty() {
             return Err(UrlError::Invalid("is empty"));
@@ -99,141 +160,53 @@ impl DatabaseUrl {
         if text.contains(['\0', '\n', '\r']) {
             return Err(UrlError::Invalid("holds a control character"));
         }
-        let url = match scheme(text) {
-            _ if text == ":memory:" => Self::sqlite(text.to_owned()),
-            None if engine == Some(Engine::Sqlite) => Self::sqlite(text.to_owned()),
-            None => return Err(UrlError::NoScheme),
-            Some(("file", _)) => Self::sqlite(text.to_owned()),
-            Some(("sqlite", rest)) => Self::sqlite_url(rest)?,
-            Some(("postgres" | "postgresql", rest)) => Self::server(Engine::Postgres, rest)?,
-            Some(("mysql" | "mariadb", rest)) => Self::server(Engine::Mysql, rest)?,
-            Some((scheme, rest)) if rest.starts_with("//") => {
-                return Err(UrlError::UnknownScheme(scheme.to_owned()));
-            }
-            // `localhost:5432/blog`, perhaps with a password: nothing of it is shown.
-            Some(_) => return Err(UrlError::NoScheme),
+        let is_named = |engine: Engine| named.is_some_and(|named| named.engine == engine);
+        let without_scheme =
+            |engine: &&Engine| engine.spec().reads_bare(text, scheme(text).is_none() && is_named(**engine));
+        let (word, url) = match (Engine::ALL.iter().find(without_scheme), scheme(text)) {
+            (Some(&engine), _) => (Word::of(engine, engine.as_str()), engine.spec().read_bare_url(text)?),
+            (None, None) => return Err(UrlError::NoScheme),
+            (None, Some((scheme, rest))) => match words::schemes().find(|word| word.text == scheme) {
+                Some(word) => (word, word.engine.spec().read_url(scheme, rest)?),
+                None if rest.starts_with("//") => return Err(UrlError::UnknownScheme(scheme.to_owned())),
+                // `localhost:5432/blog`, perhaps with a password: nothing of it is shown.
+                None => return Err(UrlError::NoScheme),
+            },
         };
-        match engine {
-            Some(named) if named != url.engine => Err(UrlError::EngineMismatch { named, scheme: url.engine }),
-            _ => Ok(url),
+        match named {
+            Some(named) if named.engine != word.engine => {
+                Err(UrlError::EngineMismatch { named: named.engine, scheme: word.engine })
+            }
+            _ => Ok(Self::new(word.engine, word.product.or(named.and_then(|named| named.product)), url)),
         }
     }
 
     /// Makes a URL of its parts, with user and password percent-encoded.
-    pub(crate) fn from_parts(engine: Engine, parts: &Parts) -> Result<Self, UrlError> {
-        match engine {
-            Engine::Sqlite => {
-                let name = parts.name.as_deref().unwrap_or_default();
-                if name.is_empty() {
-                    return Err(UrlError::Invalid("needs `name`, the path of the SQLite file"));
-                }
-                if parts.options.is_empty() {
-                    return Ok(Self::sqlite(name.to_owned()));
-                }
-                let path = encode(name, b"/:");
-                Ok(Self::sqlite(format!("file:{path}?{}", query(&parts.options))))
-            }
-            Engine::Postgres | Engine::Mysql => Self::server_from_parts(engine, parts),
-        }
+    pub(crate) fn from_parts(word: Word, parts: Parts) -> Result<Self, UrlError> {
+        Ok(Self::new(word.engine, word.product, word.engine.spec().url_of_parts(parts)?))
     }
 
-    fn server_from_parts(engine: Engine, parts: &Parts) -> Result<Self, UrlError> {
-        let mut options = Vec::new();
-        let mut host = parts.host.clone().unwrap_or_default();
-        let mut port = parts.port;
-        if host.starts_with('/') {
-            // A folder or file is a Unix socket, which no host of a URL can be.
-            let socket = std::mem::take(&mut host);
-            if engine == Engine::Postgres {
-                options.push(("host".to_owned(), socket));
-                options.extend(port.take().map(|port| ("port".to_owned(), port.to_string())));
-            } else {
-                "localhost".clone_into(&mut host);
-                options.push(("unix_socket".to_owned(), socket));
-            }
-        } else if host.contains(':') && !host.starts_with('[') {
-            host = format!("[{host}]");
-        }
-        options.extend(parts.options.iter().cloned());
-        let name = parts.name.as_deref().unwrap_or_default();
-        if engine == Engine::Mysql && encode(name, b"$") != name {
-            return Err(UrlError::Invalid("has a database name that MySQL's client cannot be told"));
-        }
-        let mut text = String::new();
-        if let Some(user) = &parts.user {
-            text.push_str(&encode(user, b""));
-        }
-        if let Some(password) = &parts.password {
-            text.push(':');
-            text.push_str(&encode(password, b""));
-        }
-        if parts.user.is_some() || parts.password.is_some() {
-            text.push('@');
-        }
-        text.push_str(&host);
-        if let Some(port) = port {
-            text.push_str(&format!(":{port}"));
-        }
-        text.push('/');
-        text.push_str(&encode(name, b"$"));
-        if !options.is_empty() {
-            text.push('?');
-            text.push_str(&query(&options));
-        }
-        Self::server(engine, &format!("//{text}"))
-    }
-
-    fn sqlite(real: String) -> Self {
-        let masked = match real.split_once('?') {
-            Some((path, query)) => format!("{path}?{}", mask_query(query)),
-            None => real.clone(),
-        };
-        Self { engine: Engine::Sqlite, real: real.into(), masked: masked.into() }
-    }
-
-    /// What follows `sqlite:`. SQLite itself decodes `%20` and reads parameters, given a `file:` URI.
-    fn sqlite_url(rest: &str) -> Result<Self, UrlError> {
-        let path = rest.strip_prefix("//").unwrap_or(rest);
-        if path.is_empty() || path.starts_with('?') {
-            return Err(UrlError::Invalid("names no file"));
-        }
-        let is_uri = path.contains('?') || (path.contains('%') && is_encoded(path, true));
-        Ok(Self::sqlite(if is_uri { format!("file:{path}") } else { path.to_owned() }))
-    }
-
-    /// What follows the scheme of PostgreSQL and MySQL.
-    fn server(engine: Engine, rest: &str) -> Result<Self, UrlError> {
-        let rest = rest.strip_prefix("//").ok_or(UrlError::Invalid("lacks the `//` after its scheme"))?;
-        let Reading { user_info, address } = read(rest)?;
-        let mut real = format!("{}://", engine.as_str());
-        let mut masked = real.clone();
-        if let Some(user_info) = user_info {
-            let (user, password) = match user_info.split_once(':') {
-                Some((user, password)) => (user, Some(password)),
-                None => (user_info, None),
-            };
-            let user = encoded(user)?;
-            real.push_str(&user);
-            masked.push_str(&user);
-            if let Some(password) = password {
-                real.push_str(&format!(":{}", encoded(password)?));
-                masked.push_str(&format!(":{MASK}"));
-            }
-            real.push('@');
-            masked.push('@');
-        }
-        real.push_str(address);
-        match address.split_once('?') {
-            Some((host, query)) => masked.push_str(&format!("{host}?{}", mask_query(query))),
-            None => masked.push_str(address),
-        }
-        Ok(Self { engine, real: real.into(), masked: masked.into() })
+    fn new(engine: Engine, product: Option<Product>, UrlText { real, masked }: UrlText) -> Self {
+        Self { engine, product, real: real.into(), masked: masked.into() }
     }
 
     /// The kind of server.
     #[must_use]
     pub fn engine(&self) -> Engine {
         self.engine
+    }
+
+    /// The product that the server must be, where the URL or the `engine` beside it says `mariadb`. Every new
+    /// connection is checked for it.
+    #[must_use]
+    pub fn product(&self) -> Option<Product> {
+        self.product
+    }
+
+    /// The file that holds the database, on an engine that keeps it in one.
+    #[must_use]
+    pub fn file(&self) -> Option<PathBuf> {
+        self.engine.spec().file(&self.real)
     }
 
     /// The real thing, with the password: what `Connection::establish` takes. For SQLite this is a
@@ -273,73 +246,7 @@ fn scheme(text: &str) -> Option<(&str, &str)> {
     sound.then_some((scheme, rest))
 }
 
-/// One way to read what follows `//`.
-struct Reading<'a> {
-    user_info: Option<&'a str>,
-    /// Host, port, name and parameters.
-    address: &'a str,
-}
-
-/// Finds the `@` that ends the user and password.
-fn read(rest: &str) -> Result<Reading<'_>, UrlError> {
-    let ats: Vec<usize> = rest.match_indices('@').map(|(at, _)| at).collect();
-    // As the standard has it: the last `@` before the path, with everything before it encoded.
-    let authority = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let strict = ats.iter().copied().rfind(|at| *at < authority);
-    let path_end = rest.find('?').unwrap_or(rest.len());
-    let reading = |at: usize| Reading { user_info: Some(&rest[..at]), address: &rest[at + 1..] };
-    match strict {
-        None if ats.is_empty() || (ats[0] > path_end && is_address(rest)) => {
-            return if is_address(rest) {
-                Ok(Reading { user_info: None, address: rest })
-            } else {
-                Err(UrlError::Invalid("is not of the form `scheme://user:password@host:port/name`"))
-            };
-        }
-        Some(at)
-            if is_address(&rest[at + 1..])
-                && is_encoded(&rest[..at], false)
-                && !rest[at + 1..path_end.max(at + 1)].contains('@') =>
-        {
-            return Ok(reading(at));
-        }
-        _ => {}
-    }
-    let mut plausible = ats.into_iter().filter(|at| is_address(&rest[at + 1..]));
-    match (plausible.next(), plausible.next()) {
-        (Some(at), None) => Ok(reading(at)),
-        (Some(_), Some(_)) => Err(UrlError::Ambiguous),
-        (None, _) => Err(UrlError::Invalid("is not of the form `scheme://user:password@host:port/name`")),
-    }
-}
-
-/// Whether a text can be `host:port/name?parameters`, of which only the host may be several.
-fn is_address(text: &str) -> bool {
-    let (text, query) = text.split_once('?').map_or((text, ""), |(text, query)| (text, query));
-    let (hosts, name) = text.split_once('/').unwrap_or((text, ""));
-    let sound_query = query.is_empty()
-        || query.split('&').all(|pair| pair.split_once('=').is_some_and(|(key, _)| is_word(key)));
-    sound_query
-        && !query.contains('#')
-        && !name.contains(['/', '#', ' '])
-        && hosts.split(',').all(|host| {
-            let (host, port) = match host.strip_prefix('[') {
-                Some(ip) => match ip.split_once(']') {
-                    Some((ip, port)) => (ip, port.strip_prefix(':')),
-                    None => return false,
-                },
-                None => host.split_once(':').map_or((host, None), |(host, port)| (host, Some(port))),
-            };
-            host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._%:".contains(&byte))
-                && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
-        })
-}
-
-fn is_word(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
-}
-
-fn mask_query(query: &str) -> String {
+pub(super) fn mask_query(query: &str) -> String {
     let mask = |pair: &str| match pair.split_once('=') {
         Some((key, _)) if is_secret_key(key) => format!("{key}={MASK}"),
         _ => pair.to_owned(),
@@ -421,23 +328,27 @@ mod tests {
             password: Some("p@/%:w".into()),
             options: vec![("sslmode".into(), "require".into())],
         };
-        let url = DatabaseUrl::from_parts(Engine::Postgres, &parts).unwrap();
+        let of = |word: &str, parts: &Parts| {
+            let word = words::all().find(|known| known.text == word).unwrap();
+            DatabaseUrl::from_parts(word, parts.clone()).unwrap()
+        };
+        let url = of("postgres", &parts);
         assert_eq!(url.expose(), "postgres://b%40log:p%40%2F%25%3Aw@h:5433/blog?sslmode=require");
         assert_eq!(format!("{url} {url:?}").matches("***").count(), 2);
 
         let socket = Parts { host: Some("/var/run/postgresql".into()), password: None, ..parts.clone() };
-        let url = DatabaseUrl::from_parts(Engine::Postgres, &socket).unwrap();
+        let url = of("postgres", &socket);
         assert_eq!(
             url.expose(),
             "postgres://b%40log@/blog?host=%2Fvar%2Frun%2Fpostgresql&port=5433&sslmode=require"
         );
-        let url = DatabaseUrl::from_parts(Engine::Mysql, &socket).unwrap();
+        let url = of("mysql", &socket);
         assert_eq!(
             url.expose(),
             "mysql://b%40log@localhost:5433/blog?unix_socket=%2Fvar%2Frun%2Fpostgresql&sslmode=require"
         );
         let sqlite = Parts { name: Some("db/x".into()), ..Parts::default() };
-        assert_eq!(DatabaseUrl::from_parts(Engine::Sqlite, &sqlite).unwrap().expose(), "db/x");
+        assert_eq!(of("sqlite", &sqlite).expose(), "db/x");
     }
 
     #[test]
