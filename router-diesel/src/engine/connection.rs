@@ -9,7 +9,7 @@ use diesel::query_builder::QueryFragment;
 use diesel::r2d2::R2D2Connection;
 use diesel::{ConnectionResult, QueryResult};
 
-use super::{Ask, DatabaseUrl, Engine, Product};
+use super::{Ask, DatabaseUrl, Engine, Product, WrongProduct};
 
 /// A connection that can be routed: one of Diesel's, or [`AnyConnection`](super::AnyConnection).
 ///
@@ -41,7 +41,8 @@ pub trait RoutedConnection: Ask + LoadConnection + R2D2Connection + Send + Sized
     /// which product the server is.
     ///
     /// # Errors
-    /// What Diesel says when the server refuses or cannot be reached, or that the engine is not supported.
+    /// What Diesel says when the server refuses or cannot be reached, that the engine is not supported, or that the
+    /// server is not the product that the URL asks for.
     fn open(url: &DatabaseUrl, settings: &ConnectSettings) -> ConnectionResult<Opened<Self>> {
         let engine = url.engine();
         let address = engine.spec().address(url, settings)?;
@@ -50,6 +51,9 @@ pub trait RoutedConnection: Ask + LoadConnection + R2D2Connection + Send + Sized
             conn.set_prepared_statement_cache_size(CacheSize::Disabled);
         }
         let server = engine.spec().set_up(&mut conn, settings)?;
+        if let Some(wanted) = url.product().filter(|wanted| *wanted != server.product) {
+            return Err(WrongProduct { wanted, found: server.product }.into());
+        }
         Ok(Opened { conn, server })
     }
 

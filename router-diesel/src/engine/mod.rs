@@ -14,6 +14,7 @@
 mod any;
 mod ask;
 mod connection;
+pub(crate) mod diagnosis;
 pub(crate) mod identity;
 mod mariadb;
 mod mysql;
@@ -21,10 +22,10 @@ pub(crate) mod observe;
 pub(crate) mod position;
 mod postgres;
 mod product;
+pub(crate) mod reach;
 mod sqlite;
 pub(crate) mod transaction;
 pub(crate) mod url;
-mod verdict;
 pub(crate) mod words;
 
 use std::fmt;
@@ -34,14 +35,16 @@ pub use any::{AnyConnection, MultiBackend, MultiField, MultiRawValue, MultiRow};
 pub use ask::Ask;
 pub(crate) use connection::Connect;
 pub use connection::{Access, ConnectSettings, Opened, RoutedConnection, Server};
+pub(crate) use diagnosis::{Diagnose, Verdict, read_failed_for_its_node, verdict};
 pub(crate) use identity::Identity;
 pub(crate) use observe::{Observe, Role};
 pub use product::Product;
+pub(crate) use product::WrongProduct;
+pub(crate) use reach::Reach;
 pub(crate) use transaction::Transactions;
 pub(crate) use url::Urls;
 pub use url::{DatabaseUrl, UrlError};
-pub(crate) use verdict::{Verdict, read_failed_for_its_node, verdict};
-pub(crate) use words::{Word, Words};
+pub(crate) use words::{EngineWord, Words};
 
 /// Makes the list of engines, with its one `match`.
 macro_rules! engines {
@@ -78,7 +81,7 @@ engines! {
 
 /// All that an engine does in its own way: the sum of its topics.
 pub(crate) trait Spec:
-    Words + Urls + Connect + Identity + Observe + Transactions + fmt::Debug + Send + Sync
+    Words + Urls + Connect + Identity + Observe + Transactions + Diagnose + Reach + fmt::Debug + Send + Sync
 {
 }
 

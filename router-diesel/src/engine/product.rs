@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use diesel::ConnectionError;
+use diesel::result::Error as DieselError;
+
 use super::Engine;
 
 /// A product of an engine's family. MySQL and MariaDB are two products of one engine; other engines are one product.
@@ -37,6 +40,41 @@ impl Product {
         [self.name, family].into_iter().take(if self.name == family { 1 } else { 2 })
     }
 }
+
+/// A server is another product than its URL asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct WrongProduct {
+    pub(crate) wanted: Product,
+    pub(crate) found: Product,
+}
+
+impl WrongProduct {
+    /// Finds it in the error of a connection that could not be opened.
+    pub(crate) fn in_error(error: &ConnectionError) -> Option<Self> {
+        match error {
+            ConnectionError::CouldntSetupConfiguration(DieselError::QueryBuilderError(error)) => {
+                error.downcast_ref().copied()
+            }
+            _ => None,
+        }
+    }
+}
+
+impl From<WrongProduct> for ConnectionError {
+    /// Diesel's type has no place of its own for it.
+    fn from(wrong: WrongProduct) -> Self {
+        Self::CouldntSetupConfiguration(DieselError::QueryBuilderError(Box::new(wrong)))
+    }
+}
+
+impl fmt::Display for WrongProduct {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { wanted, found } = self;
+        write!(f, "the server is {found}, but the configuration asks for {wanted}")
+    }
+}
+
+impl std::error::Error for WrongProduct {}
 
 impl fmt::Display for Product {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -11,10 +11,10 @@ pub(crate) trait Words {
     fn title(&self) -> &'static str;
 
     /// What the file's `engine:` may say, the [`name`](Self::name) first.
-    fn words(&self) -> &'static [Word];
+    fn words(&self) -> &'static [EngineWord];
 
     /// What a URL may begin with. By default, each of the [`words`](Self::words).
-    fn schemes(&self) -> &'static [Word] {
+    fn schemes(&self) -> &'static [EngineWord] {
         self.words()
     }
 
@@ -30,7 +30,7 @@ pub(crate) trait Words {
 
 /// A word for an engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Word {
+pub(crate) struct EngineWord {
     /// The word itself: `mariadb`.
     pub(crate) text: &'static str,
     /// The engine that it means.
@@ -39,7 +39,7 @@ pub(crate) struct Word {
     pub(crate) product: Option<Product>,
 }
 
-impl Word {
+impl EngineWord {
     /// A word that any server of the engine satisfies.
     pub(crate) const fn of(engine: Engine, text: &'static str) -> Self {
         Self { text, engine, product: None }
@@ -47,11 +47,11 @@ impl Word {
 }
 
 /// All words that the file's `engine:` may say.
-pub(crate) fn all() -> impl Iterator<Item = Word> {
+pub(crate) fn all() -> impl Iterator<Item = EngineWord> {
     Engine::ALL.iter().flat_map(|engine| engine.spec().words()).copied()
 }
 
 /// All words that a URL may begin with.
-pub(crate) fn schemes() -> impl Iterator<Item = Word> {
+pub(crate) fn schemes() -> impl Iterator<Item = EngineWord> {
     Engine::ALL.iter().flat_map(|engine| engine.spec().schemes()).copied()
 }

@@ -10,7 +10,7 @@ use crate::config::file::DatabaseSection;
 use crate::config::node::{Entry, Mark, Node};
 use crate::config::values::{Ordered, Secret};
 use crate::engine::url::{Parts, StrayParts};
-use crate::engine::{DatabaseUrl, Engine, UrlError, Word, words};
+use crate::engine::{DatabaseUrl, Engine, EngineWord, UrlError, words};
 
 const PARTS: [&str; 6] = ["host", "port", "name", "user", "password", "options"];
 
@@ -23,7 +23,7 @@ impl Checker<'_> {
             let source = format!("the URL that `{variable}` gives `{}`", entry.key);
             return url.map_err(|error| self.bad_url(&error, &source, entry.mark)).ok();
         }
-        let engines: Vec<(&str, Word)> = words::all().map(|word| (word.text, word)).collect();
+        let engines: Vec<(&str, EngineWord)> = words::all().map(|word| (word.text, word)).collect();
         let engine = self.word(node, "engine", &section.engine, &engines);
         let part = PARTS.into_iter().find_map(|key| node.entry(key).map(|part| (key, part)));
         match (&section.url.get(), part) {
@@ -69,7 +69,12 @@ impl Checker<'_> {
         }
     }
 
-    fn url_of_parts(&mut self, entry: &Entry, section: &DatabaseSection, word: Word) -> Option<DatabaseUrl> {
+    fn url_of_parts(
+        &mut self,
+        entry: &Entry,
+        section: &DatabaseSection,
+        word: EngineWord,
+    ) -> Option<DatabaseUrl> {
         let node = &entry.node;
         if let Some(StrayParts { keys, why, help }) = word.engine.spec().stray_parts()
             && let Some(stray) = keys.iter().find_map(|key| node.entry(key))

@@ -41,7 +41,7 @@ pub(in crate::engine) use {replayed, server, written};
 
 /// What MariaDB said, in texts.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::engine) struct Answer<'a> {
+pub(in crate::engine) struct MariaDbAnswer<'a> {
     pub(in crate::engine) has_log: bool,
     is_read_only: bool,
     is_running: bool,
@@ -50,7 +50,7 @@ pub(in crate::engine) struct Answer<'a> {
     server: &'a str,
 }
 
-impl<'a> Answer<'a> {
+impl<'a> MariaDbAnswer<'a> {
     /// Reads an answer. `None` where MariaDB did not write it.
     pub(in crate::engine) fn parse(answer: &'a str) -> Option<Self> {
         let fields: Vec<&str> = answer.splitn(8, '|').collect();

@@ -3,11 +3,13 @@
 //! The two share client libraries, SQL and this engine. What MariaDB alone has is in `mariadb/`.
 
 mod connection;
+mod diagnosis;
 #[cfg(feature = "mysql")]
 mod driver;
 mod gtids;
 mod identity;
 mod observe;
+mod reach;
 mod transaction;
 mod url;
 
@@ -15,7 +17,7 @@ pub(crate) use gtids::MysqlGtids;
 #[cfg(test)]
 pub(super) use gtids::tests as gtids_tests;
 
-use super::{Engine, Product, Spec, Word, Words, mariadb};
+use super::{Engine, EngineWord, Product, Spec, Words, mariadb};
 
 /// The family of MySQL and MariaDB.
 #[derive(Debug)]
@@ -36,8 +38,8 @@ impl Words for Mysql {
     }
 
     /// `mysql` means either product, `mariadb` asks for that one.
-    fn words(&self) -> &'static [Word] {
-        const { &[Word::of(Engine::Mysql, "mysql"), mariadb::WORD] }
+    fn words(&self) -> &'static [EngineWord] {
+        const { &[EngineWord::of(Engine::Mysql, "mysql"), mariadb::WORD] }
     }
 
     fn default_port(&self) -> Option<u16> {

@@ -10,12 +10,12 @@ use crate::engine::{Ask, mariadb};
 impl Observe for Mysql {
     fn written(&self, conn: &mut dyn Ask) -> QueryResult<Option<Position>> {
         let answer = conn.text(WRITTEN)?;
-        let answer = Answer::parse(&answer);
+        let answer = MysqlAnswer::parse(&answer);
         Ok(answer.has_positions().then(|| answer.own().unwrap_or(Position::Unknown)))
     }
 
     fn replayed(&self, conn: &mut dyn Ask) -> QueryResult<Observation> {
-        Ok(Answer::parse(&conn.text(REPLAYED)?).observation())
+        Ok(MysqlAnswer::parse(&conn.text(REPLAYED)?).observation())
     }
 }
 
@@ -39,8 +39,8 @@ const REPLAYED: &str = concat!(
 
 /// What a server said, in texts.
 #[derive(Debug, Default, PartialEq, Eq)]
-enum Answer<'a> {
-    MariaDb(mariadb::Answer<'a>),
+enum MysqlAnswer<'a> {
+    MariaDb(mariadb::MariaDbAnswer<'a>),
     Mysql {
         has_gtids: bool,
         is_read_only: bool,
@@ -52,9 +52,9 @@ enum Answer<'a> {
     Nothing,
 }
 
-impl<'a> Answer<'a> {
+impl<'a> MysqlAnswer<'a> {
     fn parse(answer: &'a str) -> Self {
-        if let Some(answer) = mariadb::Answer::parse(answer) {
+        if let Some(answer) = mariadb::MariaDbAnswer::parse(answer) {
             return Self::MariaDb(answer);
         }
         let fields: Vec<&str> = answer.splitn(6, '|').collect();
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     fn mysql(answer: &str) -> String {
-        let Observation { role, position } = Answer::parse(answer).observation();
+        let Observation { role, position } = MysqlAnswer::parse(answer).observation();
         match position {
             Some(Position::MariaDb { server, gtids }) => {
                 let server = if server.is_some() { "its own" } else { "replayed" };
@@ -141,7 +141,7 @@ mod tests {
         ] {
             assert_eq!(mysql(&format!("{answer}|{SERVER}")), said, "{answer}");
         }
-        let own = |server| Answer::parse(&format!("|mariadb|1|0|0||0-1-7|{server}")).own().unwrap();
+        let own = |server| MysqlAnswer::parse(&format!("|mariadb|1|0|0||0-1-7|{server}")).own().unwrap();
         assert_eq!(own(SERVER).same_history(&own(SERVER)), Ok(()));
         assert!(own(SERVER).same_history(&own("vm:3306 /var/lib/a|c/ with id 1")).is_err());
     }
@@ -168,9 +168,9 @@ mod tests {
         #[test]
         fn no_answer_panics(answer in any::<String>(), fields in "([|]([0-9a-fA-F:,-]{0,25}|.{0,9})){0,8}") {
             for answer in [answer, fields] {
-                let _ = Answer::parse(&answer).observation();
+                let _ = MysqlAnswer::parse(&answer).observation();
                 for product in ["mariadb", "mysql"] {
-                    let _ = Answer::parse(&format!("|{product}|{answer}")).observation();
+                    let _ = MysqlAnswer::parse(&format!("|{product}|{answer}")).observation();
                 }
             }
         }

@@ -1,17 +1,19 @@
 //! PostgreSQL.
 
 mod connection;
+mod diagnosis;
 #[cfg(feature = "postgres")]
 mod driver;
 mod identity;
 mod lsn;
 mod observe;
+mod reach;
 mod transaction;
 mod url;
 
 pub(crate) use lsn::Lsn;
 
-use super::{Engine, Product, Spec, Word, Words};
+use super::{Engine, EngineWord, Product, Spec, Words};
 
 /// PostgreSQL.
 #[derive(Debug)]
@@ -31,8 +33,8 @@ impl Words for Postgres {
         "PostgreSQL"
     }
 
-    fn words(&self) -> &'static [Word] {
-        const { &[Word::of(Engine::Postgres, "postgres"), Word::of(Engine::Postgres, "postgresql")] }
+    fn words(&self) -> &'static [EngineWord] {
+        const { &[EngineWord::of(Engine::Postgres, "postgres"), EngineWord::of(Engine::Postgres, "postgresql")] }
     }
 
     fn default_port(&self) -> Option<u16> {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use diesel::QueryResult;
 
 use super::Sqlite;
-use super::url::{Place, place};
+use super::url::{SqlitePlace, place};
 use crate::engine::identity::{Identified, Identity, canonical};
 use crate::engine::{Ask, DatabaseUrl};
 
@@ -17,9 +17,9 @@ impl Identity for Sqlite {
     fn identity(&self, _: &mut dyn Ask, url: &DatabaseUrl) -> QueryResult<Identified> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let server = match place(url.expose()) {
-            Place::File(path) => file_identity(&path),
-            Place::SharedMemory(name) => format!("memory shared as `{name}`"),
-            Place::Memory => format!("memory {}", NEXT.fetch_add(1, Ordering::Relaxed)),
+            SqlitePlace::File(path) => file_identity(&path),
+            SqlitePlace::SharedMemory(name) => format!("memory shared as `{name}`"),
+            SqlitePlace::Memory => format!("memory {}", NEXT.fetch_add(1, Ordering::Relaxed)),
         };
         Ok(Identified { server, name: None })
     }

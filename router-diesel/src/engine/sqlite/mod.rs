@@ -1,14 +1,16 @@
 //! SQLite.
 
 mod connection;
+mod diagnosis;
 #[cfg(feature = "sqlite")]
 mod driver;
 mod identity;
 mod observe;
+mod reach;
 mod transaction;
 mod url;
 
-use super::{Engine, Product, Spec, Word, Words};
+use super::{Engine, EngineWord, Product, Spec, Words};
 
 /// SQLite: a file, or memory.
 #[derive(Debug)]
@@ -28,13 +30,13 @@ impl Words for Sqlite {
         "SQLite"
     }
 
-    fn words(&self) -> &'static [Word] {
-        const { &[Word::of(Engine::Sqlite, "sqlite")] }
+    fn words(&self) -> &'static [EngineWord] {
+        const { &[EngineWord::of(Engine::Sqlite, "sqlite")] }
     }
 
     /// `file:` is SQLite's own scheme.
-    fn schemes(&self) -> &'static [Word] {
-        const { &[Word::of(Engine::Sqlite, "sqlite"), Word::of(Engine::Sqlite, "file")] }
+    fn schemes(&self) -> &'static [EngineWord] {
+        const { &[EngineWord::of(Engine::Sqlite, "sqlite"), EngineWord::of(Engine::Sqlite, "file")] }
     }
 
     fn default_port(&self) -> Option<u16> {

@@ -47,8 +47,8 @@ impl Urls for Sqlite {
 
     fn file(&self, url: &str) -> Option<PathBuf> {
         match place(url) {
-            Place::File(path) => Some(path),
-            Place::SharedMemory(_) | Place::Memory => None,
+            SqlitePlace::File(path) => Some(path),
+            SqlitePlace::SharedMemory(_) | SqlitePlace::Memory => None,
         }
     }
 }
@@ -65,16 +65,16 @@ fn masked(real: String) -> UrlText {
 
 /// Where SQLite keeps a database.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum SqlitePlace {
     File(PathBuf),
     SharedMemory(String),
     Memory,
 }
 
 /// Reads what SQLite is given as it does: a path, `:memory:` or a `file:` URI.
-pub(super) fn place(name: &str) -> Place {
+pub(super) fn place(name: &str) -> SqlitePlace {
     let Some(uri) = name.strip_prefix("file:") else {
-        return if name == MEMORY { Place::Memory } else { Place::File(name.into()) };
+        return if name == MEMORY { SqlitePlace::Memory } else { SqlitePlace::File(name.into()) };
     };
     let uri = uri.split('#').next().unwrap_or_default();
     let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
@@ -88,9 +88,9 @@ pub(super) fn place(name: &str) -> Place {
     if has("vfs=memdb") || has("mode=memory") || path == MEMORY || path.is_empty() {
         // memdb shares a name that begins with a slash.
         let is_shared = has("cache=shared") || (has("vfs=memdb") && path.starts_with('/'));
-        return if is_shared { Place::SharedMemory(path) } else { Place::Memory };
+        return if is_shared { SqlitePlace::SharedMemory(path) } else { SqlitePlace::Memory };
     }
-    Place::File(path.into())
+    SqlitePlace::File(path.into())
 }
 
 #[cfg(test)]
@@ -99,19 +99,19 @@ mod tests {
 
     #[test]
     fn places_as_data() {
-        let file = |path: &str| Place::File(path.into());
-        let shared = |name: &str| Place::SharedMemory(name.to_owned());
+        let file = |path: &str| SqlitePlace::File(path.into());
+        let shared = |name: &str| SqlitePlace::SharedMemory(name.to_owned());
         for (name, expected) in [
-            (":memory:", Place::Memory),
+            (":memory:", SqlitePlace::Memory),
             ("db/blog.sqlite3", file("db/blog.sqlite3")),
             ("100%.sqlite3", file("100%.sqlite3")),
             ("file:blog.sqlite3", file("blog.sqlite3")),
             ("file:/a%20b.sqlite3?mode=ro#x", file("/a b.sqlite3")),
             ("file:///abs/blog.sqlite3", file("/abs/blog.sqlite3")),
             ("file://localhost/abs/blog.sqlite3", file("/abs/blog.sqlite3")),
-            ("file::memory:", Place::Memory),
+            ("file::memory:", SqlitePlace::Memory),
             ("file::memory:?cache=shared", shared(":memory:")),
-            ("file:blog?mode=memory", Place::Memory),
+            ("file:blog?mode=memory", SqlitePlace::Memory),
             ("file:blog?mode=memory&cache=shared", shared("blog")),
             ("file:/blog?vfs=memdb", shared("/blog")),
         ] {

@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Engine, Product, Word, words};
+use super::{Engine, EngineWord, Product, words};
 
 /// What stands in the place of a secret.
 pub(crate) const MASK: &str = "***";
@@ -152,7 +152,7 @@ impl DatabaseUrl {
     }
 
     /// Reads a URL beside which an engine may be named. Only the engine that is named beside it reads a bare path.
-    pub(crate) fn parse_for(text: &str, named: Option<Word>) -> Result<Self, UrlError> {
+    pub(crate) fn parse_for(text: &str, named: Option<EngineWord>) -> Result<Self, UrlError> {
         let text = text.trim();
         if text.is_empty() {
             return Err(UrlError::Invalid("is empty"));
@@ -164,7 +164,9 @@ impl DatabaseUrl {
         let without_scheme =
             |engine: &&Engine| engine.spec().reads_bare(text, scheme(text).is_none() && is_named(**engine));
         let (word, url) = match (Engine::ALL.iter().find(without_scheme), scheme(text)) {
-            (Some(&engine), _) => (Word::of(engine, engine.as_str()), engine.spec().read_bare_url(text)?),
+            (Some(&engine), _) => {
+                (EngineWord::of(engine, engine.as_str()), engine.spec().read_bare_url(text)?)
+            }
             (None, None) => return Err(UrlError::NoScheme),
             (None, Some((scheme, rest))) => match words::schemes().find(|word| word.text == scheme) {
                 Some(word) => (word, word.engine.spec().read_url(scheme, rest)?),
@@ -182,7 +184,7 @@ impl DatabaseUrl {
     }
 
     /// Makes a URL of its parts, with user and password percent-encoded.
-    pub(crate) fn from_parts(word: Word, parts: Parts) -> Result<Self, UrlError> {
+    pub(crate) fn from_parts(word: EngineWord, parts: Parts) -> Result<Self, UrlError> {
         Ok(Self::new(word.engine, word.product, word.engine.spec().url_of_parts(parts)?))
     }
 

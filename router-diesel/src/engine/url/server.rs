@@ -1,6 +1,6 @@
 //! URLs of servers, `scheme://user:password@host:port/name?parameters`, as PostgreSQL and MySQL both have them.
 
-use super::percent::{encode, encoded, is_encoded, query};
+use super::percent::{decoded, encode, encoded, is_encoded, query};
 use super::{MASK, Parts, UrlError, UrlText, mask_query};
 
 /// Reads what follows the scheme, and writes it under the scheme that the engine's client takes.
@@ -65,6 +65,44 @@ pub(in crate::engine) fn of_parts(scheme: &str, parts: &Parts) -> Result<UrlText
 /// The folder or file of a Unix socket, where the parts name one as their host. No host of a URL can be one.
 pub(in crate::engine) fn take_socket(parts: &mut Parts) -> Option<String> {
     parts.host.take_if(|host| host.starts_with('/'))
+}
+
+/// Where a URL leads to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::engine) struct Destination {
+    /// The hosts with their ports; the one host is empty where the URL has none.
+    pub(in crate::engine) hosts: Vec<(String, Option<u16>)>,
+    parameters: Vec<(String, String)>,
+}
+
+impl Destination {
+    /// The last parameter of this name.
+    pub(in crate::engine) fn parameter(&self, name: &str) -> Option<&str> {
+        self.parameters.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// Reads where a URL, as this module writes them, leads to.
+pub(in crate::engine) fn destination(url: &str) -> Destination {
+    let (_, rest) = url.split_once("://").unwrap_or(("", url));
+    let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let (authority, _) = address.split_once('/').unwrap_or((address, ""));
+    let hosts = authority.rsplit_once('@').map_or(authority, |(_, hosts)| hosts);
+    let host = |host: &str| {
+        let (name, port) = match host.strip_prefix('[').and_then(|ip| ip.split_once(']')) {
+            Some((ip, port)) => (ip, port.strip_prefix(':')),
+            None => host.split_once(':').map_or((host, None), |(host, port)| (host, Some(port))),
+        };
+        (decoded(name), port.and_then(|port| port.parse().ok()))
+    };
+    Destination {
+        hosts: hosts.split(',').map(host).collect(),
+        parameters: query
+            .split('&')
+            .filter_map(|pair| pair.split_once('='))
+            .map(|(key, value)| (decoded(key), decoded(value)))
+            .collect(),
+    }
 }
 
 /// One way to read what follows `//`.

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::num::NonZeroU32;
 use std::ops::{Deref, DerefMut};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use diesel::connection::{
@@ -18,10 +18,11 @@ use diesel::query_dsl::UpdateAndFetchResults;
 use diesel::r2d2::R2D2Connection;
 use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error as DieselError};
 use diesel::{ConnectionError, ConnectionResult, QueryResult};
+use polonius_the_crab::{ForLt, PoloniusResult, polonius};
 use router_core::Alias;
 
-use crate::config::Engine;
-use crate::engine::{Access, RoutedConnection, Verdict, verdict};
+use crate::engine::diagnosis::{Diagnosis, diagnose};
+use crate::engine::{Access, Opened, RoutedConnection, Server, Verdict, verdict};
 
 /// A connection of a pool: a `diesel::Connection` that forwards everything to the one it holds.
 ///
@@ -45,7 +46,8 @@ impl<C> fmt::Debug for NodeConnection<C> {
 /// What is known of a connection.
 #[derive(Debug)]
 pub(super) struct State {
-    engine: Engine,
+    /// What the server is, as it said when the connection was opened.
+    server: Server,
     access: Access,
     /// Whether the open transaction was begun to read only.
     reads_only: bool,
@@ -73,6 +75,8 @@ pub(crate) struct Vitals {
     /// Connections of an earlier generation are closed instead of handed out or taken back.
     generation: AtomicU64,
     in_use: Arc<AtomicUsize>,
+    /// What the server was when the last connection to it was opened.
+    server: Mutex<Option<Server>>,
 }
 
 impl Vitals {
@@ -85,6 +89,18 @@ impl Vitals {
     /// they come back.
     pub(crate) fn expire_connections(&self) {
         self.generation.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Which product the node's server is, and in which version. `None` until a connection has been opened.
+    pub(crate) fn server(&self) -> Option<Server> {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note_server(&self, server: &Server) {
+        let mut known = self.server.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.as_ref() != Some(server) {
+            *known = Some(server.clone());
+        }
     }
 
     fn losses(&self) -> u64 {
@@ -114,17 +130,40 @@ impl Drop for InUse {
 }
 
 impl State {
-    /// Takes an error in: remembers what it says of the connection, and names the database where the
-    /// connection is gone, or where the server takes no writes though it should.
+    /// Takes in an error of a connection that can be asked.
     #[cold]
-    fn observe(&mut self, alias: &Alias, error: DieselError) -> DieselError {
-        match verdict(&error) {
-            Verdict::Fine => self.name_standby(alias, error),
+    fn observe<C: RoutedConnection>(
+        &mut self,
+        alias: &Alias,
+        conn: &mut C,
+        error: DieselError,
+    ) -> DieselError {
+        let verdict = verdict(conn, &error);
+        self.take_in(alias, verdict, error)
+    }
+
+    /// Takes in an error that came while rows are read, so that nobody can ask the connection. Where the error does not
+    /// tell by itself, the connection is asked before it is next handed out.
+    #[cold]
+    fn observe_unasked(&mut self, alias: &Alias, error: DieselError) -> DieselError {
+        let verdict = match diagnose(self.server.product.engine(), &error) {
+            Diagnosis::Answered | Diagnosis::Cancelled => Verdict::Fine,
+            Diagnosis::PingLater | Diagnosis::PingNow => Verdict::Suspect,
+            Diagnosis::Lost => Verdict::Lost,
+        };
+        self.take_in(alias, verdict, error)
+    }
+
+    /// Remembers what an error says of the connection, and names the database where the connection is gone, or where
+    /// the server takes no writes though it should.
+    fn take_in(&mut self, alias: &Alias, verdict: Verdict, error: DieselError) -> DieselError {
+        match verdict {
+            Verdict::Fine => self.name_server(alias, error),
             Verdict::Suspect => {
                 if self.verdict == Verdict::Fine {
                     self.verdict = Verdict::Suspect;
                 }
-                self.name_standby(alias, error)
+                self.name_server(alias, error)
             }
             Verdict::Lost => {
                 self.verdict = Verdict::Lost;
@@ -139,9 +178,19 @@ impl State {
     }
 
     /// Names the database where its server refuses every write, and not this connection or its transaction alone.
-    fn name_standby(&self, alias: &Alias, error: DieselError) -> DieselError {
+    /// Gives a read that the server cancelled its kind, where Diesel has none for it.
+    fn name_server(&self, alias: &Alias, error: DieselError) -> DieselError {
+        let engine = self.server.product.engine();
+        if matches!(&error, DieselError::DatabaseError(DatabaseErrorKind::Unknown, _))
+            && diagnose(engine, &error) == Diagnosis::Cancelled
+        {
+            return name_database(error, DatabaseErrorKind::SerializationFailure, ToOwned::to_owned);
+        }
+        let may_write = self.access == Access::ReadWrite && !self.reads_only;
         let kind = match &error {
-            DieselError::DatabaseError(kind, information) if self.takes_no_writes(*kind, &**information) => {
+            DieselError::DatabaseError(kind, information)
+                if may_write && engine.spec().takes_no_writes(kind, &**information) =>
+            {
                 *kind
             }
             _ => return error,
@@ -152,21 +201,6 @@ impl State {
                  {cause}"
             )
         })
-    }
-
-    /// PostgreSQL has a code for it, 25006. That of MariaDB and MySQL is shared with other options, 1290, and the
-    /// text names the option in every language.
-    fn takes_no_writes(&self, kind: DatabaseErrorKind, information: &dyn DatabaseErrorInformation) -> bool {
-        if self.access == Access::ReadOnly || self.reads_only {
-            return false;
-        }
-        match self.engine {
-            Engine::Postgres => matches!(kind, DatabaseErrorKind::ReadOnlyTransaction),
-            Engine::Mysql => ["--read-only", "--super-read-only"]
-                .iter()
-                .any(|option| information.message().contains(option)),
-            Engine::Sqlite => false,
-        }
     }
 }
 
@@ -216,10 +250,12 @@ impl DatabaseErrorInformation for Named {
 }
 
 impl<C: RoutedConnection> NodeConnection<C> {
-    pub(super) fn new(conn: C, alias: Alias, access: Access, vitals: Arc<Vitals>) -> Self {
+    pub(super) fn new(opened: Opened<C>, alias: Alias, access: Access, vitals: Arc<Vitals>) -> Self {
         let now = Instant::now();
+        let Opened { conn, server } = opened;
+        vitals.note_server(&server);
         let state = State {
-            engine: conn.engine(),
+            server,
             access,
             reads_only: false,
             verdict: Verdict::Fine,
@@ -239,6 +275,12 @@ impl<C: RoutedConnection> NodeConnection<C> {
     #[must_use]
     pub fn alias(&self) -> &Alias {
         &self.alias
+    }
+
+    /// Which product the server is, and in which version, as it said when the connection was opened.
+    #[must_use]
+    pub fn server(&self) -> &Server {
+        &self.state.server
     }
 
     /// When the connection was opened.
@@ -351,7 +393,8 @@ impl<C: RoutedConnection> NodeConnection<C> {
 
     /// Runs a call on the held connection and takes in what its error says.
     pub(crate) fn watch<T>(&mut self, call: impl FnOnce(&mut C) -> QueryResult<T>) -> QueryResult<T> {
-        call(&mut self.conn).map_err(|error| self.state.observe(&self.alias, error))
+        let Self { conn, alias, state } = self;
+        call(conn).map_err(|error| state.observe(alias, conn, error))
     }
 }
 
@@ -435,9 +478,18 @@ impl<B, C: RoutedConnection + LoadConnection<B>> LoadConnection<B> for NodeConne
         Self::Backend: QueryMetadata<T::SqlType>,
     {
         let Self { conn, alias, state } = self;
-        match <C as LoadConnection<B>>::load(conn, source) {
-            Ok(cursor) => Ok(Rows { cursor, alias, state }),
-            Err(error) => Err(state.observe(alias, error)),
+        let outcome =
+            polonius::<_, _, ForLt!(<'any> = <C as LoadConnection<B>>::Cursor<'any, 'query>)>(conn, |conn| {
+                match <C as LoadConnection<B>>::load(conn, source) {
+                    Ok(cursor) => PoloniusResult::Borrowing(cursor),
+                    Err(error) => PoloniusResult::Owned(error),
+                }
+            });
+        match outcome {
+            PoloniusResult::Borrowing(cursor) => Ok(Rows { cursor, alias, state }),
+            PoloniusResult::Owned { value: error, input_borrow: conn } => {
+                Err(state.observe(alias, conn, error))
+            }
         }
     }
 }
@@ -458,7 +510,7 @@ where
 
     fn next(&mut self) -> Option<Self::Item> {
         match self.cursor.next() {
-            Some(Err(error)) => Some(Err(self.state.observe(self.alias, error))),
+            Some(Err(error)) => Some(Err(self.state.observe_unasked(self.alias, error))),
             row => row,
         }
     }
