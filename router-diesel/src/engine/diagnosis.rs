@@ -93,3 +93,78 @@ pub(crate) fn read_failed_for_its_node(error: &DieselError) -> bool {
             )
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(kind: DatabaseErrorKind, message: &str) -> DieselError {
+        DieselError::DatabaseError(kind, Box::new(message.to_owned()))
+    }
+
+    /// The same error of each kind in several languages says the same.
+    #[test]
+    fn an_error_means_the_same_in_every_language() {
+        use DatabaseErrorKind::{ClosedConnection, SerializationFailure, UnableToSendCommand, Unknown};
+        use Diagnosis::{Answered, Cancelled, Lost, PingLater, PingNow};
+        const CANCELLED: [&str; 3] = [
+            "canceling statement due to conflict with recovery",
+            "storniere Anfrage wegen Konflikt mit der Wiederherstellung",
+            "リカバリで競合が発生したためステートメントをキャンセルしています",
+        ];
+        const CLOSED: [&str; 3] = [
+            "terminating connection due to administrator command",
+            "Abbruch der Verbindung aufgrund von Anweisung des Administrators",
+            "管理者コマンドにより接続を終了します",
+        ];
+        const GONE: [&str; 3] = [
+            "Lost connection to MySQL server during query",
+            "Verbindung zum Server während der Abfrage verloren",
+            "Connexion perdue lors de la requête",
+        ];
+        let all = [CANCELLED, CLOSED, GONE].concat();
+        for (engine, kind, messages, diagnosis) in [
+            (Engine::Postgres, ClosedConnection, &CLOSED[..], Lost),
+            (Engine::Postgres, UnableToSendCommand, &all, PingNow),
+            (Engine::Postgres, SerializationFailure, &CANCELLED, Cancelled),
+            (Engine::Postgres, Unknown, &CLOSED, PingLater),
+            (Engine::Postgres, DatabaseErrorKind::UniqueViolation, &all, Answered),
+            (Engine::Mysql, Unknown, &all, PingNow),
+            (Engine::Mysql, SerializationFailure, &all, Cancelled),
+            (Engine::Mysql, DatabaseErrorKind::UniqueViolation, &all, Answered),
+            (Engine::Sqlite, Unknown, &all, PingLater),
+        ] {
+            for message in messages {
+                // `DatabaseErrorKind` is not `Copy`, and its variants are few.
+                let kind = match kind {
+                    ClosedConnection => ClosedConnection,
+                    UnableToSendCommand => UnableToSendCommand,
+                    SerializationFailure => SerializationFailure,
+                    Unknown => Unknown,
+                    _ => DatabaseErrorKind::UniqueViolation,
+                };
+                assert_eq!(diagnose(engine, &error(kind, message)), diagnosis, "{engine}: {message}");
+            }
+        }
+        for engine in Engine::ALL {
+            assert_eq!(diagnose(*engine, &DieselError::BrokenTransactionManager), Lost);
+            assert_eq!(diagnose(*engine, &DieselError::NotFound), Answered);
+        }
+    }
+
+    #[test]
+    fn a_server_that_takes_no_writes_says_so_in_every_language() {
+        let refuses =
+            |engine: Engine, kind, message: &str| engine.spec().takes_no_writes(&kind, &message.to_owned());
+        for message in [
+            "The MariaDB server is running with the --read-only option so it cannot execute this statement",
+            "Der MariaDB-Server läuft mit der Option --read-only und kann diese Anweisung deshalb nicht ausführen",
+            "Le serveur MariaDB est démarré avec l'option --super-read-only. Il ne peut pas exécuter cette commande",
+        ] {
+            assert!(refuses(Engine::Mysql, DatabaseErrorKind::Unknown, message), "{message}");
+            assert!(!refuses(Engine::Postgres, DatabaseErrorKind::Unknown, message), "{message}");
+        }
+        assert!(refuses(Engine::Postgres, DatabaseErrorKind::ReadOnlyTransaction, "nicht schreiben"));
+        assert!(!refuses(Engine::Mysql, DatabaseErrorKind::Unknown, "The table is read only"));
+    }
+}
