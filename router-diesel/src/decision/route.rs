@@ -122,16 +122,7 @@ impl Routing {
 
     /// Whether a table is one of those that every database of an engine has, and no app claims it.
     fn is_catalogue(&self, table: &TableName) -> bool {
-        const SCHEMAS: [&str; 5] = ["pg_catalog", "information_schema", "mysql", "performance_schema", "sys"];
-        let named = |names: &[&str], name: &str| names.iter().any(|known| known.eq_ignore_ascii_case(name));
-        let is_catalogue = match table.schema() {
-            Some(schema) => named(&SCHEMAS, schema),
-            None => {
-                let prefix =
-                    |text| table.name().get(..3).is_some_and(|start: &str| start.eq_ignore_ascii_case(text));
-                prefix("pg_") || named(&["sqlite_master", "sqlite_schema", "sqlite_sequence"], table.name())
-            }
-        };
+        let is_catalogue = crate::engine::system::is_system_table(table.schema(), table.name());
         is_catalogue && self.tables.app_of(table.schema(), table.name()).is_none()
     }
 

@@ -24,6 +24,7 @@ mod postgres;
 mod product;
 pub(crate) mod reach;
 mod sqlite;
+pub(crate) mod system;
 pub(crate) mod transaction;
 pub(crate) mod url;
 pub(crate) mod words;
@@ -41,6 +42,7 @@ pub(crate) use observe::{Observe, Role};
 pub use product::Product;
 pub(crate) use product::WrongProduct;
 pub(crate) use reach::Reach;
+pub(crate) use system::SystemTables;
 pub(crate) use transaction::Transactions;
 pub(crate) use url::Urls;
 pub use url::{DatabaseUrl, UrlError};
@@ -81,7 +83,18 @@ engines! {
 
 /// All that an engine does in its own way: the sum of its topics.
 pub(crate) trait Spec:
-    Words + Urls + Connect + Identity + Observe + Transactions + Diagnose + Reach + fmt::Debug + Send + Sync
+    Words
+    + Urls
+    + Connect
+    + Identity
+    + Observe
+    + Transactions
+    + Diagnose
+    + Reach
+    + SystemTables
+    + fmt::Debug
+    + Send
+    + Sync
 {
 }
 

@@ -16,7 +16,7 @@ use super::monitor::Waker;
 use super::status::{Fallback, Fallbacks};
 use super::view::{Skipped, View};
 
-use crate::config::{Config, Database, Engine, PrimaryReads};
+use crate::config::{Config, Database, PrimaryReads};
 use crate::engine::observe::Observation;
 use crate::engine::position::{Coverage, Position, Why};
 use crate::engine::{Role, read_failed_for_its_node};
@@ -139,7 +139,7 @@ impl Cluster {
             policy: own.as_ref().map_or_else(|| primary.policy.to_string(), |own| format!("{own:?}")),
             balance: own.unwrap_or_else(|| balance::named(primary.policy)),
             primary_reads: primary.primary_reads,
-            has_positions: primary.url.engine() != Engine::Sqlite,
+            has_positions: primary.url.engine().spec().has_positions(),
             wait_for_replica: primary.wait_for_replica.unwrap_or_default(),
             primary_window: primary.primary_window,
             started: Instant::now(),

@@ -13,9 +13,9 @@ use super::Standing;
 use super::cluster::{Cluster, Clusters, lock};
 use super::health::Event;
 use super::health::Pace;
-use crate::config::{Config, DatabaseUrl, Engine, PoolSettings};
+use crate::config::{Config, DatabaseUrl, PoolSettings};
+use crate::engine::RoutedConnection;
 use crate::engine::observe::{self, Observation};
-use crate::engine::{Access, RoutedConnection};
 use crate::text::one_line;
 
 /// After how long a probe that never ended is forgotten and another one begun.
@@ -293,11 +293,7 @@ impl<C: RoutedConnection> Target<C> {
             return Ok(observation);
         }
         *held = None;
-        // SQLite makes a missing file, unless it is to be read only.
-        let access = match self.url.engine() {
-            Engine::Sqlite => Access::ReadOnly,
-            Engine::Postgres | Engine::Mysql => Access::ReadWrite,
-        };
+        let access = self.url.engine().spec().probe_access();
         let mut conn = C::open(&self.url, &self.settings.connect(access)).map_err(|it| it.to_string())?.conn;
         let observation = observe::replayed(&mut conn).map_err(|error| error.to_string())?;
         *held = Some(conn);

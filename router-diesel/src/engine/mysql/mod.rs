@@ -10,6 +10,7 @@ mod gtids;
 mod identity;
 mod observe;
 mod reach;
+mod system;
 mod transaction;
 mod url;
 

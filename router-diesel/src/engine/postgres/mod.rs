@@ -8,6 +8,7 @@ mod identity;
 mod lsn;
 mod observe;
 mod reach;
+mod system;
 mod transaction;
 mod url;
 

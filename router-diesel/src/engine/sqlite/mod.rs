@@ -7,6 +7,7 @@ mod driver;
 mod identity;
 mod observe;
 mod reach;
+mod system;
 mod transaction;
 mod url;
 

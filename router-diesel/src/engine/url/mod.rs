@@ -354,6 +354,29 @@ mod tests {
     }
 
     #[test]
+    fn a_product_is_asked_for_by_scheme_or_beside_the_url() {
+        for (text, named, product) in [
+            ("mysql://h/db", None, None),
+            ("mysql://h/db", Some("mysql"), None),
+            ("mysql://h/db", Some("mariadb"), Some("MariaDB")),
+            ("mariadb://h/db", None, Some("MariaDB")),
+            ("mariadb://h/db", Some("mysql"), Some("MariaDB")),
+            ("postgres://h/db", Some("postgresql"), None),
+        ] {
+            let named = named.map(|named| words::all().find(|word| word.text == named).unwrap());
+            let url = DatabaseUrl::parse_for(text, named).unwrap();
+            assert_eq!(
+                url.product().map(|product| product.to_string()).as_deref(),
+                product,
+                "{text} {named:?}"
+            );
+        }
+        let mariadb = DatabaseUrl::parse("mariadb://h/db").unwrap().product().unwrap();
+        assert_eq!(mariadb.engine(), Engine::Mysql);
+        assert_eq!(mariadb.file_infixes().collect::<Vec<_>>(), ["mariadb", "mysql"]);
+    }
+
+    #[test]
     fn no_password_is_shown() {
         for text in [
             "postgres://u:hunter2@h/db",

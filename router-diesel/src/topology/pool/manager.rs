@@ -11,7 +11,7 @@ use router_core::Alias;
 use super::{Isolation, NodeConnection, PoolError, Vitals};
 use crate::config::{Database, DatabaseUrl, PoolSettings};
 use crate::engine::reach::is_out_of_reach;
-use crate::engine::{Access, RoutedConnection, WrongProduct};
+use crate::engine::{Access, RoutedConnection, Server, WrongProduct};
 
 /// Opens, tests and takes back the connections of one database.
 ///
@@ -67,6 +67,13 @@ impl<C> Manager<C> {
     #[must_use]
     pub fn alias(&self) -> &Alias {
         &self.alias
+    }
+
+    /// Which product the database's server is, and in which version, by what it said when the last connection to it was
+    /// opened. `None` until one has been.
+    #[must_use]
+    pub fn server(&self) -> Option<Server> {
+        self.vitals.server()
     }
 
     pub(super) fn isolation(&self) -> Isolation {

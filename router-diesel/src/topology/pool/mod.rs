@@ -11,6 +11,8 @@
 
 mod manager;
 mod node;
+mod state;
+mod vitals;
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,8 +24,8 @@ use router_core::Alias;
 use manager::FailedConnect;
 pub use manager::Manager;
 pub(crate) use node::NodeTransactionManager;
-pub(crate) use node::Vitals;
 pub use node::{NodeConnection, Rows};
+pub(crate) use vitals::Vitals;
 
 use crate::config::Database;
 use crate::engine::{Access, Engine, Product, RoutedConnection};

@@ -3,8 +3,7 @@
 use std::fmt;
 use std::num::NonZeroU32;
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use diesel::connection::{
@@ -16,13 +15,14 @@ use diesel::migration::MigrationConnection;
 use diesel::query_builder::{Query, QueryFragment, QueryId};
 use diesel::query_dsl::UpdateAndFetchResults;
 use diesel::r2d2::R2D2Connection;
-use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error as DieselError};
+use diesel::result::Error as DieselError;
 use diesel::{ConnectionError, ConnectionResult, QueryResult};
 use polonius_the_crab::{ForLt, PoloniusResult, polonius};
 use router_core::Alias;
 
-use crate::engine::diagnosis::{Diagnosis, diagnose};
-use crate::engine::{Access, Opened, RoutedConnection, Server, Verdict, verdict};
+use super::state::State;
+use super::vitals::{InUse, Vitals};
+use crate::engine::{Access, Opened, RoutedConnection, Server, Verdict};
 
 /// A connection of a pool: a `diesel::Connection` that forwards everything to the one it holds.
 ///
@@ -40,212 +40,6 @@ impl<C> fmt::Debug for NodeConnection<C> {
             .field("alias", &self.alias)
             .field("state", &self.state)
             .finish_non_exhaustive()
-    }
-}
-
-/// What is known of a connection.
-#[derive(Debug)]
-pub(super) struct State {
-    /// What the server is, as it said when the connection was opened.
-    server: Server,
-    access: Access,
-    /// Whether the open transaction was begun to read only.
-    reads_only: bool,
-    verdict: Verdict,
-    last_known_good: Instant,
-    handed_out: Instant,
-    /// Whether it is closed when it comes back, because of what was done on it.
-    retired: bool,
-    opened: Instant,
-    /// The pool's losses when the connection was last known to work.
-    losses_then: u64,
-    /// The pool's generation when the connection was opened.
-    generation: u64,
-    vitals: Arc<Vitals>,
-    /// Counts the connection as in use, while it is.
-    in_use: Option<InUse>,
-}
-
-/// What all connections of one node share.
-#[derive(Debug, Default)]
-pub(crate) struct Vitals {
-    /// How many connections were lost so far. Where one is lost, its siblings may be too, so each of them is
-    /// tested before it is next handed out.
-    losses: AtomicU64,
-    /// Connections of an earlier generation are closed instead of handed out or taken back.
-    generation: AtomicU64,
-    in_use: Arc<AtomicUsize>,
-    /// What the server was when the last connection to it was opened.
-    server: Mutex<Option<Server>>,
-}
-
-impl Vitals {
-    /// How many of the node's connections are handed out now.
-    pub(crate) fn in_use(&self) -> &Arc<AtomicUsize> {
-        &self.in_use
-    }
-
-    /// Has every connection that is open now closed: idle ones before they are handed out, the others when
-    /// they come back.
-    pub(crate) fn expire_connections(&self) {
-        self.generation.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Which product the node's server is, and in which version. `None` until a connection has been opened.
-    pub(crate) fn server(&self) -> Option<Server> {
-        self.server.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn note_server(&self, server: &Server) {
-        let mut known = self.server.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.as_ref() != Some(server) {
-            *known = Some(server.clone());
-        }
-    }
-
-    fn losses(&self) -> u64 {
-        self.losses.load(Ordering::Relaxed)
-    }
-
-    fn generation(&self) -> u64 {
-        self.generation.load(Ordering::Relaxed)
-    }
-}
-
-/// One connection in use; counted until it is dropped.
-#[derive(Debug)]
-struct InUse(Arc<AtomicUsize>);
-
-impl InUse {
-    fn count(counter: &Arc<AtomicUsize>) -> Self {
-        counter.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(counter))
-    }
-}
-
-impl Drop for InUse {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-impl State {
-    /// Takes in an error of a connection that can be asked.
-    #[cold]
-    fn observe<C: RoutedConnection>(
-        &mut self,
-        alias: &Alias,
-        conn: &mut C,
-        error: DieselError,
-    ) -> DieselError {
-        let verdict = verdict(conn, &error);
-        self.take_in(alias, verdict, error)
-    }
-
-    /// Takes in an error that came while rows are read, so that nobody can ask the connection. Where the error does not
-    /// tell by itself, the connection is asked before it is next handed out.
-    #[cold]
-    fn observe_unasked(&mut self, alias: &Alias, error: DieselError) -> DieselError {
-        let verdict = match diagnose(self.server.product.engine(), &error) {
-            Diagnosis::Answered | Diagnosis::Cancelled => Verdict::Fine,
-            Diagnosis::PingLater | Diagnosis::PingNow => Verdict::Suspect,
-            Diagnosis::Lost => Verdict::Lost,
-        };
-        self.take_in(alias, verdict, error)
-    }
-
-    /// Remembers what an error says of the connection, and names the database where the connection is gone, or where
-    /// the server takes no writes though it should.
-    fn take_in(&mut self, alias: &Alias, verdict: Verdict, error: DieselError) -> DieselError {
-        match verdict {
-            Verdict::Fine => self.name_server(alias, error),
-            Verdict::Suspect => {
-                if self.verdict == Verdict::Fine {
-                    self.verdict = Verdict::Suspect;
-                }
-                self.name_server(alias, error)
-            }
-            Verdict::Lost => {
-                self.verdict = Verdict::Lost;
-                self.vitals.losses.fetch_add(1, Ordering::Relaxed);
-                tracing::warn!(%alias, cause = %error, "lost a connection");
-                let kind = DatabaseErrorKind::ClosedConnection;
-                name_database(error, kind, |cause| {
-                    format!("the connection to database `{alias}` was lost: {cause}")
-                })
-            }
-        }
-    }
-
-    /// Names the database where its server refuses every write, and not this connection or its transaction alone.
-    /// Gives a read that the server cancelled its kind, where Diesel has none for it.
-    fn name_server(&self, alias: &Alias, error: DieselError) -> DieselError {
-        let engine = self.server.product.engine();
-        if matches!(&error, DieselError::DatabaseError(DatabaseErrorKind::Unknown, _))
-            && diagnose(engine, &error) == Diagnosis::Cancelled
-        {
-            return name_database(error, DatabaseErrorKind::SerializationFailure, ToOwned::to_owned);
-        }
-        let may_write = self.access == Access::ReadWrite && !self.reads_only;
-        let kind = match &error {
-            DieselError::DatabaseError(kind, information)
-                if may_write && engine.spec().takes_no_writes(kind, &**information) =>
-            {
-                *kind
-            }
-            _ => return error,
-        };
-        name_database(error, kind, |cause| {
-            format!(
-                "a write was sent to database `{alias}`, but it takes no writes: is it a standby? The server says: \
-                 {cause}"
-            )
-        })
-    }
-}
-
-/// The same error of a kind, with a message that names the database.
-fn name_database(
-    error: DieselError,
-    kind: DatabaseErrorKind,
-    message: impl FnOnce(&str) -> String,
-) -> DieselError {
-    match error {
-        DieselError::DatabaseError(_, information) => {
-            let message = message(information.message().trim_end());
-            DieselError::DatabaseError(kind, Box::new(Named { message, information }))
-        }
-        other => other,
-    }
-}
-
-/// What a server said, with a message of ours.
-struct Named {
-    message: String,
-    information: Box<dyn DatabaseErrorInformation + Send + Sync>,
-}
-
-impl DatabaseErrorInformation for Named {
-    fn message(&self) -> &str {
-        &self.message
-    }
-    fn details(&self) -> Option<&str> {
-        self.information.details()
-    }
-    fn hint(&self) -> Option<&str> {
-        self.information.hint()
-    }
-    fn table_name(&self) -> Option<&str> {
-        self.information.table_name()
-    }
-    fn column_name(&self) -> Option<&str> {
-        self.information.column_name()
-    }
-    fn constraint_name(&self) -> Option<&str> {
-        self.information.constraint_name()
-    }
-    fn statement_position(&self) -> Option<i32> {
-        self.information.statement_position()
     }
 }
 
@@ -291,7 +85,7 @@ impl<C: RoutedConnection> NodeConnection<C> {
     /// Notes that the connection is handed out.
     pub(super) fn goes_out(&mut self) {
         self.state.handed_out = Instant::now();
-        self.state.in_use = Some(InUse::count(&self.state.vitals.in_use));
+        self.state.in_use = Some(InUse::count(self.state.vitals.in_use()));
     }
 
     /// Whether the connection may be handed out without asking the server. Called as it is handed out.
