@@ -81,7 +81,8 @@ pub enum ErrorKind {
     NoNode,
     /// A token cannot be read, or was asked for in a transaction.
     Token,
-    /// The connections have no support for the database's engine.
+    /// The connections have no support for the database's engine, or the server is not the product that the
+    /// configuration asks for.
     UnsupportedEngine,
     /// Diesel's own error, as it came.
     Diesel,
@@ -95,7 +96,9 @@ impl Error {
             Source::Config(_) | Source::Rules(_) => ErrorKind::Config,
             Source::Diesel(_) => ErrorKind::Diesel,
             Source::Pool(error) => match error {
-                PoolError::UnsupportedEngine { .. } => ErrorKind::UnsupportedEngine,
+                PoolError::UnsupportedEngine { .. } | PoolError::WrongProduct { .. } => {
+                    ErrorKind::UnsupportedEngine
+                }
                 PoolError::Unreachable { .. } => ErrorKind::Unreachable,
                 PoolError::Exhausted { .. } => ErrorKind::Exhausted,
             },

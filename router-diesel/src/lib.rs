@@ -81,7 +81,7 @@ pub use topology::routing::{AppRoute, Routing};
 /// [`RoutedConnection`](backend::RoutedConnection) is implemented for Diesel's three connections and for
 /// [`AnyConnection`](backend::AnyConnection), which holds whichever of them the URL asks for.
 pub mod backend {
-    pub use crate::engine::{Access, RoutedConnection};
+    pub use crate::engine::{Access, Ask, ConnectSettings, Opened, Product, RoutedConnection, Server};
     #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
     pub use crate::engine::{AnyConnection, MultiBackend, MultiField, MultiRawValue, MultiRow};
 }

@@ -30,9 +30,12 @@ impl Account {
     }
 
     /// A command that runs `program` under this account, from `folder`, in English.
+    ///
+    /// A server that is told to speak the language of another locale than `C`, such as `C.UTF-8`, speaks German: gettext
+    /// heeds `LANGUAGE` in all locales but that one.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>, folder: &Path) -> Command {
         let mut command = Command::new(program);
-        command.current_dir(folder).env("TMPDIR", folder).env("LC_ALL", "C");
+        command.current_dir(folder).env("TMPDIR", folder).env("LC_ALL", "C").env("LANGUAGE", "de");
         if let Self::Other { uid, gid } = self {
             // Setting the uid also drops root's other groups.
             command.uid(*uid).gid(*gid);

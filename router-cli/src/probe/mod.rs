@@ -268,8 +268,9 @@ fn answer(asked: &Asked) -> Result<Answer, String> {
     // No setting is made: a pooler would hand the server's connection on with it, to a user who wants to write.
     let mut settings = database.pool.clone();
     settings.statement_timeout = None;
-    let mut conn = router_diesel::AnyConnection::open(&database.url, &settings, Access::ReadWrite)
-        .map_err(|error| error.to_string())?;
+    let mut conn = router_diesel::AnyConnection::open(&database.url, &settings.connect(Access::ReadWrite))
+        .map_err(|error| error.to_string())?
+        .conn;
     let Version { version } =
         diesel::sql_query(question).get_result(&mut conn).map_err(|error| error.to_string())?;
     let physical =

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::code::Code;
 use super::draft::Draft;
-use super::url::is_secret_key;
+use crate::engine::url::is_secret_key;
 
 /// The env file that is read where it is present.
 const DEFAULT_ENV_FILE: &str = ".env";

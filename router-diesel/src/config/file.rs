@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::values::{Length, OneOrMany, OptionValue, Ordered, Secret, Setting, Word};
+use crate::engine::words;
 
 /// The name by which the reader knows the file's outermost section, where `x-…` keys are allowed.
 pub(crate) const ROOT: &str = "File";
@@ -77,7 +78,7 @@ pub(crate) struct DatabaseSection {
     #[schemars(extend("type" = ["string", "null"]))]
     pub(crate) url: Setting<Secret>,
     /// The kind of server, for a URL that is made of parts.
-    #[schemars(extend("enum" = ["sqlite", "postgres", "postgresql", "mysql", "mariadb"]))]
+    #[schemars(extend("enum" = engine_words()))]
     pub(crate) engine: Setting<Word>,
     /// The server's host, or the folder of its Unix socket.
     pub(crate) host: Setting<String>,
@@ -169,4 +170,9 @@ pub(crate) struct PoolSection {
     /// Whether statements are prepared on the server. By default they are; not so behind a pooler
     /// that shares connections between transactions.
     pub(crate) prepared_statements: Setting<bool>,
+}
+
+/// What `engine:` may say.
+fn engine_words() -> Vec<&'static str> {
+    words::all().map(|word| word.text).collect()
 }

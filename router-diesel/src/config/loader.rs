@@ -12,7 +12,7 @@ use super::node::{Mark, Node, Value};
 use super::parse::{self, Places};
 use super::problem::{ConfigError, Severity};
 use super::read::{Context, read};
-use super::url::is_secret_key;
+use crate::engine::url::is_secret_key;
 
 /// The environment variable that names the file.
 pub(crate) const FILE_VARIABLE: &str = "DBROUTER_CONFIG";

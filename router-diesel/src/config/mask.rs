@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::url::{MASK, is_secret_key};
+use crate::engine::url::{MASK, is_secret_key};
 
 /// A line without its secrets, and where they were.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -21,7 +21,7 @@
 //   parse     YAML into a tree of nodes with places
 //   assemble  includes, the chosen environment, URLs from variables (env, merge)
 //   read      the tree into the file model (file, values), going on after what is wrong
-//   check     the file model into the checked model (model, tables, url)
+//   check     the file model into the checked model (model, tables)
 //   snippet   problems as they are told (code, draft, problem), with secrets hidden (mask)
 // The loader goes through it twice where there is something to tell: first fast, then with all places.
 mod assemble;
@@ -37,22 +37,19 @@ mod merge;
 mod model;
 mod node;
 mod parse;
-mod percent;
 mod problem;
 mod read;
 mod schema;
 mod snippet;
 mod tables;
-mod url;
 mod values;
 
+pub use crate::engine::{DatabaseUrl, Engine, UrlError};
 pub use code::Code;
 pub(crate) use loader::DEFAULT_ENVIRONMENT;
 pub use loader::Loader;
 pub use model::{
-    App, Config, Database, Engine, HealthSettings, Offline, Policy, PoolSettings, PrimaryReads, Restriction,
-    Unrouted,
+    App, Config, Database, HealthSettings, Offline, Policy, PoolSettings, PrimaryReads, Restriction, Unrouted,
 };
 pub use problem::{ConfigError, Problem, Severity};
 pub use tables::{TableMap, TablePattern};
-pub use url::{DatabaseUrl, UrlError};

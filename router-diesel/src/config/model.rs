@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 use super::code::Code;
 use super::problem::Problem;
 use super::tables::{TableMap, TablePattern};
-use super::url::DatabaseUrl;
+use crate::engine::{Access, ConnectSettings, DatabaseUrl, Engine};
 
 /// A configuration that has been read and checked: every alias in it exists, every number is sound.
 #[derive(Debug, Clone)]
@@ -321,32 +321,15 @@ impl Default for PoolSettings {
     }
 }
 
-/// A kind of database server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Engine {
-    /// SQLite.
-    Sqlite,
-    /// PostgreSQL.
-    Postgres,
-    /// MySQL and MariaDB.
-    Mysql,
-}
-
-impl Engine {
-    /// The name that a configuration file uses.
+impl PoolSettings {
+    /// What of the settings concerns one connection.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Sqlite => "sqlite",
-            Self::Postgres => "postgres",
-            Self::Mysql => "mysql",
+    pub fn connect(&self, access: Access) -> ConnectSettings {
+        ConnectSettings {
+            connect_timeout: self.connection_timeout,
+            statement_timeout: self.statement_timeout,
+            prepared_statements: self.prepared_statements,
+            access,
         }
-    }
-}
-
-impl fmt::Display for Engine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }

@@ -13,7 +13,7 @@ use super::draft::Draft;
 use super::mask::{self, MaskedLine, closing_quote};
 use super::node::Mark;
 use super::problem::{Problem, Severity};
-use super::url::MASK;
+use crate::engine::url::MASK;
 
 /// How many lines around a label may be drawn, which is what the renderer does to fill small gaps.
 const AROUND: usize = 3;

@@ -14,9 +14,7 @@ use diesel::query_builder::{QueryBuilder, QueryFragment};
 use diesel::sqlite::SqliteConnection;
 use diesel::{ConnectionError, ConnectionResult, QueryResult};
 
-use super::{Access, RoutedConnection};
-use crate::config::{DatabaseUrl, Engine, PoolSettings};
-use crate::statement::Dialect;
+use super::{Ask, Engine, RoutedConnection};
 
 /// A connection to any of the enabled engines, so that one service can use several.
 ///
@@ -49,24 +47,24 @@ impl RoutedConnection for AnyConnection {
         }
     }
 
-    fn dialect() -> Dialect {
+    fn renders_for() -> Engine {
         if cfg!(feature = "sqlite") {
-            Dialect::Sqlite
+            Engine::Sqlite
         } else if cfg!(feature = "postgres") {
-            Dialect::Postgres
+            Engine::Postgres
         } else {
-            Dialect::Mysql
+            Engine::Mysql
         }
     }
 
-    fn open(url: &DatabaseUrl, settings: &PoolSettings, access: Access) -> ConnectionResult<Self> {
-        match url.engine() {
+    fn connect(engine: Engine, address: &str) -> ConnectionResult<Self> {
+        match engine {
             #[cfg(feature = "sqlite")]
-            Engine::Sqlite => SqliteConnection::open(url, settings, access).map(Self::Sqlite),
+            Engine::Sqlite => SqliteConnection::connect(engine, address).map(Self::Sqlite),
             #[cfg(feature = "postgres")]
-            Engine::Postgres => PgConnection::open(url, settings, access).map(Self::Postgres),
+            Engine::Postgres => PgConnection::connect(engine, address).map(Self::Postgres),
             #[cfg(feature = "mysql")]
-            Engine::Mysql => MysqlConnection::open(url, settings, access).map(Self::Mysql),
+            Engine::Mysql => MysqlConnection::connect(engine, address).map(Self::Mysql),
             #[allow(unreachable_patterns, reason = "reached where an engine's feature is off")]
             other => Err(ConnectionError::BadConnection(format!("this build has no support for {other}"))),
         }
@@ -98,6 +96,19 @@ impl RoutedConnection for AnyConnection {
             Self::Mysql(_) => Engine::Mysql,
             #[cfg(feature = "sqlite")]
             Self::Sqlite(_) => Engine::Sqlite,
+        }
+    }
+}
+
+impl Ask for AnyConnection {
+    fn run(&mut self, sql: &str) -> QueryResult<()> {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(conn) => conn.run(sql),
+            #[cfg(feature = "mysql")]
+            Self::Mysql(conn) => conn.run(sql),
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(conn) => conn.run(sql),
         }
     }
 

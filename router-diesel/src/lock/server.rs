@@ -38,7 +38,8 @@ impl<C: RoutedConnection> ServerLock<C> {
         // The connection idles for as long as the task takes: the pool's limits are not meant for it.
         let mut settings = database.pool.clone();
         settings.statement_timeout = None;
-        let conn = C::open(&database.url, &settings, Access::ReadWrite)
+        let conn = C::open(&database.url, &settings.connect(Access::ReadWrite))
+            .map(|opened| opened.conn)
             .map_err(|error| LockError::Unreachable { alias: alias.clone(), cause: error.to_string() })?;
         let mut lock = Self { conn, engine: database.url.engine() };
         lock.set_up(marker).map_err(refused)?;

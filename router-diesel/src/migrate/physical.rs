@@ -150,8 +150,8 @@ fn ask<C: RoutedConnection>(database: &Database) -> Option<Physical> {
     if !C::supports(database.url.engine()) {
         return None;
     }
-    match C::open(&database.url, &database.pool, Access::ReadOnly) {
-        Ok(mut conn) => identity::of(&mut conn, &database.url).ok().map(Physical::Server),
+    match C::open(&database.url, &database.pool.connect(Access::ReadOnly)) {
+        Ok(mut opened) => identity::of(&mut opened.conn, &database.url).ok().map(Physical::Server),
         Err(error) => absent(database, &error).map(|_| Physical::Absent(database.alias.clone())),
     }
 }

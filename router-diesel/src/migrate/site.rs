@@ -1,7 +1,6 @@
 //! The connections to one database and to where its records are kept.
 
 use diesel::QueryResult;
-use diesel::connection::CacheSize;
 use router_core::Alias;
 
 use super::catalogue::Tables;
@@ -332,16 +331,14 @@ pub(crate) fn open<C: RoutedConnection>(database: &Database, access: Access) -> 
     }
     let mut settings = database.pool.clone();
     settings.statement_timeout = None;
-    let mut conn =
-        C::open(&database.url, &settings, access).map_err(|error| match absent(database, &error) {
+    let opened = C::open(&database.url, &settings.connect(access)).map_err(|error| {
+        match absent(database, &error) {
             Some(name) => Failure::unreachable(&database.alias, &format_args!("there is no `{name}`"))
                 .help(format!("`dbrouter create --database {}` makes it", database.alias)),
             None => Failure::unreachable(&database.alias, &error),
-        })?;
-    if !settings.prepared_statements {
-        conn.set_prepared_statement_cache_size(CacheSize::Disabled);
-    }
-    Ok(conn)
+        }
+    })?;
+    Ok(opened.conn)
 }
 
 /// Opens a database for reading, unless it is a file that is not there.

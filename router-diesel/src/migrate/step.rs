@@ -275,6 +275,7 @@ fn without_transaction<C: RoutedConnection>(
         }
     });
     let file = migration.side(engine, direction);
+    let is_refused = outcome.as_ref().err().is_some_and(|cause| is_refusal(&mut site.conn, cause));
     let (records, conn) = site.books();
     match outcome {
         Ok(()) => match direction {
@@ -284,8 +285,8 @@ fn without_transaction<C: RoutedConnection>(
         .map_err(|cause| Broken { cause: cause.into(), left: Left::Dirty }),
         Err(cause) => {
             // One statement that the server refused did nothing.
-            let is_clean = is_refusal(&cause)
-                && file.is_some_and(|file| file.script(engine).fails_as_a_whole(&file.text));
+            let is_clean =
+                is_refused && file.is_some_and(|file| file.script(engine).fails_as_a_whole(&file.text));
             let told = match (is_clean, direction) {
                 (true, Direction::Up) => records.delete(conn, id),
                 (true, Direction::Down) => records.set_state(conn, id, RecordState::Applied),
@@ -298,11 +299,11 @@ fn without_transaction<C: RoutedConnection>(
 }
 
 /// Whether the server answered with an error, so that what failed is known to have failed.
-fn is_refusal(cause: &BoxError) -> bool {
+fn is_refusal<C: RoutedConnection>(conn: &mut C, cause: &BoxError) -> bool {
     use crate::engine::{Verdict, verdict};
     match cause.downcast_ref::<DieselError>() {
         Some(DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, _)) | None => false,
-        Some(error) => verdict(error) != Verdict::Lost,
+        Some(error) => verdict(conn, error) != Verdict::Lost,
     }
 }
 

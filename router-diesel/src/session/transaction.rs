@@ -6,8 +6,8 @@ use diesel::result::Error as DieselError;
 
 use super::manager::{OpenTransaction, RollBackOnPanic};
 use super::{ReadSession, Session, SessionTransactionManager};
-use crate::config::Engine;
 use crate::engine::RoutedConnection;
+use crate::engine::transaction::Snapshot;
 use crate::error::Error;
 use crate::topology::DatabaseId;
 use crate::topology::pool::{NodeConnection, NodeTransactionManager};
@@ -97,17 +97,14 @@ impl<C: RoutedConnection> Drop for ResetReadOnly<'_, C> {
 
 /// BEGIN, and what makes it one read-only snapshot on this engine.
 fn begin_read_only<C: RoutedConnection>(node: &mut NodeConnection<C>) -> QueryResult<()> {
-    const SNAPSHOT: &str = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY";
-    match node.engine() {
-        Engine::Sqlite => NodeTransactionManager::begin_transaction(node),
-        // There it is said of the transaction that is open.
-        Engine::Postgres => {
+    match node.engine().spec().read_only_snapshot() {
+        Snapshot::Always => NodeTransactionManager::begin_transaction(node),
+        Snapshot::After(statement) => {
             NodeTransactionManager::begin_transaction(node)?;
-            node.batch_execute(SNAPSHOT).inspect_err(|_| node.discard())
+            node.batch_execute(statement).inspect_err(|_| node.discard())
         }
-        // Here, of the next one.
-        Engine::Mysql => {
-            node.batch_execute(SNAPSHOT)?;
+        Snapshot::Before(statement) => {
+            node.batch_execute(statement)?;
             NodeTransactionManager::begin_transaction(node).inspect_err(|_| node.discard())
         }
     }?;

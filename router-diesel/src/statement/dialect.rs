@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use sqlparser::dialect::{Dialect as Grammar, MySqlDialect, PostgreSqlDialect, SQLiteDialect};
 
-use crate::config::Engine;
+use crate::engine::Engine;
 
 /// Whose SQL a statement is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

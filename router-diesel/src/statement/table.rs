@@ -41,21 +41,6 @@ impl TableName {
         &self.name
     }
 
-    /// Whether every database of some engine has a table of this name: the catalogue's.
-    pub(crate) fn is_of_a_catalogue(&self) -> bool {
-        const SCHEMAS: [&str; 5] = ["pg_catalog", "information_schema", "mysql", "performance_schema", "sys"];
-        const TABLES: [&str; 3] = ["sqlite_master", "sqlite_schema", "sqlite_sequence"];
-        let is_one_of =
-            |names: &[&str], name: &str| names.iter().any(|known| known.eq_ignore_ascii_case(name));
-        match self.schema() {
-            Some(schema) => is_one_of(&SCHEMAS, schema),
-            None => {
-                let start = self.name.get(..3).unwrap_or_default();
-                start.eq_ignore_ascii_case("pg_") || is_one_of(&TABLES, &self.name)
-            }
-        }
-    }
-
     /// A name from its parts, each with whether it was quoted. None where there is no part.
     pub(super) fn from_parts<'p>(
         dialect: Dialect,

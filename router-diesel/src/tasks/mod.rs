@@ -171,6 +171,7 @@ fn open<C: RoutedConnection>(database: &Database) -> Result<C, TaskError> {
     }
     let mut settings = database.pool.clone();
     settings.statement_timeout = None;
-    C::open(&database.url, &settings, Access::ReadWrite)
+    C::open(&database.url, &settings.connect(Access::ReadWrite))
+        .map(|opened| opened.conn)
         .map_err(|error| TaskError::unopened(database, &error))
 }

@@ -1,7 +1,7 @@
 //! The parts of a server's URL, for the tasks that need another database on the same server, or another program.
 
 use crate::config::{Database, DatabaseUrl, Engine};
-use crate::engine::identity::decoded;
+use crate::engine::url::percent::decoded;
 use crate::engine::{Access, RoutedConnection};
 
 use super::TaskError;
@@ -97,7 +97,9 @@ impl ServerUrl {
             .map_err(|error: crate::config::UrlError| unreachable(error.to_string()))?;
         let mut settings = database.pool.clone();
         settings.statement_timeout = None;
-        C::open(&url, &settings, Access::ReadWrite).map_err(|error| unreachable(error.to_string()))
+        C::open(&url, &settings.connect(Access::ReadWrite))
+            .map(|opened| opened.conn)
+            .map_err(|error| unreachable(error.to_string()))
     }
 
     /// Connects to a database of PostgreSQL's that is there on every server.

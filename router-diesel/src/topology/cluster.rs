@@ -245,7 +245,7 @@ impl Settings {
     pub(crate) fn new(config: &Config, databases: &[DatabaseId]) -> Self {
         let declared = |id: &DatabaseId| &config.databases[id.index()];
         let primary = declared(&databases[PRIMARY.index()]);
-        let has_positions = primary.url.engine() != crate::config::Engine::Sqlite;
+        let has_positions = primary.url.engine().spec().has_positions();
         Self {
             policy: primary.policy,
             primary_reads: primary.primary_reads,

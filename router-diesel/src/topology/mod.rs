@@ -191,7 +191,7 @@ fn groups(config: &Config) -> Vec<Vec<DatabaseId>> {
 
 /// What reads the statements of connections of this type: one classifier for each dialect that a database may have.
 fn readings<C: RoutedConnection>(routing: &Routing, earlier: Option<&Topology<C>>) -> Arc<Readings> {
-    let mut dialects = vec![C::dialect()];
+    let mut dialects = vec![Dialect::from(C::renders_for())];
     for engine in routing.engines() {
         let dialect = Dialect::from(engine);
         if C::supports(engine) && !dialects.contains(&dialect) {

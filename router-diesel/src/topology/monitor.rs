@@ -9,16 +9,14 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use diesel::connection::CacheSize;
-
 use super::cluster::Cluster;
 use super::health::Event;
 use super::health::Pace;
 use super::ids::NodeId;
 use super::{Node, Standing, lock};
-use crate::config::{DatabaseUrl, Engine, PoolSettings};
+use crate::config::{DatabaseUrl, PoolSettings};
+use crate::engine::RoutedConnection;
 use crate::engine::observe::{self, Observation};
-use crate::engine::{Access, RoutedConnection};
 use crate::text::one_line;
 
 /// After how long a probe that never ended is forgotten and another one begun.
@@ -352,15 +350,8 @@ impl<C: RoutedConnection> Target<C> {
             return Ok(observation);
         }
         *held = None;
-        // SQLite makes a missing file, unless it is to be read only.
-        let access = match self.url.engine() {
-            Engine::Sqlite => Access::ReadOnly,
-            Engine::Postgres | Engine::Mysql => Access::ReadWrite,
-        };
-        let mut conn = C::open(&self.url, &self.settings, access).map_err(|it| it.to_string())?;
-        if !self.settings.prepared_statements {
-            conn.set_prepared_statement_cache_size(CacheSize::Disabled);
-        }
+        let access = self.url.engine().spec().probe_access();
+        let mut conn = C::open(&self.url, &self.settings.connect(access)).map_err(|it| it.to_string())?.conn;
         let observation = observe::replayed(&mut conn).map_err(|error| error.to_string())?;
         *held = Some(conn);
         Ok(observation)

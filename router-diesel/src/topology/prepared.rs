@@ -10,6 +10,7 @@ use router_core::{Alias, AppLabel, Hints, Model, Router};
 use super::Routing;
 use super::ids::DatabaseId;
 use crate::engine::RoutedConnection;
+use crate::engine::system::is_system_table;
 use crate::statement::cache::StatementCache;
 use crate::statement::{Classifier, Reading, Statement, TableName};
 
@@ -81,7 +82,8 @@ impl Routing {
 
     /// Whether a table is one of those that every database of an engine has, and no app claims it.
     fn is_catalogue(&self, table: &TableName) -> bool {
-        table.is_of_a_catalogue() && self.tables.app_of(table.schema(), table.name()).is_none()
+        is_system_table(table.schema(), table.name())
+            && self.tables.app_of(table.schema(), table.name()).is_none()
     }
 }
 

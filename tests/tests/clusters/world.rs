@@ -108,6 +108,39 @@ impl World {
         servers!(&mut self.servers, it => it.replica_mut(replica).stop(Stop::Kill)).unwrap();
     }
 
+    pub(crate) fn stop_replica(&mut self, replica: usize, stop: Stop) {
+        servers!(&mut self.servers, it => it.replica_mut(replica).stop(stop)).unwrap();
+    }
+
+    /// Has all nodes speak German from now on, to new connections. False where they have not learnt it, which is said.
+    pub(crate) fn speaks_german(&self) -> bool {
+        let (change, reload, package) = match self.servers {
+            Servers::Postgres(_) => {
+                ("ALTER SYSTEM SET lc_messages = 'C.UTF-8'", "SELECT pg_reload_conf()", "postgresql")
+            }
+            Servers::MariaDb(_) => ("SET GLOBAL lc_messages = 'de_DE'", "DO 0", "mariadb-server"),
+        };
+        let replicas = (0..self.replicas()).map(|replica| self.database.replica_url(replica));
+        let speaks_german = |url: &str| {
+            let mut conn = AnyConnection::establish(url).unwrap();
+            let error = conn.batch_execute("DELETE FROM nowhere").unwrap_err().to_string();
+            error.contains("existiert nicht")
+        };
+        replicas.chain([self.database.url()]).all(|url| {
+            execute(url, change);
+            execute(url, reload);
+            let start = Instant::now();
+            while !speaks_german(url) {
+                if start.elapsed() > Duration::from_secs(5) {
+                    let missing = HarnessError::Missing { program: "messages in German", package };
+                    return require(Err::<(), _>(missing)).is_some();
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            true
+        })
+    }
+
     pub(crate) fn restart_replica(&mut self, replica: usize) {
         servers!(&mut self.servers, it => it.replica_mut(replica).start_again()).unwrap();
     }

@@ -132,7 +132,7 @@ databases:
     pub(crate) fn texts(&self, alias: &str, sql: &str) -> Vec<String> {
         let database = self.databases.config().database(alias).unwrap();
         let access = router_diesel::backend::Access::ReadWrite;
-        let mut conn = C::open(&database.url, &database.pool, access).unwrap();
+        let mut conn = C::open(&database.url, &database.pool.connect(access)).unwrap().conn;
         conn.texts(sql).unwrap_or_else(|error| panic!("{sql}: {error}")).into_iter().flatten().collect()
     }
 

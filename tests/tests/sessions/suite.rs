@@ -545,7 +545,7 @@ fn a_test_can_say_which_databases_may_be_touched() {
 #[test]
 fn a_database_that_cannot_be_reached_fails_fast_and_delays_nobody_else() {
     let port = router_tests::free_port().unwrap();
-    let (scheme, path) = match <Conn as router_diesel::RoutedConnection>::dialect().to_string().as_str() {
+    let (scheme, path) = match <Conn as router_diesel::RoutedConnection>::renders_for().to_string().as_str() {
         "postgres" => ("postgres", format!("user:hush-hush@127.0.0.1:{port}/nothing")),
         "mysql" => ("mysql", format!("user:hush-hush@127.0.0.1:{port}/nothing")),
         _ => ("sqlite", "/nowhere/at/all.sqlite3".to_owned()),

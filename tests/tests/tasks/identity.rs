@@ -13,7 +13,7 @@ crate::on_each_engine!(two_urls_of_one_database_are_one, two_servers_are_two);
 fn of(world: &World, alias: &str) -> PhysicalDatabase {
     let database = world.database(alias);
     let access = router_diesel::backend::Access::ReadWrite;
-    let mut conn = AnyConnection::open(&database.url, &database.pool, access).unwrap();
+    let mut conn = AnyConnection::open(&database.url, &database.pool.connect(access)).unwrap().conn;
     physical_database(&mut conn, &database.url).unwrap()
 }
 

@@ -7,7 +7,7 @@ use super::Checker;
 use super::databases::CLUSTER_KEYS;
 use crate::config::code::Code;
 use crate::config::draft::Draft;
-use crate::config::model::{Database, Engine, Offline, Policy, PrimaryReads};
+use crate::config::model::{Database, Offline, Policy, PrimaryReads};
 
 impl Checker<'_> {
     /// Tells of settings of clusters that change nothing where they stand. Another environment may have the replicas
@@ -47,22 +47,23 @@ impl Checker<'_> {
     pub(super) fn by_engine(&mut self, databases: &[Database]) {
         for database in databases {
             let Some(entry) = self.entries.get(database.alias.as_str()) else { continue };
-            let (setting, message, label, help) = match database.url.engine() {
-                Engine::Sqlite if database.is_replica() => (
-                    entry.node.entry("max_lag"),
-                    format!("`max_lag` of `{}` keeps it from ever serving", database.alias),
-                    "SQLite does not say how far a copy is, and what is not known is too much",
-                    "remove it; `primary_window` on the primary keeps reads there after a write",
-                ),
-                Engine::Postgres if !database.pool.prepared_statements => (
-                    entry.node.entry("pool").and_then(|pool| pool.node.entry("statement_timeout")),
-                    format!("`statement_timeout` of `{}` has no effect", database.alias),
-                    "with `prepared_statements: false` nothing is set on a connection",
-                    "give the server's role one: `ALTER ROLE … SET statement_timeout`",
-                ),
-                _ => continue,
-            };
-            if let Some(mark) = setting.map(|setting| setting.mark) {
+            let max_lag = entry.node.entry("max_lag").map(|setting| setting.mark);
+            let pool = entry.node.entry("pool");
+            let timeout =
+                pool.and_then(|pool| pool.node.entry("statement_timeout")).map(|setting| setting.mark);
+            let spec = database.url.engine().spec();
+            if let Some(mark) = max_lag.filter(|_| database.is_replica() && !spec.has_positions()) {
+                let message = format!("`max_lag` of `{}` keeps it from ever serving", database.alias);
+                let title = spec.title();
+                let label =
+                    format!("{title} does not say how far a copy is, and what is not known is too much");
+                let help = "remove it; `primary_window` on the primary keeps reads there after a write";
+                self.tell(Draft::new(Code::NoEffect, message).at(mark, label).help(help).note());
+            }
+            let help = spec.timeout_behind_pooler().filter(|_| !database.pool.prepared_statements);
+            if let (Some(mark), Some(help)) = (timeout, help) {
+                let message = format!("`statement_timeout` of `{}` has no effect", database.alias);
+                let label = "with `prepared_statements: false` nothing is set on a connection";
                 self.tell(Draft::new(Code::NoEffect, message).at(mark, label).help(help).note());
             }
         }

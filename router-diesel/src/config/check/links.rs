@@ -8,9 +8,9 @@ use rustc_hash::FxHashMap;
 use super::{Checker, mark_of};
 use crate::config::code::Code;
 use crate::config::draft::Draft;
-use crate::config::model::{Database, Engine};
+use crate::config::model::Database;
 use crate::config::node::Mark;
-use crate::config::url::DatabaseUrl;
+use crate::engine::DatabaseUrl;
 
 type Index = FxHashMap<Alias, usize>;
 
@@ -173,13 +173,11 @@ impl Checker<'_> {
 
 /// Whether two databases are provably not one: of two engines, or in two files.
 fn elsewhere(one: &Database, other: &Database) -> bool {
-    let (engine, theirs) = (one.url.engine(), other.url.engine());
-    engine != theirs || (engine == Engine::Sqlite && file(&one.url) != file(&other.url))
+    one.url.engine() != other.url.engine() || file(&one.url) != file(&other.url)
 }
 
-/// The file of a database of SQLite, whether it is named by a path or a URI.
-fn file(url: &DatabaseUrl) -> PathBuf {
-    let path = url.expose();
-    let path = path.strip_prefix("file:").map_or(path, |uri| uri.split('?').next().unwrap_or(uri));
-    std::path::absolute(path).unwrap_or_else(|_| path.into())
+/// The full path of a database's file, on an engine that keeps a database in one.
+fn file(url: &DatabaseUrl) -> Option<PathBuf> {
+    let path = url.file()?;
+    Some(std::path::absolute(&path).unwrap_or(path))
 }

@@ -7,20 +7,10 @@ use crate::config::code::Code;
 use crate::config::draft::{Draft, nearest};
 use crate::config::env::Variables;
 use crate::config::file::DatabaseSection;
-use crate::config::model::Engine;
 use crate::config::node::{Entry, Mark, Node};
-use crate::config::url::{DatabaseUrl, Parts, UrlError};
 use crate::config::values::{Ordered, Secret};
-
-const ENGINES: [(&str, Engine); 5] = [
-    ("sqlite", Engine::Sqlite),
-    ("postgres", Engine::Postgres),
-    ("postgresql", Engine::Postgres),
-    ("mysql", Engine::Mysql),
-    ("mariadb", Engine::Mysql),
-];
-
-const SCHEMES: [&str; 6] = ["sqlite", "postgres", "postgresql", "mysql", "mariadb", "file"];
+use crate::engine::url::{Parts, StrayParts};
+use crate::engine::{DatabaseUrl, Engine, EngineWord, UrlError, words};
 
 const PARTS: [&str; 6] = ["host", "port", "name", "user", "password", "options"];
 
@@ -33,7 +23,8 @@ impl Checker<'_> {
             let source = format!("the URL that `{variable}` gives `{}`", entry.key);
             return url.map_err(|error| self.bad_url(&error, &source, entry.mark)).ok();
         }
-        let engine = self.word(node, "engine", &section.engine, &ENGINES);
+        let engines: Vec<(&str, EngineWord)> = words::all().map(|word| (word.text, word)).collect();
+        let engine = self.word(node, "engine", &section.engine, &engines);
         let part = PARTS.into_iter().find_map(|key| node.entry(key).map(|part| (key, part)));
         match (&section.url.get(), part) {
             (Some(Secret(url)), None) => {
@@ -68,7 +59,7 @@ impl Checker<'_> {
                         self.tell(
                             Draft::new(Code::Misplaced, format!("`{key}` needs `engine` beside it"))
                                 .at(part.mark, "a part of a URL of which the kind is unknown")
-                                .help("add `engine: postgres`, `mysql` or `sqlite`"),
+                                .help(format!("add {}", or(Engine::ALL, |name| format!("`engine: {name}`")))),
                         );
                     }
                     return None;
@@ -82,20 +73,20 @@ impl Checker<'_> {
         &mut self,
         entry: &Entry,
         section: &DatabaseSection,
-        engine: Engine,
+        word: EngineWord,
     ) -> Option<DatabaseUrl> {
         let node = &entry.node;
-        if engine == Engine::Sqlite {
-            let stray = ["host", "port", "user", "password"].into_iter().find_map(|key| node.entry(key));
-            if let Some(stray) = stray {
-                self.tell(
-                    Draft::new(Code::Misplaced, format!("`{}` means nothing for SQLite", stray.key))
-                        .at(stray.mark, "a file has none")
-                        .also(mark_of(node, "engine"), "here SQLite is chosen")
-                        .help("of the parts, SQLite takes `name` (the file) and `options`"),
-                );
-                return None;
-            }
+        if let Some(StrayParts { keys, why, help }) = word.engine.spec().stray_parts()
+            && let Some(stray) = keys.iter().find_map(|key| node.entry(key))
+        {
+            let title = word.engine.spec().title();
+            self.tell(
+                Draft::new(Code::Misplaced, format!("`{}` means nothing for {title}", stray.key))
+                    .at(stray.mark, why)
+                    .also(mark_of(node, "engine"), format!("here {title} is chosen"))
+                    .help(help),
+            );
+            return None;
         }
         let options = section.options.get().map_or(&[][..], |Ordered(options)| options);
         let parts = Parts {
@@ -109,7 +100,7 @@ impl Checker<'_> {
                 .filter_map(|(key, value)| Some((key.clone(), value.get()?.0.clone())))
                 .collect(),
         };
-        let url = DatabaseUrl::from_parts(engine, &parts);
+        let url = DatabaseUrl::from_parts(word, parts);
         url.map_err(|error| self.bad_url(&error, &self.source(entry), mark_of(node, "engine"))).ok()
     }
 
@@ -138,9 +129,9 @@ impl Checker<'_> {
     fn bad_url(&mut self, error: &UrlError, source: &str, mark: Mark) {
         let draft = match error {
             UrlError::UnknownScheme(scheme) => {
-                let help = match nearest(scheme, SCHEMES) {
+                let help = match nearest(scheme, words::schemes().map(|word| word.text)) {
                     Some(scheme) => format!("did you mean `{scheme}`?"),
-                    None => "use `sqlite://`, `postgres://` or `mysql://`".to_owned(),
+                    None => format!("use {}", schemes()),
                 };
                 Draft::new(Code::UnknownScheme, format!("{source} has the unknown scheme `{scheme}`"))
                     .at(mark, "no engine is known by this scheme")
@@ -148,7 +139,7 @@ impl Checker<'_> {
             }
             UrlError::NoScheme => Draft::new(Code::BadUrl, format!("{source} has no scheme"))
                 .at(mark, "what kind of database is this?")
-                .help("begin it with `sqlite://`, `postgres://` or `mysql://`; a path alone needs `engine: sqlite`"),
+                .help(format!("begin it with {}; a path alone needs {}", schemes(), engines_of_paths())),
             UrlError::Ambiguous => Draft::new(Code::AmbiguousUrl, format!("{source} can be read in several ways"))
                 .at(mark, "where does the password end, and is it encoded already?")
                 .help(
@@ -163,5 +154,26 @@ impl Checker<'_> {
             UrlError::Invalid(reason) => Draft::new(Code::BadUrl, format!("{source} {reason}")).at(mark, "here"),
         };
         self.tell(draft);
+    }
+}
+
+/// What a URL may begin with, in words: `sqlite://`, `postgres://` or `mysql://`.
+fn schemes() -> String {
+    or(Engine::ALL, |name| format!("`{name}://`"))
+}
+
+/// What makes a path a URL, in words: `engine: sqlite`.
+fn engines_of_paths() -> String {
+    let takes_paths = |engine: &&Engine| engine.spec().reads_bare("path", true);
+    let engines: Vec<Engine> = Engine::ALL.iter().filter(takes_paths).copied().collect();
+    or(&engines, |name| format!("`engine: {name}`"))
+}
+
+/// Engines as they are said: `a, b or c`.
+fn or(engines: &[Engine], say: impl Fn(Engine) -> String) -> String {
+    let names: Vec<String> = engines.iter().copied().map(say).collect();
+    match &names[..] {
+        [names @ .., last] if !names.is_empty() => format!("{} or {last}", names.join(", ")),
+        names => names.concat(),
     }
 }

@@ -1,62 +1,53 @@
-//! MySQL and MariaDB.
+//! MySQL, and what MariaDB has in common with it.
+//!
+//! The two share client libraries, SQL and this engine. What MariaDB alone has is in `mariadb/`.
 
-use diesel::connection::SimpleConnection;
-use diesel::dsl::sql;
-use diesel::mysql::{Mysql, MysqlConnection, MysqlQueryBuilder};
-use diesel::query_builder::{QueryBuilder, QueryFragment};
-use diesel::sql_types::Text;
-use diesel::{Connection, ConnectionError, ConnectionResult, QueryResult, RunQueryDsl};
+mod connection;
+mod diagnosis;
+#[cfg(feature = "mysql")]
+mod driver;
+mod gtids;
+mod identity;
+mod observe;
+mod reach;
+mod system;
+mod transaction;
+mod url;
 
-use super::{Access, RoutedConnection, TextRow, milliseconds};
-use crate::config::{DatabaseUrl, Engine, PoolSettings};
-use crate::statement::Dialect;
+pub(crate) use gtids::MysqlGtids;
+#[cfg(test)]
+pub(super) use gtids::tests as gtids_tests;
 
-impl RoutedConnection for MysqlConnection {
-    fn supports(engine: Engine) -> bool {
-        engine == Engine::Mysql
+use super::{Engine, EngineWord, Product, Spec, Words, mariadb};
+
+/// The family of MySQL and MariaDB.
+#[derive(Debug)]
+pub(super) struct Mysql;
+
+/// MySQL itself.
+const PRODUCT: Product = Product { engine: Engine::Mysql, name: "mysql", title: "MySQL" };
+
+impl Spec for Mysql {}
+
+impl Words for Mysql {
+    fn name(&self) -> &'static str {
+        "mysql"
     }
 
-    fn dialect() -> Dialect {
-        Dialect::Mysql
+    fn title(&self) -> &'static str {
+        "MySQL"
     }
 
-    fn open(url: &DatabaseUrl, settings: &PoolSettings, access: Access) -> ConnectionResult<Self> {
-        let mut conn = Self::establish(url.expose())?;
-        set_up(&mut conn, settings, access).map_err(ConnectionError::CouldntSetupConfiguration)?;
-        Ok(conn)
+    /// `mysql` means either product, `mariadb` asks for that one.
+    fn words(&self) -> &'static [EngineWord] {
+        const { &[EngineWord::of(Engine::Mysql, "mysql"), mariadb::WORD] }
     }
 
-    fn render<T>(query: &T) -> QueryResult<String>
-    where
-        T: QueryFragment<Mysql>,
-    {
-        let mut builder = MysqlQueryBuilder::new();
-        query.to_sql(&mut builder, &Mysql)?;
-        Ok(builder.finish())
+    fn default_port(&self) -> Option<u16> {
+        Some(3306)
     }
 
-    fn engine(&self) -> Engine {
-        Engine::Mysql
+    fn file_infixes(&self) -> &'static [&'static str] {
+        &["mariadb", "mysql"]
     }
-
-    fn texts(&mut self, sql: &str) -> QueryResult<Vec<Option<String>>> {
-        Ok(diesel::sql_query(sql).load::<TextRow>(self)?.into_iter().map(|row| row.value).collect())
-    }
-}
-
-/// MariaDB bounds every statement, in seconds; MySQL bounds SELECT alone, in milliseconds.
-fn set_up(conn: &mut MysqlConnection, settings: &PoolSettings, access: Access) -> QueryResult<()> {
-    if let Some(timeout) = settings.statement_timeout {
-        let version = diesel::select(sql::<Text>("VERSION()")).get_result::<String>(conn)?;
-        let bound = if version.contains("MariaDB") {
-            format!("SET SESSION max_statement_time = {}", timeout.as_secs_f64())
-        } else {
-            format!("SET SESSION max_execution_time = {}", milliseconds(timeout))
-        };
-        conn.batch_execute(&bound)?;
-    }
-    if access == Access::ReadOnly {
-        conn.batch_execute("SET SESSION TRANSACTION READ ONLY")?;
-    }
-    Ok(())
 }

@@ -1,69 +1,48 @@
 //! PostgreSQL.
 
-use diesel::connection::SimpleConnection;
-use diesel::pg::{Pg, PgConnection, PgQueryBuilder};
-use diesel::query_builder::{QueryBuilder, QueryFragment};
-use diesel::{Connection, ConnectionError, ConnectionResult, QueryResult, RunQueryDsl};
+mod connection;
+mod diagnosis;
+#[cfg(feature = "postgres")]
+mod driver;
+mod identity;
+mod lsn;
+mod observe;
+mod reach;
+mod system;
+mod transaction;
+mod url;
 
-use super::{Access, RoutedConnection, TextRow, milliseconds};
-use crate::config::{DatabaseUrl, Engine, PoolSettings};
-use crate::statement::Dialect;
+pub(crate) use lsn::Lsn;
 
-impl RoutedConnection for PgConnection {
-    fn supports(engine: Engine) -> bool {
-        engine == Engine::Postgres
+use super::{Engine, EngineWord, Product, Spec, Words};
+
+/// PostgreSQL.
+#[derive(Debug)]
+pub(super) struct Postgres;
+
+/// PostgreSQL is one product.
+const PRODUCT: Product = Product { engine: Engine::Postgres, name: "postgres", title: "PostgreSQL" };
+
+impl Spec for Postgres {}
+
+impl Words for Postgres {
+    fn name(&self) -> &'static str {
+        "postgres"
     }
 
-    fn dialect() -> Dialect {
-        Dialect::Postgres
+    fn title(&self) -> &'static str {
+        "PostgreSQL"
     }
 
-    /// Behind a pooler that shares connections between transactions, as `prepared_statements: false` says, nothing is
-    /// set: whoever is given the connection next would find it, and a writer could not write.
-    fn open(url: &DatabaseUrl, settings: &PoolSettings, access: Access) -> ConnectionResult<Self> {
-        let mut conn = Self::establish(&with_connect_timeout(url.expose(), settings))?;
-        if !settings.prepared_statements {
-            return Ok(conn);
-        }
-        let mut setup = String::new();
-        if let Some(timeout) = settings.statement_timeout {
-            setup.push_str(&format!("SET statement_timeout = {};", milliseconds(timeout)));
-        }
-        if access == Access::ReadOnly {
-            setup.push_str("SET default_transaction_read_only = on;");
-        }
-        if !setup.is_empty() {
-            conn.batch_execute(&setup).map_err(ConnectionError::CouldntSetupConfiguration)?;
-        }
-        Ok(conn)
+    fn words(&self) -> &'static [EngineWord] {
+        const { &[EngineWord::of(Engine::Postgres, "postgres"), EngineWord::of(Engine::Postgres, "postgresql")] }
     }
 
-    fn render<T>(query: &T) -> QueryResult<String>
-    where
-        T: QueryFragment<Pg>,
-    {
-        let mut builder = PgQueryBuilder::new();
-        query.to_sql(&mut builder, &Pg)?;
-        Ok(builder.finish())
+    fn default_port(&self) -> Option<u16> {
+        Some(5432)
     }
 
-    fn engine(&self) -> Engine {
-        Engine::Postgres
+    fn file_infixes(&self) -> &'static [&'static str] {
+        &["postgres"]
     }
-
-    fn texts(&mut self, sql: &str) -> QueryResult<Vec<Option<String>>> {
-        Ok(diesel::sql_query(sql).load::<TextRow>(self)?.into_iter().map(|row| row.value).collect())
-    }
-}
-
-/// Bounds the time to connect, unless the URL already does.
-///
-/// libpq's `connect_timeout` is in whole seconds, and takes one as two.
-fn with_connect_timeout(url: &str, settings: &PoolSettings) -> String {
-    if url.contains("connect_timeout=") {
-        return url.to_owned();
-    }
-    let seconds = settings.connection_timeout.as_secs().max(2);
-    let separator = if url.contains('?') { '&' } else { '?' };
-    format!("{url}{separator}connect_timeout={seconds}")
 }

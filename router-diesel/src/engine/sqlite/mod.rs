@@ -1,57 +1,50 @@
 //! SQLite.
 
-use diesel::connection::SimpleConnection;
-use diesel::query_builder::{QueryBuilder, QueryFragment};
-use diesel::sqlite::{Sqlite, SqliteConnection, SqliteQueryBuilder};
-use diesel::{Connection, ConnectionError, ConnectionResult, QueryResult, RunQueryDsl};
+mod connection;
+mod diagnosis;
+#[cfg(feature = "sqlite")]
+mod driver;
+mod identity;
+mod observe;
+mod reach;
+mod system;
+mod transaction;
+mod url;
 
-use super::{Access, RoutedConnection, TextRow, milliseconds};
-use crate::config::{DatabaseUrl, Engine, PoolSettings};
-use crate::engine::identity::sqlite_file;
-use crate::statement::Dialect;
+use super::{Engine, EngineWord, Product, Spec, Words};
 
-impl RoutedConnection for SqliteConnection {
-    fn supports(engine: Engine) -> bool {
-        engine == Engine::Sqlite
+/// SQLite: a file, or memory.
+#[derive(Debug)]
+pub(super) struct Sqlite;
+
+/// SQLite is one product.
+const PRODUCT: Product = Product { engine: Engine::Sqlite, name: "sqlite", title: "SQLite" };
+
+impl Spec for Sqlite {}
+
+impl Words for Sqlite {
+    fn name(&self) -> &'static str {
+        "sqlite"
     }
 
-    fn dialect() -> Dialect {
-        Dialect::Sqlite
+    fn title(&self) -> &'static str {
+        "SQLite"
     }
 
-    /// A writer that finds the file locked waits for `connection_timeout` instead of failing at once, as
-    /// several pooled connections to one file need. A file that is only read is not made where it is missing.
-    fn open(url: &DatabaseUrl, settings: &PoolSettings, access: Access) -> ConnectionResult<Self> {
-        if access == Access::ReadOnly
-            && let Some(path) = sqlite_file(url)
-            && !path.exists()
-        {
-            let message = format!("unable to open database file: there is no file `{}`", path.display());
-            return Err(ConnectionError::BadConnection(message));
-        }
-        let mut conn = Self::establish(url.expose())?;
-        let mut setup = format!("PRAGMA busy_timeout = {};", milliseconds(settings.connection_timeout));
-        if access == Access::ReadOnly {
-            setup.push_str("PRAGMA query_only = 1;");
-        }
-        conn.batch_execute(&setup).map_err(ConnectionError::CouldntSetupConfiguration)?;
-        Ok(conn)
+    fn words(&self) -> &'static [EngineWord] {
+        const { &[EngineWord::of(Engine::Sqlite, "sqlite")] }
     }
 
-    fn render<T>(query: &T) -> QueryResult<String>
-    where
-        T: QueryFragment<Sqlite>,
-    {
-        let mut builder = SqliteQueryBuilder::new();
-        query.to_sql(&mut builder, &Sqlite)?;
-        Ok(builder.finish())
+    /// `file:` is SQLite's own scheme.
+    fn schemes(&self) -> &'static [EngineWord] {
+        const { &[EngineWord::of(Engine::Sqlite, "sqlite"), EngineWord::of(Engine::Sqlite, "file")] }
     }
 
-    fn engine(&self) -> Engine {
-        Engine::Sqlite
+    fn default_port(&self) -> Option<u16> {
+        None
     }
 
-    fn texts(&mut self, sql: &str) -> QueryResult<Vec<Option<String>>> {
-        Ok(diesel::sql_query(sql).load::<TextRow>(self)?.into_iter().map(|row| row.value).collect())
+    fn file_infixes(&self) -> &'static [&'static str] {
+        &["sqlite"]
     }
 }

@@ -11,7 +11,8 @@ use router_core::{Alias, AppLabel};
 use super::Aliases;
 use crate::config::Database;
 use crate::engine::RoutedConnection;
-use crate::engine::identity::{decoded, sqlite_file};
+use crate::engine::identity::sqlite_file;
+use crate::engine::url::percent::decoded;
 use crate::migrate::{
     MigrationId, RECORDS, RecordState, Records, Site, Tables, Version, history_of, is_migrated_by,
 };

@@ -3,15 +3,15 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use diesel::connection::CacheSize;
 use diesel::r2d2::{Error as ManagerError, ManageConnection};
 use router_core::Alias;
 
-use super::{Isolation, NodeConnection, Vitals};
+use super::{Isolation, NodeConnection, PoolError, Vitals};
 use crate::config::{DatabaseUrl, PoolSettings};
-use crate::engine::{Access, RoutedConnection};
+use crate::engine::reach::is_out_of_reach;
+use crate::engine::{Access, RoutedConnection, Server, WrongProduct};
 use crate::topology::node::NodeSettings;
 
 /// Opens, tests and takes back the connections of one database.
@@ -65,6 +65,13 @@ impl<C> Manager<C> {
         &self.alias
     }
 
+    /// Which product the database's server is, and in which version, by what it said when the last connection to it was
+    /// opened. `None` until one has been.
+    #[must_use]
+    pub fn server(&self) -> Option<Server> {
+        self.vitals.server()
+    }
+
     pub(super) fn isolation(&self) -> Isolation {
         self.isolation
     }
@@ -85,11 +92,12 @@ impl<C: RoutedConnection> ManageConnection for Manager<C> {
     type Error = ManagerError;
 
     fn connect(&self) -> Result<Self::Connection, Self::Error> {
+        let start = Instant::now();
         let connected = self.open();
-        if let Err(error) = &connected {
+        self.failures.note(connected.as_ref().err().map(|error| {
             tracing::warn!(alias = %self.alias, cause = %error, "could not connect");
-        }
-        self.failures.note(connected.as_ref().err());
+            self.failure(error, start.elapsed())
+        }));
         connected
     }
 
@@ -116,37 +124,86 @@ impl<C: RoutedConnection> ManageConnection for Manager<C> {
 
 impl<C: RoutedConnection> Manager<C> {
     fn open(&self) -> Result<NodeConnection<C>, ManagerError> {
-        let mut conn = C::open(&self.url, &self.settings, self.access)?;
-        if !self.settings.prepared_statements {
-            conn.set_prepared_statement_cache_size(CacheSize::Disabled);
-        }
-        let mut node = NodeConnection::new(conn, self.alias.clone(), self.access, Arc::clone(&self.vitals));
+        let opened = C::open(&self.url, &self.settings.connect(self.access))?;
+        let mut node = NodeConnection::new(opened, self.alias.clone(), self.access, Arc::clone(&self.vitals));
         if self.isolation == Isolation::TestTransaction {
             diesel::Connection::begin_test_transaction(&mut node)?;
         }
         Ok(node)
     }
+
+    /// What an attempt to connect says that failed after `took`.
+    fn failure(&self, error: &ManagerError, took: Duration) -> FailedConnect {
+        let wrong_product = match error {
+            ManagerError::ConnectionError(error) => WrongProduct::in_error(error),
+            _ => None,
+        };
+        let reason = match wrong_product {
+            Some(wrong) => WhyNoConnection::WrongProduct(wrong),
+            None if is_out_of_reach(&self.url, &self.settings.connect(self.access), took) => {
+                WhyNoConnection::OutOfReach
+            }
+            None => WhyNoConnection::Refused,
+        };
+        FailedConnect { at: Instant::now(), cause: error.to_string(), reason }
+    }
 }
 
-/// What the last attempt to connect said and when, where it failed.
+/// An attempt to connect that failed.
+#[derive(Debug, Clone)]
+pub(super) struct FailedConnect {
+    at: Instant,
+    /// What the driver said.
+    cause: String,
+    reason: WhyNoConnection,
+}
+
+/// Why an attempt to connect failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum WhyNoConnection {
+    /// Nobody answered.
+    OutOfReach,
+    /// Somebody listens there. Those that are connected may be served.
+    Refused,
+    /// The server is not what the configuration asks for.
+    WrongProduct(WrongProduct),
+}
+
+impl FailedConnect {
+    /// Whether a server listens that refused this attempt alone, so that open connections may still work.
+    pub(super) fn is_refusal(&self) -> bool {
+        self.reason == WhyNoConnection::Refused
+    }
+
+    /// The error of a check-out.
+    pub(super) fn into_error(self, alias: Alias) -> PoolError {
+        match self.reason {
+            WhyNoConnection::WrongProduct(WrongProduct { wanted, found }) => {
+                PoolError::WrongProduct { alias, wanted, found }
+            }
+            WhyNoConnection::OutOfReach | WhyNoConnection::Refused => {
+                PoolError::Unreachable { alias, cause: self.cause }
+            }
+        }
+    }
+}
+
+/// The last attempt to connect, where it failed.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Failures(Arc<Mutex<Option<(Instant, String)>>>);
+pub(super) struct Failures(Arc<Mutex<Option<FailedConnect>>>);
 
 impl Failures {
     /// The last failure, if it came at or after `start` and nothing has connected since.
-    pub(super) fn since(&self, start: Instant) -> Option<String> {
-        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        last.as_ref().filter(|(at, _)| *at >= start).map(|(_, cause)| cause.clone())
+    pub(super) fn since(&self, start: Instant) -> Option<FailedConnect> {
+        self.last().filter(|failure| failure.at >= start)
     }
 
     /// The last failure, if nothing has connected since.
-    pub(super) fn last(&self) -> Option<String> {
-        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        last.as_ref().map(|(_, cause)| cause.clone())
+    pub(super) fn last(&self) -> Option<FailedConnect> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn note(&self, error: Option<&ManagerError>) {
-        let failure = error.map(|error| (Instant::now(), error.to_string()));
+    fn note(&self, failure: Option<FailedConnect>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = failure;
     }
 }

@@ -11,6 +11,8 @@
 
 mod manager;
 mod node;
+mod state;
+mod vitals;
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,14 +21,15 @@ use std::time::{Duration, Instant};
 use diesel::r2d2::PooledConnection;
 use router_core::Alias;
 
+use manager::FailedConnect;
 pub use manager::Manager;
 pub(crate) use node::NodeTransactionManager;
-pub(crate) use node::Vitals;
 pub use node::{NodeConnection, Rows};
+pub(crate) use vitals::Vitals;
 
 use super::node::NodeSettings;
 use crate::config::Database;
-use crate::engine::{Access, RoutedConnection};
+use crate::engine::{Access, Engine, Product, RoutedConnection};
 
 /// A pool of connections to one database: `diesel::r2d2::Pool`, configured from the file.
 pub type Pool<C> = diesel::r2d2::Pool<Manager<C>>;
@@ -115,9 +118,8 @@ pub(crate) fn check_out<C: RoutedConnection>(
     let start = Instant::now();
     let timeout = pool.connection_timeout();
     let failures = manager.failures();
-    let unreachable = |since| {
-        failures.since(since).map(|cause| PoolError::Unreachable { alias: manager.alias().clone(), cause })
-    };
+    let failed = |failure: FailedConnect| failure.into_error(manager.alias().clone());
+    let unreachable = |since| failures.since(since).map(failed);
     if pool.state().connections == 0 {
         if let Some(error) = unreachable(start.checked_sub(RECENT).unwrap_or(start)) {
             return Err(error);
@@ -136,9 +138,9 @@ pub(crate) fn check_out<C: RoutedConnection>(
             }
             // r2d2 waits ever longer between its attempts; what the last one said is answer enough.
             if start.elapsed() >= RECENT
-                && let Some(cause) = failures.last()
+                && let Some(failure) = failures.last()
             {
-                return Err(PoolError::Unreachable { alias: manager.alias().clone(), cause });
+                return Err(failed(failure));
             }
         }
         if let Some(checkout) = pool.try_get() {
@@ -158,8 +160,8 @@ pub(crate) fn check_out<C: RoutedConnection>(
     if let Ok(checkout) = pool.get_timeout(GLANCE.min(timeout)) {
         return Ok(checkout);
     }
-    if let Some(cause) = failures.last().filter(|cause| cannot_be_reached(cause)) {
-        return Err(PoolError::Unreachable { alias: manager.alias().clone(), cause });
+    if let Some(failure) = failures.last().filter(|failure| !failure.is_refusal()) {
+        return Err(failed(failure));
     }
     if patience == Patience::Pass {
         return Err(exhausted(start.elapsed()));
@@ -174,20 +176,6 @@ pub(crate) fn check_out<C: RoutedConnection>(
     })
 }
 
-/// Whether nobody answered an attempt to connect, by what libpq and MariaDB's and MySQL's client libraries say. A server
-/// that answers and refuses, as one that has enough clients, may serve those that are connected.
-fn cannot_be_reached(cause: &str) -> bool {
-    const UNREACHABLE: [&str; 6] = [
-        "Connection refused",
-        "Can't connect to",
-        "could not translate host name",
-        "timeout expired",
-        "No route to host",
-        "Network is unreachable",
-    ];
-    UNREACHABLE.iter().any(|text| cause.contains(text))
-}
-
 /// Why no connection could be had. Every message names the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -197,7 +185,17 @@ pub enum PoolError {
         /// The database.
         alias: Alias,
         /// Its engine.
-        engine: crate::config::Engine,
+        engine: Engine,
+    },
+    /// The server is another product of the engine's family than the configuration asks for: MySQL where its `engine`
+    /// or its URL says `mariadb`. To try again does not help.
+    WrongProduct {
+        /// The database.
+        alias: Alias,
+        /// What the configuration asks for.
+        wanted: Product,
+        /// What the server says that it is.
+        found: Product,
     },
     /// The server could not be reached, or refused.
     Unreachable {
@@ -225,6 +223,7 @@ impl PoolError {
     pub fn alias(&self) -> &Alias {
         match self {
             Self::UnsupportedEngine { alias, .. }
+            | Self::WrongProduct { alias, .. }
             | Self::Unreachable { alias, .. }
             | Self::Exhausted { alias, .. } => alias,
         }
@@ -238,6 +237,12 @@ impl fmt::Display for PoolError {
                 f,
                 "database `{alias}` is on {engine}, which these connections have no support for; use \
                  `AnyConnection` or that engine's own connection, and enable its feature of router-diesel"
+            ),
+            Self::WrongProduct { alias, wanted, found } => write!(
+                f,
+                "the server of database `{alias}` is {found}, but the configuration asks for {wanted}; write \
+                 `{}` for any server of the family",
+                wanted.engine()
             ),
             Self::Unreachable { alias, cause } => {
                 write!(f, "database `{alias}` cannot be reached: {}", cause.trim_end())

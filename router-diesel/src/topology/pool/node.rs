@@ -4,7 +4,6 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use diesel::connection::{
@@ -16,12 +15,14 @@ use diesel::migration::MigrationConnection;
 use diesel::query_builder::{Query, QueryFragment, QueryId};
 use diesel::query_dsl::UpdateAndFetchResults;
 use diesel::r2d2::R2D2Connection;
-use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error as DieselError};
+use diesel::result::Error as DieselError;
 use diesel::{ConnectionError, ConnectionResult, QueryResult};
+use polonius_the_crab::{ForLt, PoloniusResult, polonius};
 use router_core::Alias;
 
-use crate::config::Engine;
-use crate::engine::{Access, RoutedConnection, Verdict, verdict};
+use super::state::State;
+use super::vitals::{InUse, Vitals};
+use crate::engine::{Access, Opened, RoutedConnection, Server, Verdict};
 
 /// A connection of a pool: a `diesel::Connection` that forwards everything to the one it holds.
 ///
@@ -42,184 +43,13 @@ impl<C> fmt::Debug for NodeConnection<C> {
     }
 }
 
-/// What is known of a connection.
-#[derive(Debug)]
-pub(super) struct State {
-    engine: Engine,
-    access: Access,
-    /// Whether the open transaction was begun to read only.
-    reads_only: bool,
-    verdict: Verdict,
-    last_known_good: Instant,
-    handed_out: Instant,
-    /// Whether it is closed when it comes back, because of what was done on it.
-    retired: bool,
-    opened: Instant,
-    /// The pool's losses when the connection was last known to work.
-    losses_then: u64,
-    /// The pool's generation when the connection was opened.
-    generation: u64,
-    vitals: Arc<Vitals>,
-    /// Counts the connection as in use, while it is.
-    in_use: Option<InUse>,
-}
-
-/// What all connections of one node share.
-#[derive(Debug, Default)]
-pub(crate) struct Vitals {
-    /// How many connections were lost so far. Where one is lost, its siblings may be too, so each of them is
-    /// tested before it is next handed out.
-    losses: AtomicU64,
-    /// Connections of an earlier generation are closed instead of handed out or taken back.
-    generation: AtomicU64,
-    in_use: Arc<AtomicUsize>,
-}
-
-impl Vitals {
-    /// How many of the node's connections are handed out now.
-    pub(crate) fn in_use(&self) -> &Arc<AtomicUsize> {
-        &self.in_use
-    }
-
-    /// Has every connection that is open now closed: idle ones before they are handed out, the others when
-    /// they come back.
-    pub(crate) fn expire_connections(&self) {
-        self.generation.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn losses(&self) -> u64 {
-        self.losses.load(Ordering::Relaxed)
-    }
-
-    fn generation(&self) -> u64 {
-        self.generation.load(Ordering::Relaxed)
-    }
-}
-
-/// One connection in use; counted until it is dropped.
-#[derive(Debug)]
-struct InUse(Arc<AtomicUsize>);
-
-impl InUse {
-    fn count(counter: &Arc<AtomicUsize>) -> Self {
-        counter.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(counter))
-    }
-}
-
-impl Drop for InUse {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-impl State {
-    /// Takes an error in: remembers what it says of the connection, and names the database where the
-    /// connection is gone, or where the server takes no writes though it should.
-    #[cold]
-    fn observe(&mut self, alias: &Alias, error: DieselError) -> DieselError {
-        match verdict(&error) {
-            Verdict::Fine => self.name_standby(alias, error),
-            Verdict::Suspect => {
-                if self.verdict == Verdict::Fine {
-                    self.verdict = Verdict::Suspect;
-                }
-                self.name_standby(alias, error)
-            }
-            Verdict::Lost => {
-                self.verdict = Verdict::Lost;
-                self.vitals.losses.fetch_add(1, Ordering::Relaxed);
-                tracing::warn!(%alias, cause = %error, "lost a connection");
-                let kind = DatabaseErrorKind::ClosedConnection;
-                name_database(error, kind, |cause| {
-                    format!("the connection to database `{alias}` was lost: {cause}")
-                })
-            }
-        }
-    }
-
-    /// Names the database where its server refuses every write, and not this connection or its transaction alone.
-    fn name_standby(&self, alias: &Alias, error: DieselError) -> DieselError {
-        let kind = match &error {
-            DieselError::DatabaseError(kind, information) if self.takes_no_writes(*kind, &**information) => {
-                *kind
-            }
-            _ => return error,
-        };
-        name_database(error, kind, |cause| {
-            format!(
-                "a write was sent to database `{alias}`, but it takes no writes: is it a standby? The server says: \
-                 {cause}"
-            )
-        })
-    }
-
-    /// PostgreSQL has a code for it, 25006. That of MariaDB and MySQL is shared with other options, 1290, and the
-    /// text names the option in every language.
-    fn takes_no_writes(&self, kind: DatabaseErrorKind, information: &dyn DatabaseErrorInformation) -> bool {
-        if self.access == Access::ReadOnly || self.reads_only {
-            return false;
-        }
-        match self.engine {
-            Engine::Postgres => matches!(kind, DatabaseErrorKind::ReadOnlyTransaction),
-            Engine::Mysql => ["--read-only", "--super-read-only"]
-                .iter()
-                .any(|option| information.message().contains(option)),
-            Engine::Sqlite => false,
-        }
-    }
-}
-
-/// The same error of a kind, with a message that names the database.
-fn name_database(
-    error: DieselError,
-    kind: DatabaseErrorKind,
-    message: impl FnOnce(&str) -> String,
-) -> DieselError {
-    match error {
-        DieselError::DatabaseError(_, information) => {
-            let message = message(information.message().trim_end());
-            DieselError::DatabaseError(kind, Box::new(Named { message, information }))
-        }
-        other => other,
-    }
-}
-
-/// What a server said, with a message of ours.
-struct Named {
-    message: String,
-    information: Box<dyn DatabaseErrorInformation + Send + Sync>,
-}
-
-impl DatabaseErrorInformation for Named {
-    fn message(&self) -> &str {
-        &self.message
-    }
-    fn details(&self) -> Option<&str> {
-        self.information.details()
-    }
-    fn hint(&self) -> Option<&str> {
-        self.information.hint()
-    }
-    fn table_name(&self) -> Option<&str> {
-        self.information.table_name()
-    }
-    fn column_name(&self) -> Option<&str> {
-        self.information.column_name()
-    }
-    fn constraint_name(&self) -> Option<&str> {
-        self.information.constraint_name()
-    }
-    fn statement_position(&self) -> Option<i32> {
-        self.information.statement_position()
-    }
-}
-
 impl<C: RoutedConnection> NodeConnection<C> {
-    pub(super) fn new(conn: C, alias: Alias, access: Access, vitals: Arc<Vitals>) -> Self {
+    pub(super) fn new(opened: Opened<C>, alias: Alias, access: Access, vitals: Arc<Vitals>) -> Self {
         let now = Instant::now();
+        let Opened { conn, server } = opened;
+        vitals.note_server(&server);
         let state = State {
-            engine: conn.engine(),
+            server,
             access,
             reads_only: false,
             verdict: Verdict::Fine,
@@ -241,6 +71,12 @@ impl<C: RoutedConnection> NodeConnection<C> {
         &self.alias
     }
 
+    /// Which product the server is, and in which version, as it said when the connection was opened.
+    #[must_use]
+    pub fn server(&self) -> &Server {
+        &self.state.server
+    }
+
     /// When the connection was opened.
     pub(crate) fn opened(&self) -> Instant {
         self.state.opened
@@ -249,7 +85,7 @@ impl<C: RoutedConnection> NodeConnection<C> {
     /// Notes that the connection is handed out.
     pub(super) fn goes_out(&mut self) {
         self.state.handed_out = Instant::now();
-        self.state.in_use = Some(InUse::count(&self.state.vitals.in_use));
+        self.state.in_use = Some(InUse::count(self.state.vitals.in_use()));
     }
 
     /// Whether the connection may be handed out without asking the server. Called as it is handed out.
@@ -351,7 +187,8 @@ impl<C: RoutedConnection> NodeConnection<C> {
 
     /// Runs a call on the held connection and takes in what its error says.
     pub(crate) fn watch<T>(&mut self, call: impl FnOnce(&mut C) -> QueryResult<T>) -> QueryResult<T> {
-        call(&mut self.conn).map_err(|error| self.state.observe(&self.alias, error))
+        let Self { conn, alias, state } = self;
+        call(conn).map_err(|error| state.observe(alias, conn, error))
     }
 }
 
@@ -435,9 +272,18 @@ impl<B, C: RoutedConnection + LoadConnection<B>> LoadConnection<B> for NodeConne
         Self::Backend: QueryMetadata<T::SqlType>,
     {
         let Self { conn, alias, state } = self;
-        match <C as LoadConnection<B>>::load(conn, source) {
-            Ok(cursor) => Ok(Rows { cursor, alias, state }),
-            Err(error) => Err(state.observe(alias, error)),
+        let outcome =
+            polonius::<_, _, ForLt!(<'any> = <C as LoadConnection<B>>::Cursor<'any, 'query>)>(conn, |conn| {
+                match <C as LoadConnection<B>>::load(conn, source) {
+                    Ok(cursor) => PoloniusResult::Borrowing(cursor),
+                    Err(error) => PoloniusResult::Owned(error),
+                }
+            });
+        match outcome {
+            PoloniusResult::Borrowing(cursor) => Ok(Rows { cursor, alias, state }),
+            PoloniusResult::Owned { value: error, input_borrow: conn } => {
+                Err(state.observe(alias, conn, error))
+            }
         }
     }
 }
@@ -458,7 +304,7 @@ where
 
     fn next(&mut self) -> Option<Self::Item> {
         match self.cursor.next() {
-            Some(Err(error)) => Some(Err(self.state.observe(self.alias, error))),
+            Some(Err(error)) => Some(Err(self.state.observe_unasked(self.alias, error))),
             row => row,
         }
     }

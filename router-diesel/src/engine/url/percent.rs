@@ -1,6 +1,6 @@
 //! Percent-encoding, as URLs of databases need it.
 
-use super::url::UrlError;
+use super::UrlError;
 
 /// Whether every `%` begins an escape and every other character may stand as it is.
 pub(crate) fn is_encoded(text: &str, is_path: bool) -> bool {
@@ -57,4 +57,26 @@ pub(crate) fn query(options: &[(String, String)]) -> String {
     let pairs: Vec<String> =
         options.iter().map(|(key, value)| format!("{}={}", encode(key, b""), encode(value, b""))).collect();
     pairs.join("&")
+}
+
+/// Undoes percent-encoding.
+pub(crate) fn decoded(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut index = 0;
+    while index < bytes.len() {
+        let escape = text.get(index..index + 3).and_then(|escape| escape.strip_prefix('%'));
+        let escape = escape.filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        match escape.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) => {
+                decoded.push(byte);
+                index += 3;
+            }
+            None => {
+                decoded.push(bytes[index]);
+                index += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
 }

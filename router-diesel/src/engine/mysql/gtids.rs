@@ -57,7 +57,7 @@ impl MysqlGtids {
     }
 
     /// How many of the `needed` transactions are not here.
-    pub(super) fn missing(&self, needed: &Self) -> u64 {
+    pub(in crate::engine) fn missing(&self, needed: &Self) -> u64 {
         needed.0.iter().fold(0, |missing, (source, needed)| {
             let ours = self.0.get(source).map_or(&[][..], Vec::as_slice);
             needed.iter().fold(missing, |missing: u64, needed| {
@@ -68,7 +68,7 @@ impl MysqlGtids {
     }
 
     /// All of both.
-    pub(super) fn join(mut self, other: &Self) -> Self {
+    pub(in crate::engine) fn join(mut self, other: &Self) -> Self {
         for (source, intervals) in &other.0 {
             let ours = self.0.entry(source.clone()).or_default();
             ours.extend(intervals);
@@ -78,7 +78,7 @@ impl MysqlGtids {
     }
 
     /// Whether it is written as [`parse`](Self::parse) would, which the counting relies on.
-    pub(super) fn is_sound(&self) -> bool {
+    pub(in crate::engine) fn is_sound(&self) -> bool {
         self.0.iter().all(|(source, intervals)| {
             (source.tag.is_empty() || is_tag(&source.tag))
                 && !intervals.is_empty()
@@ -173,7 +173,7 @@ impl fmt::Display for MysqlGtids {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(in crate::engine) mod tests {
     use std::collections::BTreeSet;
 
     use proptest::collection::{btree_map, vec};
@@ -184,7 +184,7 @@ pub(super) mod tests {
     const ONE: &str = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
     const TWO: &str = "4e11fa47-71ca-11e1-9e33-c80aa9429562";
 
-    pub(in super::super) fn any_gtids() -> impl Strategy<Value = MysqlGtids> {
+    pub(in crate::engine) fn any_gtids() -> impl Strategy<Value = MysqlGtids> {
         let source = (0..3_u8, "([a-z_][a-z0-9_]{0,3})?")
             .prop_map(|(server, tag)| Source { server: [server; 16], tag });
         let interval = (1..60_u64, 0..9_u64).prop_map(|(first, more)| Interval { first, last: first + more });

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Coverage, Distance, Why};
+use crate::engine::position::{Coverage, Distance, Why};
 
 /// The last transaction of each domain, which are few and mostly one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +40,7 @@ impl MariaDbGtids {
     ///
     /// The `server_id`s may differ where the primary has changed; but one number has one transaction, so two
     /// servers of one number are two histories.
-    pub(super) fn cover(&self, needed: &Self) -> Coverage {
+    pub(in crate::engine) fn cover(&self, needed: &Self) -> Coverage {
         let mut missing = 0_u64;
         let mut is_known = true;
         for (domain, needed) in &needed.0 {
@@ -62,7 +62,7 @@ impl MariaDbGtids {
     }
 
     /// The further of the two in each domain; nothing where they are two histories.
-    pub(super) fn join(mut self, other: &Self) -> Option<Self> {
+    pub(in crate::engine) fn join(mut self, other: &Self) -> Option<Self> {
         for (&domain, &gtid) in &other.0 {
             let ours = self.0.entry(domain).or_insert(gtid);
             if ours.sequence == gtid.sequence && ours.server != gtid.server {
@@ -95,13 +95,13 @@ impl fmt::Display for MariaDbGtids {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(in crate::engine) mod tests {
     use proptest::collection::btree_map;
     use proptest::prelude::*;
 
     use super::*;
 
-    pub(in super::super) fn any_gtids() -> impl Strategy<Value = MariaDbGtids> {
+    pub(in crate::engine) fn any_gtids() -> impl Strategy<Value = MariaDbGtids> {
         let gtid = (0..4_u32, any::<u64>()).prop_map(|(server, sequence)| Gtid { server, sequence });
         btree_map(0..5_u32, gtid, 0..4).prop_map(MariaDbGtids)
     }

@@ -1,0 +1,170 @@
+//! What a driver's error says of the connection and the server that it came from.
+//!
+//! Servers and client libraries write their messages in many languages, so no decision hangs on the text of one. What
+//! the kind of an error does not tell, the connection itself is asked: see [`verdict`].
+
+use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error as DieselError};
+
+use super::{Engine, RoutedConnection};
+
+/// How an engine reads the errors of its driver.
+pub(crate) trait Diagnose {
+    /// What an error of this kind says by itself.
+    fn diagnose(&self, kind: &DatabaseErrorKind, information: &dyn DatabaseErrorInformation) -> Diagnosis;
+
+    /// Whether the error says that the server refuses every write, and not this connection or transaction alone.
+    fn takes_no_writes(&self, kind: &DatabaseErrorKind, information: &dyn DatabaseErrorInformation) -> bool;
+}
+
+/// What an error says by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Diagnosis {
+    /// The server answered. The statement failed, and the connection works.
+    Answered,
+    /// The server cancelled a read, because the read stood in the way of what the server replays.
+    Cancelled,
+    /// The error does not tell, and probably the server answered. The connection is pinged before its next user
+    /// gets it.
+    PingLater,
+    /// The error does not tell. The connection is pinged on the spot.
+    PingNow,
+    /// The connection is gone.
+    Lost,
+}
+
+/// What is known of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The connection works.
+    Fine,
+    /// Nobody knows. The connection is pinged before its next user gets it.
+    Suspect,
+    /// The connection is gone.
+    Lost,
+}
+
+/// What an error says by itself, on an engine.
+pub(crate) fn diagnose(engine: Engine, error: &DieselError) -> Diagnosis {
+    match error {
+        DieselError::BrokenTransactionManager => Diagnosis::Lost,
+        DieselError::DatabaseError(kind, information) => engine.spec().diagnose(kind, &**information),
+        _ => Diagnosis::Answered,
+    }
+}
+
+/// Judges a connection by an error that came from it, and pings it where the error does not tell.
+///
+/// The ping costs a round trip, and only after an error. A client library that knows its connection to be gone
+/// fails at once, without one.
+pub(crate) fn verdict<C: RoutedConnection>(conn: &mut C, error: &DieselError) -> Verdict {
+    match diagnose(conn.engine(), error) {
+        Diagnosis::Answered | Diagnosis::Cancelled => Verdict::Fine,
+        Diagnosis::PingLater => Verdict::Suspect,
+        Diagnosis::PingNow if answers(conn) => Verdict::Fine,
+        Diagnosis::PingNow | Diagnosis::Lost => Verdict::Lost,
+    }
+}
+
+/// Whether the server answers on this connection. To refuse, as PostgreSQL does in a failed transaction, is an answer.
+fn answers<C: RoutedConnection>(conn: &mut C) -> bool {
+    let engine = conn.engine();
+    match conn.ping() {
+        Ok(()) => true,
+        Err(error) => {
+            matches!(diagnose(engine, &error), Diagnosis::Answered | Diagnosis::PingLater)
+        }
+    }
+}
+
+/// Whether a read failed because of the node that it ran on, and may succeed on another.
+///
+/// Ask this of errors that passed a [`NodeConnection`](crate::topology::pool::NodeConnection), which has given a lost
+/// connection the kind `ClosedConnection`. A read that a replica cancels, because it stands in the way of what the
+/// replica replays, is a `SerializationFailure`: PostgreSQL says so by SQLSTATE 40001, and MySQL and MariaDB by a
+/// deadlock (1213) with the thread that replays. Nobody else writes on a replica. On a primary the same kind may be of
+/// two transactions of the service's own; to read once more is right then too.
+pub(crate) fn read_failed_for_its_node(error: &DieselError) -> bool {
+    matches!(
+        error,
+        DieselError::BrokenTransactionManager
+            | DieselError::DatabaseError(
+                DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::SerializationFailure,
+                _
+            )
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(kind: DatabaseErrorKind, message: &str) -> DieselError {
+        DieselError::DatabaseError(kind, Box::new(message.to_owned()))
+    }
+
+    /// The same error of each kind in several languages says the same.
+    #[test]
+    fn an_error_means_the_same_in_every_language() {
+        use DatabaseErrorKind::{ClosedConnection, SerializationFailure, UnableToSendCommand, Unknown};
+        use Diagnosis::{Answered, Cancelled, Lost, PingLater, PingNow};
+        const CANCELLED: [&str; 3] = [
+            "canceling statement due to conflict with recovery",
+            "storniere Anfrage wegen Konflikt mit der Wiederherstellung",
+            "リカバリで競合が発生したためステートメントをキャンセルしています",
+        ];
+        const CLOSED: [&str; 3] = [
+            "terminating connection due to administrator command",
+            "Abbruch der Verbindung aufgrund von Anweisung des Administrators",
+            "管理者コマンドにより接続を終了します",
+        ];
+        const GONE: [&str; 3] = [
+            "Lost connection to MySQL server during query",
+            "Verbindung zum Server während der Abfrage verloren",
+            "Connexion perdue lors de la requête",
+        ];
+        let all = [CANCELLED, CLOSED, GONE].concat();
+        for (engine, kind, messages, diagnosis) in [
+            (Engine::Postgres, ClosedConnection, &CLOSED[..], Lost),
+            (Engine::Postgres, UnableToSendCommand, &all, PingNow),
+            (Engine::Postgres, SerializationFailure, &CANCELLED, Cancelled),
+            (Engine::Postgres, Unknown, &CLOSED, PingLater),
+            (Engine::Postgres, DatabaseErrorKind::UniqueViolation, &all, Answered),
+            (Engine::Mysql, Unknown, &all, PingNow),
+            (Engine::Mysql, SerializationFailure, &all, Cancelled),
+            (Engine::Mysql, DatabaseErrorKind::UniqueViolation, &all, Answered),
+            (Engine::Sqlite, Unknown, &all, PingLater),
+        ] {
+            for message in messages {
+                // `DatabaseErrorKind` is not `Copy`, and its variants are few.
+                let kind = match kind {
+                    ClosedConnection => ClosedConnection,
+                    UnableToSendCommand => UnableToSendCommand,
+                    SerializationFailure => SerializationFailure,
+                    Unknown => Unknown,
+                    _ => DatabaseErrorKind::UniqueViolation,
+                };
+                assert_eq!(diagnose(engine, &error(kind, message)), diagnosis, "{engine}: {message}");
+            }
+        }
+        for engine in Engine::ALL {
+            assert_eq!(diagnose(*engine, &DieselError::BrokenTransactionManager), Lost);
+            assert_eq!(diagnose(*engine, &DieselError::NotFound), Answered);
+        }
+    }
+
+    #[test]
+    fn a_server_that_takes_no_writes_says_so_in_every_language() {
+        let refuses =
+            |engine: Engine, kind, message: &str| engine.spec().takes_no_writes(&kind, &message.to_owned());
+        for message in [
+            "The MariaDB server is running with the --read-only option so it cannot execute this statement",
+            "Der MariaDB-Server läuft mit der Option --read-only und kann diese Anweisung deshalb nicht ausführen",
+            "Le serveur MariaDB est démarré avec l'option --super-read-only. Il ne peut pas exécuter cette commande",
+        ] {
+            assert!(refuses(Engine::Mysql, DatabaseErrorKind::Unknown, message), "{message}");
+            assert!(!refuses(Engine::Postgres, DatabaseErrorKind::Unknown, message), "{message}");
+        }
+        assert!(refuses(Engine::Postgres, DatabaseErrorKind::ReadOnlyTransaction, "nicht schreiben"));
+        assert!(!refuses(Engine::Mysql, DatabaseErrorKind::Unknown, "The table is read only"));
+    }
+}

@@ -1,0 +1,38 @@
+//! What errors of PostgreSQL's driver say.
+
+use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind};
+
+use super::Postgres;
+use crate::engine::diagnosis::{Diagnose, Diagnosis};
+
+impl Diagnose for Postgres {
+    /// Diesel asks libpq after every error that a server sent: where the server closed the connection behind it, as it
+    /// does when it shuts down, the kind is `ClosedConnection`, whatever the server's SQLSTATE.
+    ///
+    /// `UnableToSendCommand` is libpq's own, of a connection that is gone as well as of a statement with too many
+    /// parameters.
+    fn diagnose(&self, kind: &DatabaseErrorKind, information: &dyn DatabaseErrorInformation) -> Diagnosis {
+        match kind {
+            DatabaseErrorKind::ClosedConnection => Diagnosis::Lost,
+            DatabaseErrorKind::UnableToSendCommand => Diagnosis::PingNow,
+            DatabaseErrorKind::SerializationFailure => Diagnosis::Cancelled,
+            DatabaseErrorKind::Unknown if is_cancelled_by_deadlock(information) => Diagnosis::Cancelled,
+            DatabaseErrorKind::Unknown => Diagnosis::PingLater,
+            _ => Diagnosis::Answered,
+        }
+    }
+
+    /// SQLSTATE 25006.
+    fn takes_no_writes(&self, kind: &DatabaseErrorKind, _: &dyn DatabaseErrorInformation) -> bool {
+        matches!(kind, DatabaseErrorKind::ReadOnlyTransaction)
+    }
+}
+
+/// Whether a standby cancelled a read that held a page which it must replay, and waited for a lock of its own.
+///
+/// This reads a text: of all that a standby cancels, this case alone has SQLSTATE 40P01 instead of 40001, for which
+/// Diesel has no kind, and nothing about it is left that the connection could be asked. A server that speaks another
+/// language than English gives the caller the error, instead of another node's answer.
+fn is_cancelled_by_deadlock(information: &dyn DatabaseErrorInformation) -> bool {
+    information.message().contains("conflict with recovery")
+}

@@ -1,0 +1,172 @@
+//! URLs of servers, `scheme://user:password@host:port/name?parameters`, as PostgreSQL and MySQL both have them.
+
+use super::percent::{decoded, encode, encoded, is_encoded, query};
+use super::{MASK, Parts, UrlError, UrlText, mask_query};
+
+/// Reads what follows the scheme, and writes it under the scheme that the engine's client takes.
+pub(in crate::engine) fn read(scheme: &str, rest: &str) -> Result<UrlText, UrlError> {
+    let rest = rest.strip_prefix("//").ok_or(UrlError::Invalid("lacks the `//` after its scheme"))?;
+    let Reading { user_info, address } = reading_of(rest)?;
+    let mut real = format!("{scheme}://");
+    let mut masked = real.clone();
+    if let Some(user_info) = user_info {
+        let (user, password) = match user_info.split_once(':') {
+            Some((user, password)) => (user, Some(password)),
+            None => (user_info, None),
+        };
+        let user = encoded(user)?;
+        real.push_str(&user);
+        masked.push_str(&user);
+        if let Some(password) = password {
+            real.push_str(&format!(":{}", encoded(password)?));
+            masked.push_str(&format!(":{MASK}"));
+        }
+        real.push('@');
+        masked.push('@');
+    }
+    real.push_str(address);
+    match address.split_once('?') {
+        Some((host, query)) => masked.push_str(&format!("{host}?{}", mask_query(query))),
+        None => masked.push_str(address),
+    }
+    Ok(UrlText { real, masked })
+}
+
+/// Makes a URL of parts whose host is none of a socket, with all of them percent-encoded.
+pub(in crate::engine) fn of_parts(scheme: &str, parts: &Parts) -> Result<UrlText, UrlError> {
+    let mut text = String::from("//");
+    if let Some(user) = &parts.user {
+        text.push_str(&encode(user, b""));
+    }
+    if let Some(password) = &parts.password {
+        text.push(':');
+        text.push_str(&encode(password, b""));
+    }
+    if parts.user.is_some() || parts.password.is_some() {
+        text.push('@');
+    }
+    match parts.host.as_deref() {
+        Some(host) if host.contains(':') && !host.starts_with('[') => text.push_str(&format!("[{host}]")),
+        Some(host) => text.push_str(host),
+        None => {}
+    }
+    if let Some(port) = parts.port {
+        text.push_str(&format!(":{port}"));
+    }
+    text.push('/');
+    text.push_str(&encode(parts.name.as_deref().unwrap_or_default(), b"$"));
+    if !parts.options.is_empty() {
+        text.push('?');
+        text.push_str(&query(&parts.options));
+    }
+    read(scheme, &text)
+}
+
+/// The folder or file of a Unix socket, where the parts name one as their host. No host of a URL can be one.
+pub(in crate::engine) fn take_socket(parts: &mut Parts) -> Option<String> {
+    parts.host.take_if(|host| host.starts_with('/'))
+}
+
+/// Where a URL leads to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::engine) struct Destination {
+    /// The hosts with their ports; the one host is empty where the URL has none.
+    pub(in crate::engine) hosts: Vec<(String, Option<u16>)>,
+    parameters: Vec<(String, String)>,
+}
+
+impl Destination {
+    /// The last parameter of this name.
+    pub(in crate::engine) fn parameter(&self, name: &str) -> Option<&str> {
+        self.parameters.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// Reads where a URL, as this module writes them, leads to.
+pub(in crate::engine) fn destination(url: &str) -> Destination {
+    let (_, rest) = url.split_once("://").unwrap_or(("", url));
+    let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let (authority, _) = address.split_once('/').unwrap_or((address, ""));
+    let hosts = authority.rsplit_once('@').map_or(authority, |(_, hosts)| hosts);
+    let host = |host: &str| {
+        let (name, port) = match host.strip_prefix('[').and_then(|ip| ip.split_once(']')) {
+            Some((ip, port)) => (ip, port.strip_prefix(':')),
+            None => host.split_once(':').map_or((host, None), |(host, port)| (host, Some(port))),
+        };
+        (decoded(name), port.and_then(|port| port.parse().ok()))
+    };
+    Destination {
+        hosts: hosts.split(',').map(host).collect(),
+        parameters: query
+            .split('&')
+            .filter_map(|pair| pair.split_once('='))
+            .map(|(key, value)| (decoded(key), decoded(value)))
+            .collect(),
+    }
+}
+
+/// One way to read what follows `//`.
+struct Reading<'a> {
+    user_info: Option<&'a str>,
+    /// Host, port, name and parameters.
+    address: &'a str,
+}
+
+/// Finds the `@` that ends the user and password.
+fn reading_of(rest: &str) -> Result<Reading<'_>, UrlError> {
+    let ats: Vec<usize> = rest.match_indices('@').map(|(at, _)| at).collect();
+    // As the standard has it: the last `@` before the path, with everything before it encoded.
+    let authority = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let strict = ats.iter().copied().rfind(|at| *at < authority);
+    let path_end = rest.find('?').unwrap_or(rest.len());
+    let reading = |at: usize| Reading { user_info: Some(&rest[..at]), address: &rest[at + 1..] };
+    match strict {
+        None if ats.is_empty() || (ats[0] > path_end && is_address(rest)) => {
+            return if is_address(rest) {
+                Ok(Reading { user_info: None, address: rest })
+            } else {
+                Err(UrlError::Invalid("is not of the form `scheme://user:password@host:port/name`"))
+            };
+        }
+        Some(at)
+            if is_address(&rest[at + 1..])
+                && is_encoded(&rest[..at], false)
+                && !rest[at + 1..path_end.max(at + 1)].contains('@') =>
+        {
+            return Ok(reading(at));
+        }
+        _ => {}
+    }
+    let mut plausible = ats.into_iter().filter(|at| is_address(&rest[at + 1..]));
+    match (plausible.next(), plausible.next()) {
+        (Some(at), None) => Ok(reading(at)),
+        (Some(_), Some(_)) => Err(UrlError::Ambiguous),
+        (None, _) => Err(UrlError::Invalid("is not of the form `scheme://user:password@host:port/name`")),
+    }
+}
+
+/// Whether a text can be `host:port/name?parameters`, of which only the host may be several.
+fn is_address(text: &str) -> bool {
+    let (text, query) = text.split_once('?').map_or((text, ""), |(text, query)| (text, query));
+    let (hosts, name) = text.split_once('/').unwrap_or((text, ""));
+    let sound_query = query.is_empty()
+        || query.split('&').all(|pair| pair.split_once('=').is_some_and(|(key, _)| is_word(key)));
+    sound_query
+        && !query.contains('#')
+        && !name.contains(['/', '#', ' '])
+        && hosts.split(',').all(|host| {
+            let (host, port) = match host.strip_prefix('[') {
+                Some(ip) => match ip.split_once(']') {
+                    Some((ip, port)) => (ip, port.strip_prefix(':')),
+                    None => return false,
+                },
+                None => host.split_once(':').map_or((host, None), |(host, port)| (host, Some(port))),
+            };
+            host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._%:".contains(&byte))
+                && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
+        })
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
+}

@@ -1,0 +1,92 @@
+//! Servers whose messages are in German: what an error means does not depend on its words.
+
+use diesel::connection::SimpleConnection as _;
+use diesel::dsl::sql;
+use diesel::prelude::*;
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+use diesel::sql_types::Bool;
+use router_tests::Stop;
+
+use crate::world::{Engine, QUIET, World, count, eventually, execute, insert, posts, warm_up};
+
+crate::on_servers!(no_read_fails_while_a_replica_shuts_down, a_failed_statement_does_not_lose_its_connection);
+
+fn no_read_fails_while_a_replica_shuts_down(engine: Engine) {
+    let Some(mut world) = World::start(engine, 2).filter(World::speaks_german) else { return };
+    world.write(1);
+    world.catch_up();
+    let databases = world.file().with(QUIET).build();
+    warm_up(&databases);
+    // They spread over both replicas. The servers' logs, which would show it, are in German too.
+    let mut sessions: Vec<_> = (0..8).map(|_| databases.session()).collect();
+    for session in &mut sessions {
+        assert_eq!(count(session), Ok(1));
+    }
+
+    world.stop_replica(0, Stop::Fast);
+    for session in &mut sessions {
+        assert_eq!(count(session), Ok(1));
+    }
+    for _ in 0..8 {
+        assert_eq!(count(&mut databases.session()), Ok(1));
+    }
+    let status = databases.cluster("default").unwrap();
+    assert!(status.reads_retried > 0, "{status:?}");
+}
+
+fn a_failed_statement_does_not_lose_its_connection(engine: Engine) {
+    let Some(world) = World::start(engine, 1).filter(World::speaks_german) else { return };
+    let databases = world.file().with(QUIET).build();
+    let mut conn = databases.session();
+    let fails = |conn: &mut router_diesel::Session<_>| {
+        let error = conn.batch_execute("DELETE FROM posts WHERE nothing = 1").unwrap_err();
+        assert!(matches!(&error, DieselError::DatabaseError(DatabaseErrorKind::Unknown, _)), "{error:?}");
+    };
+    insert(&mut conn, 1).unwrap();
+    fails(&mut conn);
+    insert(&mut conn, 2).unwrap();
+    let outcome = conn.transaction(|conn| {
+        insert(conn, 3)?;
+        fails(conn);
+        insert(conn, 4)
+    });
+    // PostgreSQL fails the transaction, MariaDB the statement.
+    let rows = match engine {
+        Engine::Postgres => {
+            outcome.unwrap_err();
+            2
+        }
+        Engine::MariaDb => {
+            outcome.unwrap();
+            4
+        }
+    };
+    assert_eq!(count(&mut conn), Ok(rows));
+    insert(&mut conn, 5).unwrap();
+}
+
+#[test]
+fn a_read_that_a_standby_cancels_goes_to_another_node() {
+    let Some(world) = World::start(Engine::Postgres, 1).filter(World::speaks_german) else { return };
+    world.write(1);
+    world.catch_up();
+    let replica = world.database.replica_url(0).to_owned();
+    execute(&replica, "ALTER SYSTEM SET max_standby_streaming_delay = 0");
+    execute(&replica, "SELECT pg_reload_conf()");
+    let databases = world.file().with(QUIET).build();
+    warm_up(&databases);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let sleeps = "CAST(pg_sleep(CASE WHEN pg_is_in_recovery() THEN 60 ELSE 0 END) AS text) = ''";
+            posts::table.filter(sql::<Bool>(sleeps)).count().get_result::<i64>(&mut databases.session())
+        });
+        let is_asleep = "SELECT 1 / count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+        let mut asker = diesel::PgConnection::establish(&replica).unwrap();
+        eventually("the read to run on the replica", || asker.batch_execute(is_asleep).is_ok());
+        // Nobody may read the table while this is replayed.
+        world.execute("ALTER TABLE posts ADD COLUMN body TEXT");
+        assert_eq!(reader.join().unwrap(), Ok(1));
+    });
+    let status = databases.cluster("default").unwrap();
+    assert_eq!(status.reads_retried, 1, "{status:?}");
+}
