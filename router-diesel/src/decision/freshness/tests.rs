@@ -410,7 +410,7 @@ fn a_node_that_fails_is_passed_over_once() {
         1s   read           -> connect a
         1s   opened 0s      -> serve a
         2s   read           -> ready a
-        2s   lost           -> connect a
+        2s   lost           -> ask primary
         ",
     );
 }
