@@ -349,8 +349,6 @@ impl Check {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
-
     #[test]
     fn what_is_said_is_what_happens(
         file in any_file(),
