@@ -78,8 +78,7 @@ fn answers<C: RoutedConnection>(conn: &mut C) -> bool {
 
 /// Whether a read failed because of the node that it ran on, and may succeed on another.
 ///
-/// Ask this of errors that passed a [`NodeConnection`](crate::topology::pool::NodeConnection), which has given a lost
-/// connection the kind `ClosedConnection`. A read that a replica cancels, because it stands in the way of what the
+/// Ask this of errors that passed a pool's connection, which has given a lost connection the kind `ClosedConnection`. A read that a replica cancels, because it stands in the way of what the
 /// replica replays, is a `SerializationFailure`: PostgreSQL says so by SQLSTATE 40001, and MySQL and MariaDB by a
 /// deadlock (1213) with the thread that replays. Nobody else writes on a replica. On a primary the same kind may be of
 /// two transactions of the service's own; to read once more is right then too.
