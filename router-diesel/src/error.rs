@@ -180,6 +180,14 @@ impl Error {
         }
     }
 
+    /// Diesel's own error, where it is one.
+    pub(crate) fn as_diesel(&self) -> Option<&diesel::result::Error> {
+        match &*self.0 {
+            Source::Diesel(error) => Some(error),
+            _ => None,
+        }
+    }
+
     /// Finds the router's error inside of one that a session returned.
     #[must_use]
     pub fn from_diesel(error: &diesel::result::Error) -> Option<&Self> {

@@ -58,7 +58,10 @@ mod time;
 mod topology;
 
 pub use databases::{Databases, DatabasesBuilder};
-pub use decision::{Explanation, NodeRoute, RouteError, Serves, TableRoute};
+pub use decision::{
+    Condition, Explanation, NodeReason, NodeRoute, OnPrimary, Passed, RouteError, RouteReason, Serves,
+    Shortfall, TableRoute,
+};
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 pub use engine::AnyConnection;
 pub use engine::RoutedConnection;

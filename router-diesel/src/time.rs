@@ -1,9 +1,23 @@
-//! A moment as people write it, without a time zone database: always in UTC.
+//! Moments: as code compares them, and as people write them.
 
 use std::fmt;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-/// A date and a time of day in UTC.
+/// The time at which something happens: by a clock that never jumps, and by the one on the wall.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Now {
+    pub(crate) steady: Instant,
+    pub(crate) wall: SystemTime,
+}
+
+impl Now {
+    /// The time at which this is called.
+    pub(crate) fn read() -> Self {
+        Self { steady: Instant::now(), wall: SystemTime::now() }
+    }
+}
+
+/// A date and a time of day in UTC, which needs no time zone database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Utc {
     pub(crate) year: i64,

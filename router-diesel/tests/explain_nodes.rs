@@ -154,9 +154,9 @@ fn the_file_alone_names_the_nodes_too() {
                two may serve it: by least_connections
     ");
     insta::assert_snapshot!(explain("SELECT 1"), @r"
-    nodes:     default serves it: it is the primary, and the statement needs that
-               one does not: the statement needs the primary
-               two does not: the statement needs the primary
+    nodes:     default serves it: the statement names no table
+               one does not: the statement goes to `default`
+               two does not: the statement goes to `default`
     ");
 
     let offline = |what: &str| {

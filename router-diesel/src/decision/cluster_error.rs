@@ -4,8 +4,10 @@ use std::fmt;
 
 use router_core::Alias;
 
+use super::passed::Passed;
 use super::token::TokenError;
-use crate::topology::{Cluster, Skipped};
+use crate::engine::RoutedConnection;
+use crate::topology::{Cluster, NodeId, PRIMARY};
 
 /// Why no node of a cluster can do what is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,13 +42,32 @@ pub enum ClusterError {
 }
 
 impl ClusterError {
-    pub(crate) fn no_node(cluster: &Cluster, skipped: &Skipped, primary: impl Into<String>) -> Self {
+    /// No node of a cluster serves a read. `tried` says why those do not that were tried.
+    pub(crate) fn no_node<'p, C: RoutedConnection>(
+        cluster: &Cluster<C>,
+        tried: impl Fn(NodeId) -> Option<&'p Passed>,
+        primary: &dyn fmt::Display,
+    ) -> Self {
         Self::NoNode {
             alias: cluster.alias().clone(),
-            replicas: cluster.why_not(skipped),
-            primary: primary.into(),
+            replicas: why_no_replica(cluster, tried),
+            primary: primary.to_string(),
         }
     }
+}
+
+/// Why each replica does not serve a read: what became of those that were tried, the standing of the others.
+pub(crate) fn why_no_replica<'p, C: RoutedConnection>(
+    cluster: &Cluster<C>,
+    tried: impl Fn(NodeId) -> Option<&'p Passed>,
+) -> Vec<(Alias, String)> {
+    let view = cluster.view();
+    let why = |node| match tried(node) {
+        Some(passed) => passed.to_string(),
+        None => view.standing(node).to_string(),
+    };
+    let replicas = cluster.nodes().filter(|(node, _)| *node != PRIMARY);
+    replicas.map(|(node, replica)| (replica.alias().clone(), why(node))).collect()
 }
 
 impl fmt::Display for ClusterError {

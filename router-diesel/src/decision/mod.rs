@@ -1,12 +1,37 @@
-//! The decisions about a statement, each with its reason.
+//! The decisions about a statement: pure functions of what is known, whose answers carry their reasons.
+//!
+//! ```text
+//! statement ─classify→ operation + tables ─route→ database ─balance→ node ─check out→ connection
+//!                                          Route            Reach, Step
+//! ```
+//! - `route` finds the database of a statement, or the [`RouteError`] that refuses it.
+//! - `reach` says whether the replicas of that database may serve the statement, or why only one node can.
+//! - `freshness` chooses the node that serves a read: a state machine with events in and questions out. It has what a
+//!   session must be shown. `token` is that as text.
+//! - `passed` are the reasons for which a node does not serve.
+//! - `nodes` says of each node of a cluster whether it would serve a statement, by the same values.
+//! - `explanation` gathers all of these for people. It decides nothing.
+//!
+//! Nothing here opens a connection, asks a server or reads a clock. `session/` does what a decision asks for.
 
 mod cluster_error;
 mod explanation;
+pub(crate) mod freshness;
+mod nodes;
+mod passed;
+mod reach;
 mod refusal;
 mod route;
 pub(crate) mod token;
 
 pub use cluster_error::ClusterError;
-pub use explanation::{Explanation, NodeRoute, Serves, TableRoute};
+pub(crate) use cluster_error::why_no_replica;
+pub use explanation::{Explanation, TableRoute};
+pub use nodes::{Condition, NodeReason, NodeRoute, Serves};
+pub(crate) use nodes::{Scene, by_file};
+pub use passed::{Passed, Shortfall};
+pub use reach::OnPrimary;
+pub(crate) use reach::{Reach, Standpoint, reach};
 pub use refusal::RouteError;
-pub(crate) use route::{Circumstances, Prepared, Transaction};
+pub use route::RouteReason;
+pub(crate) use route::{Circumstances, Route, Transaction, route};

@@ -1,72 +1,29 @@
-//! The hot path: one question to the routers for each table, no allocation, no trace.
+//! The second step: from the tables of a statement to one database.
 
-use router_core::{Alias, AppLabel, Hints, Model, Operation, Role, Router};
+use std::fmt;
+
+use router_core::{Alias, Decision, Hints, Operation, Reason, Role};
 
 use super::RouteError;
 use crate::config::Unrouted;
-use crate::statement::{Classifier, Reading, Statement, TableName};
-use crate::topology::Routing;
-
-/// A statement and the apps of its tables: what routing needs of it, learnt once.
-#[derive(Debug)]
-pub(crate) struct Prepared {
-    pub(crate) statement: Statement,
-    pub(crate) models: Vec<PreparedModel>,
-}
-
-#[derive(Debug)]
-pub(crate) struct PreparedModel {
-    pub(crate) app: Option<AppLabel>,
-    pub(crate) table: TableName,
-    /// What the rules say, where they are all there is.
-    fixed: Option<Sides>,
-}
-
-/// The databases where a table is read and written; `None` where nobody has an opinion.
-#[derive(Debug, Clone, Copy)]
-struct Sides {
-    read: Option<usize>,
-    write: Option<usize>,
-}
-
-impl Prepared {
-    /// Whether the statement names a table other than the catalogue's.
-    pub(crate) fn names_a_table(&self) -> bool {
-        !self.models.is_empty()
-    }
-
-    /// Whether a replica has all that the statement asks for: it is known to only read, and what it reads is in
-    /// tables. One without a table asks for the session's own state, or for the server's.
-    pub(crate) fn may_be_read_from_replicas(&self) -> bool {
-        self.statement.operation() == Operation::Read
-            && self.statement.reading() == Reading::Parsed
-            && self.statement.transaction_controls().is_empty()
-            && self.names_a_table()
-    }
-}
-
-impl PreparedModel {
-    pub(crate) fn as_model(&self) -> Model<'_> {
-        match &self.app {
-            Some(app) => Model::of(app, Some(self.table.name())),
-            None => Model::new("", self.table.name()),
-        }
-    }
-}
+use crate::statement::Reading;
+use crate::topology::{DatabaseId, Prepared, PreparedModel, Routing};
 
 /// What surrounds a statement and bears on where it goes.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Circumstances<'a> {
     /// The database chosen by hand.
-    pub(crate) using: Option<usize>,
+    pub(crate) using: Option<DatabaseId>,
     /// The open transaction, if any.
     pub(crate) transaction: Transaction,
     /// Whether this part of the program reads or writes.
     pub(crate) role: Option<Role>,
     /// Whether writes are refused.
     pub(crate) prevent_writes: bool,
-    /// The only databases that may be touched, as their indices.
-    pub(crate) only: Option<&'a [usize]>,
+    /// The only databases that may be touched.
+    pub(crate) only: Option<&'a [DatabaseId]>,
+    /// Whether every database is in a transaction that is rolled back in the end.
+    pub(crate) in_test_transaction: bool,
 }
 
 /// Whether a transaction is open, and where.
@@ -76,207 +33,331 @@ pub(crate) enum Transaction {
     #[default]
     None,
     /// One is open, and its first statement has yet to choose its database.
-    Pending,
-    /// One is open on this database.
-    On(usize),
+    Pending {
+        /// Whether it only reads, and no other is around it, so that a replica may serve it as one snapshot.
+        is_snapshot: bool,
+    },
+    /// One is open.
+    On {
+        /// The database that the routers chose.
+        database: DatabaseId,
+        /// Where it is open: that database, or one of its replicas.
+        node: DatabaseId,
+    },
 }
 
-impl Routing {
-    /// Reads a statement with the first classifier that parses it, and finds the apps of its tables.
-    pub(crate) fn prepare(&self, sql: &str, classifiers: &[Classifier]) -> Prepared {
-        let mut readings = classifiers.iter().map(|classifier| classifier.classify(sql));
-        let first = readings.next().expect("a session has at least its own dialect");
-        let parsed: Vec<_> = readings.filter(|other| other.reading() == Reading::Parsed).collect();
-        let (mut statement, others) = match parsed.split_first() {
-            Some((other, others)) if first.reading() != Reading::Parsed => (other.clone(), others),
-            _ => (first, parsed.as_slice()),
-        };
-        // Which engine it reaches is not known yet, so what is a write to any of them is a write.
-        for other in others {
-            statement.strengthen(other);
+impl Transaction {
+    fn is_open(self) -> bool {
+        self != Self::None
+    }
+
+    fn database(self) -> Option<DatabaseId> {
+        match self {
+            Self::On { database, .. } => Some(database),
+            Self::None | Self::Pending { .. } => None,
         }
-        self.prepare_statement(statement)
     }
+}
 
-    pub(crate) fn prepare_statement(&self, statement: Statement) -> Prepared {
-        let models = statement
-            .tables()
-            .iter()
-            .filter(|table| !self.is_catalogue(table))
-            .map(|table| {
-                let app = self.tables.app_of(table.schema(), table.name()).cloned();
-                let fixed = self.rules_alone.then(|| {
-                    let model = app.as_ref().map(|app| Model::of(app, None));
-                    let index = |alias: Option<Alias>| alias.and_then(|alias| self.index(alias.as_str()));
-                    let hints = Hints::default();
-                    Sides {
-                        read: index(model.and_then(|model| self.rules.db_for_read(&model, &hints))),
-                        write: index(model.and_then(|model| self.rules.db_for_write(&model, &hints))),
-                    }
-                });
-                PreparedModel { app, table: table.clone(), fixed }
-            })
-            .collect();
-        Prepared { statement, models }
+/// The database of a statement, and why it is that one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Route {
+    pub(crate) database: DatabaseId,
+    pub(crate) by: By,
+}
+
+/// What decided on a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    /// The caller.
+    Hand,
+    /// The statement names no table, and a transaction is open there.
+    OpenTransaction,
+    /// The statement names no table.
+    NoTable,
+    /// The routers, or what holds where none of them decides. This is the side on which the first table was asked about.
+    Routers(Operation),
+}
+
+/// Why a statement goes to its database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RouteReason {
+    /// The caller chose the database, through [`Session::using`](crate::Session::using).
+    ByHand {
+        /// The database.
+        alias: Alias,
+    },
+    /// The statement names no table, and the open transaction is there.
+    OpenTransaction,
+    /// The statement names no table, so it goes to the default database.
+    NoTable,
+    /// The table belongs to no app, so it is on the default database.
+    NoApp {
+        /// The table.
+        table: String,
+    },
+    /// A router or a rule says so, or what holds where none of them decides.
+    Routers(Reason),
+}
+
+impl fmt::Display for RouteReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ByHand { alias } => write!(f, "chosen by hand: using(`{alias}`)"),
+            Self::OpenTransaction => f.write_str("it names no table, and the open transaction is there"),
+            Self::NoTable => f.write_str("it names no table"),
+            Self::NoApp { table } => write!(f, "no app has the table `{table}`"),
+            Self::Routers(reason) => reason.fmt(f),
+        }
     }
+}
 
-    /// Whether a table is one of those that every database of an engine has, and no app claims it.
-    fn is_catalogue(&self, table: &TableName) -> bool {
-        let is_catalogue = crate::engine::system::is_system_table(table.schema(), table.name());
-        is_catalogue && self.tables.app_of(table.schema(), table.name()).is_none()
+/// Asks the routers about the tables of a statement. What the answers lead to does not depend on who asks.
+pub(crate) trait Asker {
+    /// What the routers say of one table; `None` where none of them decides.
+    fn ask(
+        &mut self,
+        routing: &Routing,
+        model: &PreparedModel,
+        side: Operation,
+        hints: &Hints<'_>,
+    ) -> Result<Option<DatabaseId>, RouteError>;
+}
+
+/// Asks and keeps nothing: for statements that run.
+struct Quiet;
+
+impl Asker for Quiet {
+    #[inline]
+    fn ask(
+        &mut self,
+        routing: &Routing,
+        model: &PreparedModel,
+        side: Operation,
+        hints: &Hints<'_>,
+    ) -> Result<Option<DatabaseId>, RouteError> {
+        if let Some(fixed) = model.fixed {
+            return Ok(if side == Operation::Read { fixed.read } else { fixed.write });
+        }
+        routing.decided(&routing.chain.route(side, &model.as_model(), hints))
     }
+}
 
-    /// The database of a statement.
-    ///
-    /// This is the hot path: one question to the chain for each table, no allocation, no trace.
-    pub(crate) fn route(
-        &self,
-        prepared: &Prepared,
+/// Asks and keeps what each router answered: for explanations.
+#[derive(Debug, Default)]
+pub(crate) struct Witness {
+    /// The last answers, one for each table that was asked about.
+    answers: Vec<(String, Decision)>,
+}
+
+impl Asker for Witness {
+    fn ask(
+        &mut self,
+        routing: &Routing,
+        model: &PreparedModel,
+        side: Operation,
+        hints: &Hints<'_>,
+    ) -> Result<Option<DatabaseId>, RouteError> {
+        let decision = routing.chain.explain(side, &model.as_model(), hints);
+        let answer = routing.decided(&decision);
+        let table = model.table.to_string();
+        self.answers.retain(|(known, _)| *known != table);
+        self.answers.push((table, decision));
+        answer
+    }
+}
+
+impl Witness {
+    /// The answer that counted for a table, if it was asked about.
+    pub(crate) fn answer(&self, table: &str) -> Option<&Decision> {
+        self.answers.iter().find(|(known, _)| known == table).map(|(_, decision)| decision)
+    }
+}
+
+/// Finds the database of a statement. It asks the routers once for each table, allocates nothing and keeps no trace.
+///
+/// # Errors
+/// Why the statement has no database, or may not go to it.
+#[inline]
+pub(crate) fn route(
+    routing: &Routing,
+    prepared: &Prepared,
+    operation: Operation,
+    circumstances: Circumstances<'_>,
+) -> Result<Route, RouteError> {
+    route_by(&mut Quiet, routing, prepared, operation, circumstances)
+}
+
+/// As [`route`], with what is to ask the routers.
+///
+/// # Errors
+/// As [`route`].
+pub(crate) fn route_by(
+    asker: &mut impl Asker,
+    routing: &Routing,
+    prepared: &Prepared,
+    operation: Operation,
+    circumstances: Circumstances<'_>,
+) -> Result<Route, RouteError> {
+    if circumstances.prevent_writes && operation != Operation::Read {
+        return Err(RouteError::WritesPrevented {
+            what: prepared.statement.why().to_owned(),
+            tables: prepared.table_names(),
+        });
+    }
+    let question = Question::new(routing, prepared, operation, circumstances);
+    let route = question.answer(asker)?;
+    routing.permit(route.database, operation)?;
+    match circumstances.only {
+        Some(only) if !only.contains(&route.database) => Err(RouteError::DatabaseNotExpected {
+            alias: routing.alias(route.database).clone(),
+            expected: only.iter().map(|database| routing.alias(*database).clone()).collect(),
+        }),
+        _ => Ok(route),
+    }
+}
+
+/// A statement whose database is sought.
+struct Question<'q> {
+    routing: &'q Routing,
+    prepared: &'q Prepared,
+    operation: Operation,
+    circumstances: Circumstances<'q>,
+    hints: Hints<'q>,
+}
+
+impl<'q> Question<'q> {
+    #[inline]
+    fn new(
+        routing: &'q Routing,
+        prepared: &'q Prepared,
         operation: Operation,
-        circumstances: Circumstances<'_>,
-    ) -> Result<usize, RouteError> {
-        if circumstances.prevent_writes && operation != Operation::Read {
-            return Err(RouteError::WritesPrevented {
-                what: prepared.statement.why().to_owned(),
-                tables: self.table_names(prepared),
-            });
-        }
-        let database = self.target(prepared, operation, circumstances)?;
-        self.check_allowed(database, operation)?;
-        if let Some(only) = circumstances.only
-            && !only.contains(&database)
-        {
-            return Err(RouteError::DatabaseNotExpected {
-                alias: self.alias(database).clone(),
-                expected: only.iter().map(|index| self.alias(*index).clone()).collect(),
-            });
-        }
-        Ok(database)
+        circumstances: Circumstances<'q>,
+    ) -> Self {
+        Self { routing, prepared, operation, circumstances, hints: hints(circumstances) }
     }
 
-    fn target(
-        &self,
-        prepared: &Prepared,
-        operation: Operation,
-        circumstances: Circumstances<'_>,
-    ) -> Result<usize, RouteError> {
-        let open = match circumstances.transaction {
-            Transaction::On(open) => Some(open),
-            Transaction::None | Transaction::Pending => None,
-        };
-        let refuse = |open: usize, asked: usize| RouteError::CrossDatabaseTransaction {
-            open: self.alias(open).clone(),
-            asked: self.alias(asked).clone(),
-            tables: self.table_names(prepared),
-        };
-        if let Some(using) = circumstances.using {
+    fn answer(&self, asker: &mut impl Asker) -> Result<Route, RouteError> {
+        let open = self.circumstances.transaction.database();
+        if let Some(using) = self.circumstances.using {
             return match open {
-                Some(open) if open != using => Err(refuse(open, using)),
-                _ => Ok(using),
+                Some(open) if open != using => Err(self.crosses(open, using)),
+                _ => Ok(Route { database: using, by: By::Hand }),
             };
         }
-        if prepared.statement.moves_transaction(circumstances.transaction != Transaction::None) {
+        if self.prepared.statement.moves_transaction(self.circumstances.transaction.is_open()) {
             return Err(RouteError::TransactionControl);
         }
-        let Some((first, rest)) = prepared.models.split_first() else {
-            return match open {
-                Some(open) => Ok(open),
-                None if prepared.statement.reading() == Reading::Unreadable => {
-                    Err(RouteError::Unreadable { why: prepared.statement.why().to_owned() })
-                }
-                None if !prepared.statement.transaction_controls().is_empty() => {
-                    Err(RouteError::TransactionControl)
-                }
-                None => Ok(self.default),
-            };
+        let Some((first, rest)) = self.prepared.models.split_first() else {
+            return self.without_table(open);
         };
-        let hints = circumstances.role.map_or_else(Hints::default, |role| Hints::default().role(role));
-        let target = self.target_of(first, operation, circumstances, &hints)?;
+        let route = self.of_table(asker, first)?;
         for model in rest {
-            if self.target_of(model, operation, circumstances, &hints)? != target {
-                return Err(self.cross_database_query(prepared, operation, circumstances, &hints));
+            if self.of_table(asker, model)?.database != route.database {
+                return Err(self.spans(asker));
             }
         }
         match open {
-            Some(open) if open != target => Err(refuse(open, target)),
-            _ => Ok(target),
+            Some(open) if !self.routing.is_one_cluster(open, route.database) => {
+                Err(self.crosses(open, route.database))
+            }
+            _ => Ok(route),
+        }
+    }
+
+    /// The database of a statement that names no table.
+    fn without_table(&self, open: Option<DatabaseId>) -> Result<Route, RouteError> {
+        let statement = &self.prepared.statement;
+        match open {
+            Some(open) => Ok(Route { database: open, by: By::OpenTransaction }),
+            None if statement.reading() == Reading::Unreadable => {
+                Err(RouteError::Unreadable { why: statement.why().to_owned() })
+            }
+            None if !statement.transaction_controls().is_empty() => Err(RouteError::TransactionControl),
+            None => Ok(Route { database: self.routing.default, by: By::NoTable }),
         }
     }
 
     /// The database of one table. Inside a transaction, and where the role is to write, a read goes where
     /// the app is written, unless nobody says where that is or nothing may be read there.
-    fn target_of(
-        &self,
-        model: &PreparedModel,
-        operation: Operation,
-        circumstances: Circumstances<'_>,
-        hints: &Hints<'_>,
-    ) -> Result<usize, RouteError> {
-        let writes = operation != Operation::Read
-            || circumstances.transaction != Transaction::None
-            || circumstances.role == Some(Role::Writing);
-        if writes {
-            if let Some(database) = self.ask(model, Operation::Write, hints)? {
-                let open_elsewhere =
-                    matches!(circumstances.transaction, Transaction::On(open) if open != database);
-                if operation != Operation::Read || !open_elsewhere && self.allows(database, Operation::Read) {
-                    return Ok(database);
+    fn of_table(&self, asker: &mut impl Asker, model: &PreparedModel) -> Result<Route, RouteError> {
+        let Self { routing, operation, circumstances, .. } = *self;
+        let reads = operation == Operation::Read;
+        let where_written =
+            !reads || circumstances.transaction.is_open() || circumstances.role == Some(Role::Writing);
+        if where_written {
+            let by = By::Routers(Operation::Write);
+            match asker.ask(routing, model, Operation::Write, &self.hints)? {
+                Some(database) if !reads || self.may_read_where_written(database) => {
+                    return Ok(Route { database, by });
                 }
-            } else if operation != Operation::Read {
-                return self.fallback(model);
+                None if !reads => return Ok(Route { database: self.fallback(model)?, by }),
+                _ => {}
             }
         }
-        match self.ask(model, Operation::Read, hints)? {
-            Some(database) => Ok(database),
-            None => self.fallback(model),
-        }
-    }
-
-    /// What the routers say of one table; `None` where nobody has an opinion.
-    fn ask(
-        &self,
-        model: &PreparedModel,
-        side: Operation,
-        hints: &Hints<'_>,
-    ) -> Result<Option<usize>, RouteError> {
-        if let Some(fixed) = model.fixed {
-            return Ok(if side == Operation::Read { fixed.read } else { fixed.write });
-        }
-        let asked = model.as_model();
-        let answer = match side {
-            Operation::Read => self.chain.db_for_read(&asked, hints),
-            Operation::Write | Operation::Migrate => self.chain.db_for_write(&asked, hints),
+        let database = match asker.ask(routing, model, Operation::Read, &self.hints)? {
+            Some(database) => database,
+            None => self.fallback(model)?,
         };
-        answer.map(|alias| self.known(&alias, side, &asked, hints)).transpose()
+        Ok(Route { database, by: By::Routers(Operation::Read) })
     }
 
-    fn fallback(&self, model: &PreparedModel) -> Result<usize, RouteError> {
-        if model.app.is_none() && self.config.unrouted == Unrouted::Error {
+    fn may_read_where_written(&self, database: DatabaseId) -> bool {
+        let open = self.circumstances.transaction.database();
+        open.is_none_or(|open| open == database)
+            && self.routing.declared(database).restriction(Operation::Read).is_none()
+    }
+
+    /// Where a table is of which no router says anything.
+    fn fallback(&self, model: &PreparedModel) -> Result<DatabaseId, RouteError> {
+        if model.app.is_none() && self.routing.config.unrouted == Unrouted::Error {
             return Err(RouteError::Unrouted { table: model.table.to_string() });
         }
-        Ok(self.default)
+        Ok(self.routing.default)
     }
 
-    /// The index of an alias that a router gave, or an error that names the router.
-    fn known(
-        &self,
-        alias: &Alias,
-        side: Operation,
-        model: &Model<'_>,
-        hints: &Hints<'_>,
-    ) -> Result<usize, RouteError> {
-        self.index(alias.as_str()).ok_or_else(|| {
-            let decision = self.chain.route(side, model, hints);
-            RouteError::UnknownDatabase {
-                alias: alias.clone(),
-                router: Some(decision.reason().to_string()),
-                suggestion: self.nearest(alias.as_str()),
+    fn crosses(&self, open: DatabaseId, asked: DatabaseId) -> RouteError {
+        RouteError::CrossDatabaseTransaction {
+            open: self.routing.alias(open).clone(),
+            asked: self.routing.alias(asked).clone(),
+            tables: self.prepared.table_names(),
+        }
+    }
+
+    fn spans(&self, asker: &mut impl Asker) -> RouteError {
+        let models = &self.prepared.models;
+        let of_no_app = models.iter().filter(|model| model.app.is_none());
+        let unclaimed = of_no_app.map(|model| model.table.to_string()).collect();
+        let mut tables = Vec::with_capacity(models.len());
+        for model in models {
+            match self.of_table(asker, model) {
+                Ok(route) => {
+                    tables.push((model.table.to_string(), self.routing.alias(route.database).clone()))
+                }
+                Err(error) => return error,
             }
-        })
+        }
+        RouteError::CrossDatabaseQuery { tables, unclaimed }
     }
+}
 
-    pub(crate) fn allows(&self, database: usize, operation: Operation) -> bool {
-        self.config.databases[database].restriction(operation).is_none()
+/// What the routers are told beside the model.
+pub(crate) fn hints(circumstances: Circumstances<'_>) -> Hints<'_> {
+    circumstances.role.map_or_else(Hints::default, |role| Hints::default().role(role))
+}
+
+impl Routing {
+    /// Finds a database by name.
+    ///
+    /// # Errors
+    /// No database has that name.
+    pub(crate) fn find(&self, alias: &str) -> Result<DatabaseId, RouteError> {
+        self.id(alias).ok_or_else(|| RouteError::UnknownDatabase {
+            alias: Alias::new(alias),
+            router: None,
+            suggestion: self.nearest(alias),
+        })
     }
 
     /// Whether an operation may be done on a database, whoever sends the statement.
@@ -284,11 +365,12 @@ impl Routing {
     /// # Errors
     /// What keeps it from being done, or that no database has that name.
     pub fn permits(&self, alias: &Alias, operation: Operation) -> Result<(), RouteError> {
-        self.check_allowed(self.find(alias.as_str())?, operation)
+        self.permit(self.find(alias.as_str())?, operation)
     }
 
-    fn check_allowed(&self, database: usize, operation: Operation) -> Result<(), RouteError> {
-        let declared = &self.config.databases[database];
+    #[inline]
+    pub(crate) fn permit(&self, database: DatabaseId, operation: Operation) -> Result<(), RouteError> {
+        let declared = self.declared(database);
         match declared.restriction(operation) {
             None => Ok(()),
             Some(restriction) => Err(RouteError::OperationNotAllowed {
@@ -300,26 +382,48 @@ impl Routing {
         }
     }
 
-    fn table_names(&self, prepared: &Prepared) -> Vec<String> {
-        prepared.models.iter().map(|model| model.table.to_string()).collect()
+    /// The database of a router's answer; `None` where no router decided.
+    ///
+    /// # Errors
+    /// The router named a database that the file does not have.
+    #[inline]
+    fn decided(&self, decision: &Decision) -> Result<Option<DatabaseId>, RouteError> {
+        if decision.is_fallback() {
+            return Ok(None);
+        }
+        let alias = decision.alias();
+        let unknown = || RouteError::UnknownDatabase {
+            alias: alias.clone(),
+            router: Some(decision.reason().to_string()),
+            suggestion: self.nearest(alias.as_str()),
+        };
+        self.id(alias.as_str()).map(Some).ok_or_else(unknown)
     }
 
-    fn cross_database_query(
-        &self,
-        prepared: &Prepared,
-        operation: Operation,
-        circumstances: Circumstances<'_>,
-        hints: &Hints<'_>,
-    ) -> RouteError {
-        let mut tables = Vec::with_capacity(prepared.models.len());
-        let of_no_app = prepared.models.iter().filter(|model| model.app.is_none());
-        let unclaimed = of_no_app.map(|model| model.table.to_string()).collect();
-        for model in &prepared.models {
-            match self.target_of(model, operation, circumstances, hints) {
-                Ok(database) => tables.push((model.table.to_string(), self.alias(database).clone())),
-                Err(error) => return error,
+    /// Whether two databases are the same one, or a primary and its replica.
+    fn is_one_cluster(&self, one: DatabaseId, other: DatabaseId) -> bool {
+        let primary = |database| {
+            let declared = self.declared(database);
+            declared.replica_of.as_ref().unwrap_or(&declared.alias)
+        };
+        one == other || primary(one) == primary(other)
+    }
+
+    /// Why a statement goes where a [`Route`] says, with what the routers answered.
+    pub(crate) fn reason(&self, route: Route, prepared: &Prepared, witness: &Witness) -> RouteReason {
+        let asked = || {
+            prepared.models.first().and_then(|model| Some((model, witness.answer(&model.table.to_string())?)))
+        };
+        match (route.by, asked()) {
+            (By::Hand, _) => RouteReason::ByHand { alias: self.alias(route.database).clone() },
+            (By::OpenTransaction, _) => RouteReason::OpenTransaction,
+            (By::NoTable, _) | (By::Routers(_), None) => RouteReason::NoTable,
+            (By::Routers(_), Some((PreparedModel { app: None, table, .. }, decision)))
+                if matches!(decision.reason(), Reason::Default | Reason::Unclaimed { .. }) =>
+            {
+                RouteReason::NoApp { table: table.to_string() }
             }
+            (By::Routers(_), Some((_, decision))) => RouteReason::Routers(decision.reason().clone()),
         }
-        RouteError::CrossDatabaseQuery { tables, unclaimed }
     }
 }

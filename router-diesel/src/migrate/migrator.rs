@@ -87,6 +87,19 @@ impl<C: RoutedConnection> Clone for Migrator<C> {
     }
 }
 
+impl<C: RoutedConnection> Databases<C> {
+    /// Runs the migrations of these databases, and tells where they stand.
+    ///
+    /// ```no_run
+    /// # fn demo(databases: &router_diesel::Databases<diesel::SqliteConnection>) -> Result<(), Box<dyn std::error::Error>> {
+    /// databases.migrator().migrate()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn migrator(&self) -> Migrator<C> {
+        Migrator::new(self.clone())
+    }
+}
+
 /// What to migrate, and how.
 impl<C: RoutedConnection> Migrator<C> {
     pub(crate) fn new(databases: Databases<C>) -> Self {

@@ -1,29 +1,30 @@
 //! Diesel's connection traits for a session.
 
-use std::borrow::BorrowMut;
-use std::marker::PhantomData;
-use std::num::NonZeroU32;
-
 use diesel::connection::{
     CacheSize, Connection, ConnectionSealed, Instrumentation, LoadConnection, SimpleConnection,
-    TransactionDepthChange, TransactionManager, TransactionManagerStatus,
+    TransactionManagerStatus,
 };
 use diesel::expression::QueryMetadata;
 use diesel::query_builder::{Query, QueryFragment, QueryId};
 use diesel::result::Error as DieselError;
 use diesel::{ConnectionResult, QueryResult};
 
+use super::held::begin_test_transaction;
 use super::instrumentation::SessionInstrumentation;
+use super::manager::{SessionTransactionManager, run_transaction};
 use super::rendered::Rendered;
-use super::{Isolation, Session, begin_test_transaction, no_url};
-use crate::decision::Prepared;
+use super::statement::Target;
+use super::{Isolation, Session, no_url};
 use crate::engine::RoutedConnection;
-use crate::topology::pool::{NodeConnection, NodeTransactionManager};
+use crate::error::Error;
+use crate::topology::Prepared;
+use crate::topology::pool::NodeConnection;
 
 impl<C: RoutedConnection> SimpleConnection for Session<C> {
     fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
-        let prepared = self.databases.prepare_text(query);
-        self.connection_for(&prepared)?.batch_execute(query)
+        self.follow();
+        let prepared = self.topology.prepare_text(query);
+        Ok(self.run(&prepared, |conn| conn.batch_execute(query))?)
     }
 }
 
@@ -55,8 +56,8 @@ impl<C: RoutedConnection> Connection for Session<C> {
             "a test transaction begins outside of any other transaction"
         );
         let base = self.databases.base_depth();
-        for (_, checkout) in &mut self.nodes {
-            begin_test_transaction(checkout, base)?;
+        for held in &mut self.held {
+            begin_test_transaction(&mut held.checkout, base)?;
         }
         self.isolation = Isolation::TestTransactions;
         Ok(())
@@ -81,13 +82,15 @@ impl<C: RoutedConnection> Connection for Session<C> {
     where
         T: QueryFragment<Self::Backend> + QueryId,
     {
+        self.follow();
         if T::query_id().is_none() && C::ONE_DIALECT {
             let sql = C::render(source)?;
-            let prepared = self.databases.prepare_text(&sql);
-            return self.connection_for(&prepared)?.execute_returning_count(&Rendered { sql, query: source });
+            let prepared = self.topology.prepare_text(&sql);
+            let rendered = Rendered { sql, query: source };
+            return Ok(self.run(&prepared, |conn| conn.execute_returning_count(&rendered))?);
         }
-        let prepared = self.databases.prepare(source)?;
-        self.connection_for(&prepared)?.execute_returning_count(source)
+        let prepared = self.topology.prepare(source)?;
+        Ok(self.run(&prepared, |conn| conn.execute_returning_count(source))?)
     }
 
     fn transaction_state(&mut self) -> &mut Self {
@@ -101,16 +104,16 @@ impl<C: RoutedConnection> Connection for Session<C> {
     /// Sets what all connections of this session report to while it holds them.
     fn set_instrumentation(&mut self, instrumentation: impl Instrumentation) {
         self.instrumentation = SessionInstrumentation::new(instrumentation);
-        for (_, checkout) in &mut self.nodes {
-            self.instrumentation.join(checkout);
+        for held in &mut self.held {
+            self.instrumentation.join(&mut held.checkout);
         }
     }
 
     /// Sets the size for all connections of this session while it holds them.
     fn set_prepared_statement_cache_size(&mut self, size: CacheSize) {
         self.statement_cache = Some(size);
-        for (_, checkout) in &mut self.nodes {
-            checkout.set_prepared_statement_cache_size(size);
+        for held in &mut self.held {
+            held.checkout.set_prepared_statement_cache_size(size);
         }
     }
 }
@@ -133,12 +136,13 @@ impl<B: 'static, C: RoutedConnection + LoadConnection<B>> LoadConnection<B> for 
         T: Query + QueryFragment<Self::Backend> + QueryId + 'query,
         Self::Backend: QueryMetadata<T::SqlType>,
     {
+        self.follow();
         if T::query_id().is_none() && C::ONE_DIALECT {
             let sql = C::render(&source)?;
-            let prepared = self.databases.prepare_text(&sql);
+            let prepared = self.topology.prepare_text(&sql);
             return self.load_prepared::<B, _>(&prepared, Rendered { sql, query: source });
         }
-        let prepared = self.databases.prepare(&source)?;
+        let prepared = self.topology.prepare(&source)?;
         self.load_prepared::<B, _>(&prepared, source)
     }
 }
@@ -155,173 +159,25 @@ impl<C: RoutedConnection> Session<C> {
         T: Query + QueryFragment<C::Backend> + QueryId + 'query,
         C::Backend: QueryMetadata<T::SqlType>,
     {
-        let database = self.route(prepared)?;
-        if let Some(read) = self.replica_read(database, prepared) {
-            return self.load_from_cluster::<B, T>(read, source);
-        }
-        <NodeConnection<C> as LoadConnection<B>>::load(self.connection_to(database, prepared)?, source)
-    }
-}
-
-/// Runs a closure in a transaction of a session, or of what stands for one.
-pub(super) fn run_transaction<S, C, T, E>(
-    conn: &mut S,
-    f: impl FnOnce(&mut S) -> Result<T, E>,
-) -> Result<T, E>
-where
-    S: BorrowMut<Session<C>>,
-    C: RoutedConnection,
-    E: From<DieselError>,
-{
-    let session = (*conn).borrow_mut();
-    SessionTransactionManager::begin_transaction(session)?;
-    let mut guard = RollBackOnPanic::new(conn);
-    let result = f(guard.conn);
-    guard.disarm();
-    let session = (*guard.conn).borrow_mut();
-    match result {
-        Ok(value) => {
-            SessionTransactionManager::commit_transaction(session)?;
-            Ok(value)
-        }
-        Err(error) => match SessionTransactionManager::rollback_transaction(session) {
-            // The closure's own error says more than that its transaction is broken.
-            Ok(()) | Err(DieselError::BrokenTransactionManager) => Err(error),
-            Err(rollback_error) => Err(rollback_error.into()),
-        },
-    }
-}
-
-/// Rolls a session back to where it was when a closure panics.
-pub(super) struct RollBackOnPanic<'s, S: BorrowMut<Session<C>>, C: RoutedConnection> {
-    conn: &'s mut S,
-    depth: u32,
-    armed: bool,
-    connection: PhantomData<fn() -> C>,
-}
-
-impl<'s, S: BorrowMut<Session<C>>, C: RoutedConnection> RollBackOnPanic<'s, S, C> {
-    /// Called just after the transaction began.
-    pub(super) fn new(conn: &'s mut S) -> Self {
-        let depth = (*conn).borrow().depth();
-        Self { conn, depth, armed: true, connection: PhantomData }
-    }
-
-    pub(super) fn conn(&mut self) -> &mut S {
-        self.conn
-    }
-
-    pub(super) fn disarm(&mut self) {
-        self.armed = false;
-    }
-}
-
-impl<S: BorrowMut<Session<C>>, C: RoutedConnection> Drop for RollBackOnPanic<'_, S, C> {
-    fn drop(&mut self) {
-        let session = (*self.conn).borrow_mut();
-        while self.armed && session.depth() >= self.depth {
-            if SessionTransactionManager::rollback_transaction(session).is_err() {
-                session.break_transaction();
+        match self.target(prepared)? {
+            Target::Replicas(read) => self.load_from_cluster::<B, T>(read, source),
+            Target::Node { database, node } => {
+                let conn = self.connection_to(database, node, prepared)?;
+                <NodeConnection<C> as LoadConnection<B>>::load(conn, source)
             }
         }
     }
-}
 
-/// Transactions that follow the route: BEGIN waits for the first statement, savepoints are Diesel's.
-#[derive(Debug)]
-pub struct SessionTransactionManager;
-
-impl<C: RoutedConnection> Session<C> {
-    /// How many transactions are open, one inside of the other.
-    pub(super) fn depth(&self) -> u32 {
-        match &self.status {
-            TransactionManagerStatus::Valid(status) => status.transaction_depth().map_or(0, NonZeroU32::get),
-            TransactionManagerStatus::InError => 0,
+    /// Runs a statement that returns no rows.
+    #[inline]
+    fn run<T>(
+        &mut self,
+        prepared: &Prepared,
+        run: impl Fn(&mut NodeConnection<C>) -> QueryResult<T>,
+    ) -> Result<T, Error> {
+        match self.target(prepared)? {
+            Target::Replicas(read) => self.run_on_cluster(read, run),
+            Target::Node { database, node } => Ok(run(self.connection_to(database, node, prepared)?)?),
         }
-    }
-
-    fn change_depth(&mut self, change: TransactionDepthChange) -> QueryResult<()> {
-        match &mut self.status {
-            TransactionManagerStatus::Valid(status) => status.change_transaction_depth(change),
-            TransactionManagerStatus::InError => Err(DieselError::BrokenTransactionManager),
-        }
-    }
-
-    /// The connection of the open transaction.
-    fn open_node(&mut self) -> Option<&mut NodeConnection<C>> {
-        let node = self.open?.node;
-        self.nodes.iter_mut().find(|(held, _)| *held == node).map(|(_, checkout)| &mut **checkout)
-    }
-
-    /// Ends one level, on the connection too where there is one.
-    fn leave(&mut self, end: impl FnOnce(&mut NodeConnection<C>) -> QueryResult<()>) -> QueryResult<()> {
-        if self.status.transaction_depth()?.is_none() {
-            return Err(DieselError::NotInTransaction);
-        }
-        let Some(open) = self.open else {
-            return self.change_depth(TransactionDepthChange::DecreaseDepth);
-        };
-        let Some(node) = self.open_node() else {
-            return self.change_depth(TransactionDepthChange::DecreaseDepth);
-        };
-        // A transaction whose connection is gone is gone with it, whatever its closures think.
-        let result = if node.is_lost() { Err(DieselError::BrokenTransactionManager) } else { end(node) };
-        if node.is_lost() {
-            self.change_depth(TransactionDepthChange::DecreaseDepth)?;
-            if self.depth() == 0 {
-                self.open = None;
-            }
-            return result;
-        }
-        // Diesel's own count is the truth: a failed COMMIT may have rolled back, or left things open.
-        let remaining = node.valid_depth().map(|depth| depth.saturating_sub(open.outer_depth));
-        match remaining {
-            Some(remaining) => {
-                while self.depth() > remaining {
-                    self.change_depth(TransactionDepthChange::DecreaseDepth)?;
-                }
-            }
-            None => {
-                node.discard();
-                self.change_depth(TransactionDepthChange::DecreaseDepth)?;
-            }
-        }
-        if self.depth() == 0 {
-            self.open = None;
-            self.note_commit(open.node);
-        }
-        result
-    }
-
-    /// Marks a transaction that cannot be rolled back: its connection is closed, which has that effect, and
-    /// whatever is still to run in the transactions around it fails.
-    fn break_transaction(&mut self) {
-        if let Some(node) = self.open_node() {
-            node.discard();
-        }
-    }
-}
-
-impl<C: RoutedConnection> TransactionManager<Session<C>> for SessionTransactionManager {
-    type TransactionStateData = Session<C>;
-
-    fn begin_transaction(session: &mut Session<C>) -> QueryResult<()> {
-        session.status.transaction_depth()?;
-        if let Some(node) = session.open_node() {
-            NodeTransactionManager::begin_transaction(node)?;
-        }
-        session.change_depth(TransactionDepthChange::IncreaseDepth)
-    }
-
-    fn rollback_transaction(session: &mut Session<C>) -> QueryResult<()> {
-        session.leave(NodeTransactionManager::rollback_transaction)
-    }
-
-    fn commit_transaction(session: &mut Session<C>) -> QueryResult<()> {
-        session.leave(NodeTransactionManager::commit_transaction)
-    }
-
-    fn transaction_manager_status_mut(session: &mut Session<C>) -> &mut TransactionManagerStatus {
-        &mut session.status
     }
 }

@@ -113,7 +113,8 @@ impl<C: RoutedConnection> ReadSession<'_, C> {
     /// No database has that name.
     pub fn using(&mut self, alias: impl AsRef<str>) -> Result<ReadSession<'_, C>, Error> {
         let session = self.0.session();
-        let database = session.databases.routing().find(alias.as_ref())?;
+        session.follow();
+        let database = session.topology.routing().find(alias.as_ref())?;
         let inner = super::State { using: Some(database), ..session.state };
         Ok(ReadSession(Restore::new(session, inner)))
     }

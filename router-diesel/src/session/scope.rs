@@ -6,6 +6,7 @@ use router_core::Role;
 
 use super::Session;
 use crate::engine::RoutedConnection;
+use crate::topology::DatabaseId;
 
 /// A setting for the statements of one closure: see [`Session::scoped`].
 ///
@@ -48,7 +49,7 @@ impl Scope {
 /// The scope that a session is in.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct State {
-    pub(super) using: Option<usize>,
+    pub(super) using: Option<DatabaseId>,
     pub(super) role: Option<Role>,
     pub(super) prevent_writes: bool,
 }

@@ -1,28 +1,31 @@
 //! What a session hands on to whoever reads next.
 
+use std::sync::Arc;
+
 use diesel::connection::TransactionManagerStatus;
 
 use super::Session;
-use super::reader::Reader;
+use crate::databases::Databases;
 use crate::decision::ClusterError;
+use crate::decision::freshness::{Freshness, Need};
 use crate::decision::token::Token;
 use crate::engine::RoutedConnection;
 use crate::engine::observe;
 use crate::engine::position::Position;
 use crate::error::Error;
-use crate::topology::PRIMARY;
+use crate::topology::cluster::Evidence;
+use crate::topology::{Cluster, ClusterId, NodeId, PRIMARY};
 
 impl<C: RoutedConnection> Session<C> {
     /// Starts a session that has the needs of a token.
-    pub(crate) fn after(databases: crate::Databases<C>, token: &Token) -> Self {
-        let clusters = databases.clusters();
-        let readers = clusters.iter().enumerate().filter_map(|(index, cluster)| {
+    pub(super) fn after(databases: &Databases<C>, token: &Token) -> Self {
+        let mut session = databases.session();
+        let clusters = session.topology.clusters().iter().enumerate();
+        let fresh = clusters.filter_map(|(index, cluster)| {
             let need = token.need(cluster.alias())?.clone();
-            Some(Reader::of_token(index, need))
+            Some((ClusterId::new(index), Freshness::of_token(need)))
         });
-        let readers = readers.collect();
-        let mut session = Self::new(databases);
-        session.readers = readers;
+        session.fresh = fresh.collect();
         session
     }
 
@@ -56,42 +59,45 @@ impl<C: RoutedConnection> Session<C> {
             TransactionManagerStatus::InError => true,
         };
         if is_open {
-            let alias = self.open.map(|open| self.databases.routing().alias(open.database).clone());
+            let alias = self.open.map(|open| self.topology.routing().alias(open.database).clone());
             return Err(ClusterError::OpenTransaction { alias }.into());
         }
         let mut token = Token::default();
-        for index in 0..self.readers.len() {
-            let cluster = self.databases.clusters().get(self.readers[index].cluster).clone();
-            if let Some(position) = self.position(index) {
+        for index in 0..self.fresh.len() {
+            let (id, _) = self.fresh[index];
+            let cluster = Arc::clone(self.topology.cluster(id));
+            if let Some(position) = self.seen(id, &cluster) {
                 token.set(cluster.alias(), position);
             }
         }
-        Ok(self.databases.encode(&token))
+        Ok(token.encode(self.databases.token_keys()))
     }
 
-    /// What was written to a cluster and read from it.
-    fn position(&mut self, index: usize) -> Option<Position> {
-        let cluster = self.databases.clusters().get(self.readers[index].cluster).clone();
-        let Reader { outdated, node, .. } = self.readers[index];
-        let replica = node.filter(|node| *node != PRIMARY && cluster.has_positions());
-        if outdated {
-            let database = cluster.database(PRIMARY);
-            let position = self.ask(database, observe::written).unwrap_or(Position::Unknown);
-            let reader = &mut self.readers[index];
-            reader.set_need(position);
-        } else if let Some(node) = replica {
-            // Whatever was read there, the replica has it now.
-            let seen = self.ask(cluster.database(node), observe::replayed);
-            let seen = seen.ok().and_then(|observation| observation.position);
-            let seen = match (seen, cluster.known_position(PRIMARY)) {
-                (Some(seen), Some(primary)) => seen.of_primary(&primary),
-                (seen, _) => seen.unwrap_or(Position::Unknown),
-            };
-            return Some(match self.readers[index].need.clone() {
-                Some(need) => need.join(seen),
-                None => seen,
-            });
+    /// How far a cluster must be to have what was written to it and read from it.
+    fn seen(&mut self, id: ClusterId, cluster: &Cluster<C>) -> Option<Position> {
+        if *self.freshness(id).need() == Need::WhereThePrimaryIs {
+            let primary = self.topology.database(id, PRIMARY);
+            let position = self.ask(primary, observe::written).unwrap_or(Position::Unknown);
+            self.freshness(id).primary_is_at(position);
+        } else if cluster.settings().evidence == Evidence::Positions
+            && let Some(replica) = self.freshness(id).replica()
+        {
+            return Some(self.shown_by(id, cluster, replica));
         }
-        self.readers[index].need.clone()
+        self.freshness(id).need().position().cloned()
+    }
+
+    /// How far a replica is, and so what was read there at most, with what was needed of it.
+    fn shown_by(&mut self, id: ClusterId, cluster: &Cluster<C>, replica: NodeId) -> Position {
+        let database = self.topology.database(id, replica);
+        let shown = self.ask(database, observe::replayed).ok().and_then(|observation| observation.position);
+        let shown = match (shown, cluster.replayed(PRIMARY)) {
+            (Some(shown), Some(primary)) => shown.of_primary(&primary.position),
+            (shown, _) => shown.unwrap_or(Position::Unknown),
+        };
+        match self.freshness(id).need().position().cloned() {
+            Some(need) => need.join(shown),
+            None => shown,
+        }
     }
 }

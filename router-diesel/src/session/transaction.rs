@@ -4,10 +4,12 @@ use diesel::QueryResult;
 use diesel::connection::{SimpleConnection, TransactionManager};
 use diesel::result::Error as DieselError;
 
-use super::connection::RollBackOnPanic;
+use super::manager::{OpenTransaction, RollBackOnPanic};
 use super::{ReadSession, Session, SessionTransactionManager};
 use crate::engine::RoutedConnection;
 use crate::engine::transaction::Snapshot;
+use crate::error::Error;
+use crate::topology::DatabaseId;
 use crate::topology::pool::{NodeConnection, NodeTransactionManager};
 
 impl<C: RoutedConnection> Session<C> {
@@ -42,6 +44,39 @@ impl<C: RoutedConnection> Session<C> {
     }
 }
 
+impl<C: RoutedConnection> Session<C> {
+    /// Opens the transaction that was waiting for its first statement, with its savepoints, on a node of a
+    /// database.
+    pub(super) fn begin_on(&mut self, database: DatabaseId, node: DatabaseId) -> Result<(), Error> {
+        let depth = self.depth();
+        let read_only = self.read_only;
+        let conn = self.node(node)?;
+        let outer_depth = conn.depth();
+        for level in 0..depth {
+            let begun = if level == 0 && read_only && outer_depth == 0 {
+                begin_read_only(conn)
+            } else {
+                NodeTransactionManager::begin_transaction(conn)
+            };
+            if let Err(error) = begun {
+                roll_back(conn, level);
+                return Err(error.into());
+            }
+        }
+        self.open = Some(OpenTransaction { database, node, outer_depth });
+        Ok(())
+    }
+}
+
+/// Rolls back so many levels. A connection where that fails is closed, to the same effect.
+fn roll_back<C: RoutedConnection>(conn: &mut NodeConnection<C>, levels: u32) {
+    for _ in 0..levels {
+        if NodeTransactionManager::rollback_transaction(conn).is_err() {
+            conn.discard();
+        }
+    }
+}
+
 /// Gives a session its mode back, after a panic too.
 struct ResetReadOnly<'s, C: RoutedConnection> {
     session: &'s mut Session<C>,
@@ -61,7 +96,7 @@ impl<C: RoutedConnection> Drop for ResetReadOnly<'_, C> {
 }
 
 /// BEGIN, and what makes it one read-only snapshot on this engine.
-pub(super) fn begin_read_only<C: RoutedConnection>(node: &mut NodeConnection<C>) -> QueryResult<()> {
+fn begin_read_only<C: RoutedConnection>(node: &mut NodeConnection<C>) -> QueryResult<()> {
     match node.engine().spec().read_only_snapshot() {
         Snapshot::Always => NodeTransactionManager::begin_transaction(node),
         Snapshot::After(statement) => {

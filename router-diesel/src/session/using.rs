@@ -14,7 +14,7 @@ use diesel::query_dsl::UpdateAndFetchResults;
 use diesel::result::Error as DieselError;
 use diesel::{ConnectionResult, QueryResult};
 
-use super::connection::run_transaction;
+use super::manager::run_transaction;
 use super::scope::Restore;
 use super::{Session, SessionTransactionManager, no_url};
 use crate::engine::RoutedConnection;
@@ -45,7 +45,8 @@ impl<C: RoutedConnection> Session<C> {
     /// # Errors
     /// No database has that name.
     pub fn using(&mut self, alias: impl AsRef<str>) -> Result<Using<'_, C>, Error> {
-        let database = self.databases.routing().find(alias.as_ref())?;
+        self.follow();
+        let database = self.topology.routing().find(alias.as_ref())?;
         let inner = super::State { using: Some(database), ..self.state };
         Ok(Using(Restore::new(self, inner)))
     }

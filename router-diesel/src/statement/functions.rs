@@ -136,7 +136,7 @@ const SESSION: &[&str] = &[
 ];
 
 /// The functions that write: the dialect's own, and those that the caller named.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct WriteFunctions {
     names: &'static [&'static str],
     prefixes: &'static [&'static str],

@@ -213,7 +213,7 @@ pub enum TransactionControl {
 /// Reads statements of one dialect.
 ///
 /// It is cheap to build and holds no cache: what is worth remembering, the caller remembers.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Classifier {
     dialect: Dialect,
     functions: WriteFunctions,

@@ -1,95 +1,38 @@
 //! A primary and its replicas: what all sessions know of them.
 
-use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, Guard};
-use diesel::result::Error as DieselError;
 use once_cell::sync::OnceCell;
 use router_core::Alias;
 use rustc_hash::FxHashMap;
 
 use super::balance::{self, Balance, Candidate};
 use super::health::{self, Actions, Event, Health, NodeSettings, Pace, Progress, Standing};
+use super::ids::{DatabaseId, NodeId, PRIMARY};
+use super::lock;
 use super::monitor::Waker;
+use super::node::{Node, Replayed};
 use super::status::{Fallback, Fallbacks};
-use super::view::{Skipped, View};
-
-use crate::config::{Config, Database, PrimaryReads};
+use super::view::View;
+use crate::config::{Config, HealthSettings, Offline, Policy, PrimaryReads};
 use crate::engine::observe::Observation;
 use crate::engine::position::{Coverage, Position, Why};
-use crate::engine::{Role, read_failed_for_its_node};
-use crate::error::{Error, ErrorKind};
-use crate::text::one_line;
-use crate::topology::pool::Vitals;
-
-/// A cluster's own number for its primary; its replicas follow in file order.
-pub(crate) const PRIMARY: usize = 0;
-
-/// The clusters of one configuration: each primary that has replicas.
-#[derive(Debug)]
-pub(crate) struct Clusters {
-    list: Vec<Arc<Cluster>>,
-    members: Vec<Option<Member>>,
-}
-
-/// A database's place in its cluster.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Member {
-    pub(crate) cluster: usize,
-    pub(crate) node: usize,
-}
-
-impl Clusters {
-    /// `vitals` are those of the databases, in the same order.
-    pub(crate) fn new(config: &Config, vitals: &[Arc<Vitals>], policies: &Policies) -> Self {
-        let mut nodes: FxHashMap<&Alias, Vec<usize>> = FxHashMap::default();
-        for (replica, database) in config.databases.iter().enumerate() {
-            if let Some(primary) = &database.replica_of {
-                nodes.entry(primary).or_default().push(replica);
-            }
-        }
-        let mut members = vec![None; config.databases.len()];
-        let mut list = Vec::with_capacity(nodes.len());
-        for (primary, database) in config.databases.iter().enumerate() {
-            let Some(mut nodes) = nodes.remove(&database.alias) else { continue };
-            nodes.insert(PRIMARY, primary);
-            for (node, index) in nodes.iter().enumerate() {
-                members[*index] = Some(Member { cluster: list.len(), node });
-            }
-            list.push(Arc::new(Cluster::new(config, &nodes, vitals, policies)));
-        }
-        Self { list, members }
-    }
-
-    #[inline]
-    pub(crate) fn member(&self, database: usize) -> Option<Member> {
-        self.members[database]
-    }
-
-    pub(crate) fn get(&self, cluster: usize) -> &Arc<Cluster> {
-        &self.list[cluster]
-    }
-
-    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &Arc<Cluster>> {
-        self.list.iter()
-    }
-}
+use crate::engine::{Role, RoutedConnection};
 
 /// The policies that a program brought, by the primary's alias.
 pub(crate) type Policies = FxHashMap<Alias, Arc<dyn Balance>>;
 
-/// A primary and its replicas: what all sessions know of them.
+/// A primary and its replicas.
 #[derive(Debug)]
-pub(crate) struct Cluster {
-    pub(super) nodes: Vec<Node>,
+pub(crate) struct Cluster<C: RoutedConnection> {
+    nodes: Vec<Arc<Node<C>>>,
+    settings: Settings,
     balance: Arc<dyn Balance>,
+    /// Whether the program brought the policy, instead of the file.
+    is_own_policy: bool,
     policy: String,
-    primary_reads: PrimaryReads,
-    has_positions: bool,
-    wait_for_replica: Duration,
-    primary_window: Duration,
     started: Instant,
     health: Mutex<Health<Position>>,
     view: ArcSwap<View>,
@@ -97,53 +40,49 @@ pub(crate) struct Cluster {
     waker: OnceCell<Waker>,
 }
 
-/// One server of a cluster.
-#[derive(Debug)]
-pub(super) struct Node {
-    /// The index of its database.
-    database: usize,
-    pub(super) alias: Alias,
-    candidate: Candidate,
-    pub(super) vitals: Arc<Vitals>,
-    replayed: Mutex<Option<Replayed>>,
+/// What a file says of a cluster. A cluster of the same nodes with the same settings is the same cluster.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Settings {
+    policy: Policy,
+    primary_reads: PrimaryReads,
+    offline: Option<Offline>,
+    health: HealthSettings,
+    max_lags: Vec<Option<Duration>>,
+    /// How a session knows that a replica has what it needs.
+    pub(crate) evidence: Evidence,
+    /// For how long after a use of the primary the replicas are not read, where a clock decides.
+    pub(crate) primary_window: Duration,
+    /// How long a read waits for a replica that is behind.
+    pub(crate) wait_for_replica: Duration,
 }
 
-/// How far a node was when it was last asked.
-#[derive(Debug, Clone)]
-pub(crate) struct Replayed {
-    pub(crate) position: Position,
-    /// When it was asked, before it answered.
-    pub(crate) asked: Instant,
+/// What shows that a replica has a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Evidence {
+    /// Its position, which the engine tells.
+    Positions,
+    /// The time since the write.
+    Clock,
 }
 
-impl Cluster {
-    fn new(config: &Config, databases: &[usize], vitals: &[Arc<Vitals>], policies: &Policies) -> Self {
-        let declared = |index: &usize| -> &Database { &config.databases[*index] };
-        let primary = declared(&databases[PRIMARY]);
-        let settings = databases.iter().map(|index| NodeSettings { max_lag: declared(index).max_lag });
-        let health = Health::new(primary.health, settings.collect(), primary.primary_reads, primary.offline);
-        let nodes: Vec<Node> = databases
-            .iter()
-            .map(|index| Node {
-                database: *index,
-                alias: declared(index).alias.clone(),
-                candidate: Candidate::new(declared(index).alias.clone(), declared(index).weight)
-                    .counted_by(Arc::clone(vitals[*index].in_use())),
-                vitals: Arc::clone(&vitals[*index]),
-                replayed: Mutex::new(None),
-            })
-            .collect();
-        let own = policies.get(&primary.alias).cloned();
+impl<C: RoutedConnection> Cluster<C> {
+    /// `databases` and `nodes` are the same ones, the primary first.
+    pub(super) fn new(
+        config: &Config,
+        databases: &[DatabaseId],
+        nodes: Vec<Arc<Node<C>>>,
+        policies: &Policies,
+    ) -> Self {
+        let settings = Settings::new(config, databases);
+        let own = policies.get(nodes[PRIMARY.index()].alias()).cloned();
         let cluster = Self {
+            health: Mutex::new(settings.health()),
+            is_own_policy: own.is_some(),
+            policy: own.as_ref().map_or_else(|| settings.policy.to_string(), |own| format!("{own:?}")),
+            balance: own.unwrap_or_else(|| balance::named(settings.policy)),
             nodes,
-            policy: own.as_ref().map_or_else(|| primary.policy.to_string(), |own| format!("{own:?}")),
-            balance: own.unwrap_or_else(|| balance::named(primary.policy)),
-            primary_reads: primary.primary_reads,
-            has_positions: primary.url.engine().spec().has_positions(),
-            wait_for_replica: primary.wait_for_replica.unwrap_or_default(),
-            primary_window: primary.primary_window,
+            settings,
             started: Instant::now(),
-            health: Mutex::new(health),
             view: ArcSwap::default(),
             fallbacks: Fallbacks::default(),
             waker: OnceCell::new(),
@@ -152,95 +91,98 @@ impl Cluster {
         cluster
     }
 
+    /// Whether this is what another would be.
+    pub(super) fn is_as(&self, other: &Self) -> bool {
+        let has_its_nodes =
+            || self.nodes.iter().zip(&other.nodes).all(|(one, other)| Arc::ptr_eq(one, other));
+        let has_its_policy = match (self.is_own_policy, other.is_own_policy) {
+            (true, true) => Arc::ptr_eq(&self.balance, &other.balance),
+            (false, false) => true,
+            _ => false,
+        };
+        self.nodes.len() == other.nodes.len()
+            && has_its_nodes()
+            && has_its_policy
+            && self.settings == other.settings
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// The primary's alias, which is the cluster's name.
     pub(crate) fn alias(&self) -> &Alias {
         self.alias_of(PRIMARY)
     }
 
-    pub(crate) fn alias_of(&self, node: usize) -> &Alias {
-        &self.nodes[node].alias
+    pub(crate) fn alias_of(&self, node: NodeId) -> &Alias {
+        self.node(node).alias()
     }
 
-    /// The index of a node's database.
-    pub(crate) fn database(&self, node: usize) -> usize {
-        self.nodes[node].database
+    #[inline]
+    pub(crate) fn node(&self, node: NodeId) -> &Arc<Node<C>> {
+        &self.nodes[node.index()]
     }
 
-    /// The node that is a database, which must be one of this cluster's.
-    pub(crate) fn node_of(&self, database: usize) -> usize {
-        self.nodes.iter().position(|node| node.database == database).unwrap_or(PRIMARY)
-    }
-
-    /// Whether the engine says how far its servers are. Where not, a clock decides.
-    pub(crate) fn has_positions(&self) -> bool {
-        self.has_positions
-    }
-
-    pub(crate) fn wait_for_replica(&self) -> Duration {
-        self.wait_for_replica
+    /// The nodes, the primary first.
+    pub(crate) fn nodes(&self) -> impl ExactSizeIterator<Item = (NodeId, &Arc<Node<C>>)> {
+        self.nodes.iter().enumerate().map(|(index, node)| (NodeId::new(index), node))
     }
 
     /// Who may serve now.
+    #[inline]
     pub(crate) fn view(&self) -> Guard<Arc<View>> {
         self.view.load()
     }
 
-    /// The node that the policy chooses among those that may serve.
-    pub(crate) fn pick(&self, view: &View, skipped: &Skipped) -> Option<usize> {
-        view.pick(&*self.balance, skipped)
+    /// What chooses among the replicas.
+    pub(crate) fn balance(&self) -> &dyn Balance {
+        &*self.balance
     }
 
-    /// Whether a replica may show what was written, where the clock decides; nothing where positions do.
-    pub(crate) fn window_coverage(&self, need: &Position) -> Option<Coverage> {
-        let is_time = matches!(need, Position::Time { .. });
-        is_time.then(|| need.after_window(self.primary_window, SystemTime::now()))
+    /// What chooses among the replicas, as a person names it.
+    pub(crate) fn policy(&self) -> &str {
+        &self.policy
     }
 
-    /// How far a node was, if it was asked at or after a moment.
-    pub(crate) fn replayed(&self, node: usize, since: Instant) -> Option<Replayed> {
-        let known = lock(&self.nodes[node].replayed);
-        known.as_ref().filter(|known| known.asked >= since).cloned()
+    pub(crate) fn count(&self, fallback: Fallback) {
+        self.fallbacks.count(fallback);
     }
 
     /// Takes in what a node said of itself, and gives its position where it may be relied on.
-    ///
-    /// The answer to the later question counts, so that what is known of one server only ever goes forward.
     pub(crate) fn note_replayed(
         &self,
-        node: usize,
+        node: NodeId,
         asked: Instant,
         observation: &Observation,
     ) -> Option<Position> {
         let is_right = node == PRIMARY || observation.role != Role::Primary;
         let position = observation.position.clone().filter(|_| is_right);
-        let mut known = lock(&self.nodes[node].replayed);
-        if known.as_ref().is_none_or(|known| known.asked <= asked) {
-            *known = position.clone().map(|position| Replayed { position, asked });
-        }
+        self.node(node).note_replayed(asked, position.clone());
         position
     }
 
-    /// How far a node was when it was last asked, whenever that was.
-    pub(crate) fn known_position(&self, node: usize) -> Option<Position> {
-        lock(&self.nodes[node].replayed).as_ref().map(|known| known.position.clone())
+    /// How far a node was when it was last asked.
+    pub(crate) fn replayed(&self, node: NodeId) -> Option<Replayed> {
+        self.node(node).replayed()
     }
 
     /// Takes in that a node answered, where that is news.
-    pub(crate) fn answered(&self, node: usize) {
+    pub(crate) fn answered(&self, node: NodeId) {
         if *self.view().standing(node) != Standing::Up {
             self.tell(node, Event::Served);
         }
     }
 
     /// Takes in the answer to a probe.
-    pub(crate) fn probed(&self, node: usize, asked: Instant, observation: &Observation) {
+    pub(super) fn probed(&self, node: NodeId, asked: Instant, observation: &Observation) {
         let position = self.note_replayed(node, asked, observation);
         let sent_at = asked.saturating_duration_since(self.started);
         self.tell(node, Event::Probed(health::Observation { role: observation.role, position, sent_at }));
     }
 
     /// Tells the state machine what happened to a node, and does what it says.
-    pub(crate) fn tell(&self, node: usize, event: Event<Position>) {
+    pub(crate) fn tell(&self, node: NodeId, event: Event<Position>) {
         let mut health = lock(&self.health);
         let now = self.started.elapsed();
         let actions = health.handle(now, node, event);
@@ -267,18 +209,15 @@ impl Cluster {
     }
 
     fn publish(&self, health: &Health<Position>, now: Duration) {
-        let lags = (0..self.nodes.len()).map(|node| health.lag(now, node)).collect();
-        let always = self.primary_reads == PrimaryReads::Always;
-        self.view.store(Arc::new(View::new(health.view(now), lags, always, |node| {
-            self.nodes[node].candidate.clone()
-        })));
+        let lags = self.nodes().map(|(node, _)| health.lag(now, node)).collect();
+        let always = self.settings.primary_reads == PrimaryReads::Always;
+        let candidate = |node| self.node(node).candidate();
+        self.view.store(Arc::new(View::new(health.view(now), lags, always, candidate)));
     }
 
     fn act(&self, actions: &Actions) {
         for node in &actions.drop_connections {
-            let Node { vitals, replayed, .. } = &self.nodes[*node];
-            vitals.expire_connections();
-            *lock(replayed) = None;
+            self.node(*node).start_over();
         }
         for change in &actions.changes {
             tracing::info!(
@@ -295,130 +234,42 @@ impl Cluster {
         let _ = self.waker.set(waker);
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.nodes.len()
-    }
-
     /// How often to probe the nodes, and how long to wait for each answer.
     pub(super) fn pace(&self) -> Pace {
         lock(&self.health).pace()
     }
-
-    /// The replicas with why they do not serve a read, but for the one that does.
-    pub(crate) fn in_words(&self, skipped: &Skipped, serving: Option<usize>) -> impl fmt::Display {
-        let mut why_not = self.why_not(skipped);
-        why_not.retain(|(alias, _)| serving.is_none_or(|serving| alias != self.alias_of(serving)));
-        InWords(why_not)
-    }
-
-    /// Takes in that a node did not serve a read for its own fault, so that another is tried. Gives the reason.
-    pub(crate) fn passes_over(&self, node: usize, failure: Failure, error: &DieselError) -> String {
-        let reason = one_line(&error.to_string());
-        let event = match failure {
-            // It is only in demand.
-            Failure::Busy => None,
-            Failure::Unreachable => Some(Event::ConnectFailed(reason.clone())),
-            Failure::Lost => Some(Event::ReadFailed(reason.clone())),
-        };
-        match event {
-            Some(event) => {
-                tracing::warn!(alias = %self.alias_of(node), cause = %reason, "a node did not serve a read");
-                self.tell(node, event);
-            }
-            None => {
-                tracing::debug!(alias = %self.alias_of(node), cause = %reason, "a node did not serve a read");
-            }
-        }
-        self.count(Fallback::OtherNode);
-        reason
-    }
-
-    /// Whether a node covers a need by what is known of it, which may be old.
-    pub(crate) fn known_coverage(&self, node: usize, need: &Position) -> Option<Coverage> {
-        let known = || self.known_position(node).map(|position| position.covers(need));
-        self.window_coverage(need).or_else(known)
-    }
-
-    pub(crate) fn aliases(&self) -> impl Iterator<Item = &Alias> {
-        self.nodes.iter().map(|node| &node.alias)
-    }
-
-    /// What chooses among the replicas, as a person names it.
-    pub(crate) fn policy(&self) -> &str {
-        &self.policy
-    }
-
-    pub(crate) fn count(&self, fallback: Fallback) {
-        self.fallbacks.count(fallback);
-    }
-
-    /// Whether the primary may serve a read that no replica can.
-    pub(crate) fn primary_may_serve(&self) -> bool {
-        self.view().primary_may_serve()
-    }
-
-    /// Why the primary may not serve a read that no replica can; nothing where it may.
-    pub(crate) fn why_not_primary(&self) -> Option<String> {
-        let view = self.view();
-        if view.primary_may_serve() {
-            return None;
-        }
-        Some(match view.standing(PRIMARY) {
-            standing @ (Standing::Offline | Standing::Drained) => standing.to_string(),
-            _ => "`primary_reads` is `never`".to_owned(),
-        })
-    }
-
-    /// Why each replica does not serve a read: what became of those that were tried, the standing of the others.
-    pub(crate) fn why_not(&self, skipped: &Skipped) -> Vec<(Alias, String)> {
-        let view = self.view();
-        let replicas = self.nodes.iter().enumerate().skip(1);
-        replicas
-            .map(|(node, it)| {
-                let tried = skipped.reason(node).filter(|reason| !reason.is_empty()).map(ToOwned::to_owned);
-                (it.alias.clone(), tried.unwrap_or_else(|| view.standing(node).to_string()))
-            })
-            .collect()
-    }
 }
 
-/// Why a replica did not serve a read, where another may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Failure {
-    /// All its connections are in use.
-    Busy,
-    /// No connection can be made to it.
-    Unreachable,
-    /// The connection was lost, or the node cancelled the read.
-    Lost,
-}
-
-impl Failure {
-    /// What an error of a pool or a connection says of its node; nothing where the statement itself is at fault.
-    pub(crate) fn of(error: &DieselError) -> Option<Self> {
-        match Error::from_diesel(error).map(Error::kind) {
-            Some(ErrorKind::Exhausted) => Some(Self::Busy),
-            Some(ErrorKind::Unreachable) => Some(Self::Unreachable),
-            _ => read_failed_for_its_node(error).then_some(Self::Lost),
+impl Settings {
+    /// `databases` are the primary and its replicas.
+    pub(crate) fn new(config: &Config, databases: &[DatabaseId]) -> Self {
+        let declared = |id: &DatabaseId| &config.databases[id.index()];
+        let primary = declared(&databases[PRIMARY.index()]);
+        let has_positions = primary.url.engine().spec().has_positions();
+        Self {
+            policy: primary.policy,
+            primary_reads: primary.primary_reads,
+            offline: primary.offline,
+            health: primary.health,
+            max_lags: databases.iter().map(|id| declared(id).max_lag).collect(),
+            evidence: if has_positions { Evidence::Positions } else { Evidence::Clock },
+            primary_window: primary.primary_window,
+            wait_for_replica: primary.wait_for_replica.unwrap_or_default(),
         }
     }
-}
 
-/// Nodes with why they do not serve: `replica_1: behind by 48 kB; replica_2: drained`.
-struct InWords(Vec<(Alias, String)>);
-
-impl fmt::Display for InWords {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, (alias, why)) in self.0.iter().enumerate() {
-            let separator = if index == 0 { "" } else { "; " };
-            write!(f, "{separator}{alias}: {why}")?;
-        }
-        Ok(())
+    /// Who may serve in a cluster of which nothing is known yet.
+    pub(crate) fn view(&self, candidate: impl Fn(NodeId) -> Candidate) -> View {
+        let always = self.primary_reads == PrimaryReads::Always;
+        let health: Health<Position> = self.health();
+        View::new(health.view(Duration::ZERO), vec![None; self.max_lags.len()], always, candidate)
     }
-}
 
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The state machine of a cluster of which nothing is known yet.
+    fn health<P: Progress>(&self) -> Health<P> {
+        let nodes = self.max_lags.iter().map(|max_lag| NodeSettings { max_lag: *max_lag });
+        Health::new(self.health, nodes.collect(), self.primary_reads, self.offline)
+    }
 }
 
 impl Progress for Position {

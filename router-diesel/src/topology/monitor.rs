@@ -9,11 +9,12 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::Standing;
-use super::cluster::{Cluster, Clusters, lock};
+use super::cluster::Cluster;
 use super::health::Event;
 use super::health::Pace;
-use crate::config::{Config, DatabaseUrl, PoolSettings};
+use super::ids::NodeId;
+use super::{Node, Standing, lock};
+use crate::config::{DatabaseUrl, PoolSettings};
 use crate::engine::RoutedConnection;
 use crate::engine::observe::{self, Observation};
 use crate::text::one_line;
@@ -27,53 +28,52 @@ const MAX_HANGING: u32 = 3;
 /// How much longer than its probes the monitor's own thread may take to end.
 const TO_END: Duration = Duration::from_secs(1);
 
-/// Probes the nodes of all clusters until it is dropped.
+/// Probes the nodes of clusters until it is dropped.
 ///
 /// Then it waits for the probes under way: at the end of a process OpenSSL cleans up, and whoever connects with it at
 /// that time crashes. A probe whose time is over is left behind.
-#[derive(Debug)]
-pub(crate) struct Monitor {
-    sender: Sender<Message>,
+pub(crate) struct Monitor<C: RoutedConnection> {
+    sender: Sender<Message<C>>,
     /// Nothing where it could not be started.
     driver: Option<JoinHandle<()>>,
-    /// How long the driver may take to end.
-    patience: Duration,
+    /// How long the driver may take to end: the longest time of a probe that was ever watched.
+    patience: Mutex<Duration>,
 }
 
-impl Monitor {
+impl<C: RoutedConnection> Monitor<C> {
     /// Starts the thread. It ends when the monitor is dropped.
-    pub(crate) fn start<C: RoutedConnection>(clusters: &Clusters, config: &Config) -> Self {
+    pub(crate) fn start(clusters: &[Arc<Cluster<C>>]) -> Self {
         let (sender, receiver) = mpsc::channel();
-        let mut slots = Vec::new();
-        for cluster in clusters.iter() {
-            cluster.set_waker(Waker { sender: sender.clone(), first_slot: slots.len() });
-            let pace = cluster.pace();
-            for node in 0..cluster.len() {
-                let database = &config.databases[cluster.database(node)];
-                slots.push(Slot::<C> {
-                    cluster: Arc::clone(cluster),
-                    node,
-                    target: Arc::new(Target::new(&database.url, &database.pool, pace)),
-                    pace,
-                    due: Instant::now(),
-                    probe: None,
-                    hanging: 0,
-                });
-            }
-        }
-        let longest = slots.iter().map(|slot| slot.pace.timeout).max().unwrap_or_default();
-        let driver = Driver { slots, clusters: clusters.iter().cloned().collect(), sender: sender.clone() };
+        let driver = Driver { slots: Vec::new(), clusters: Vec::new(), sender: sender.clone(), next: 0 };
         let driver = thread::Builder::new()
             .name("router-monitor".into())
             .spawn(move || driver.run(&receiver))
             .inspect_err(|error| {
                 tracing::error!(cause = %error, "could not start the thread that probes the nodes of clusters");
             });
-        Self { sender, driver: driver.ok(), patience: longest + TO_END }
+        let monitor = Self { sender, driver: driver.ok(), patience: Mutex::new(TO_END) };
+        monitor.watch(clusters);
+        monitor
+    }
+
+    /// Watches these clusters from now on, and no others. It goes on with those that it watched before.
+    pub(crate) fn watch(&self, clusters: &[Arc<Cluster<C>>]) {
+        let longest = clusters.iter().map(|cluster| cluster.pace().timeout).max().unwrap_or_default();
+        let mut patience = lock(&self.patience);
+        *patience = patience.max(longest + TO_END);
+        drop(patience);
+        // The thread may be gone already, where it could not be started.
+        let _ = self.sender.send(Message::Watch(clusters.to_vec()));
     }
 }
 
-impl Drop for Monitor {
+impl<C: RoutedConnection> fmt::Debug for Monitor<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Monitor").field("is_running", &self.driver.is_some()).finish_non_exhaustive()
+    }
+}
+
+impl<C: RoutedConnection> Drop for Monitor<C> {
     fn drop(&mut self) {
         let Some(driver) = self.driver.take() else { return };
         let (ending, ended) = mpsc::channel();
@@ -84,21 +84,27 @@ impl Drop for Monitor {
             return;
         }
         // Such a subscriber may also wait for whoever drops them: so there is a limit.
-        if ended.recv_timeout(self.patience) == Err(RecvTimeoutError::Disconnected) {
+        if ended.recv_timeout(*lock(&self.patience)) == Err(RecvTimeoutError::Disconnected) {
             let _ = driver.join();
         }
     }
 }
 
 /// Asks the monitor to probe a node of one cluster sooner than it would.
-pub(super) struct Waker {
-    sender: Sender<Message>,
-    first_slot: usize,
-}
+pub(super) struct Waker(Box<dyn Fn(NodeId, Instant) + Send + Sync>);
 
 impl Waker {
-    pub(super) fn probe_in(&self, node: usize, soon: Duration) {
-        let _ = self.sender.send(Message::Probe { slot: self.first_slot + node, at: Instant::now() + soon });
+    fn new<C: RoutedConnection>(sender: &Sender<Message<C>>, cluster: &Arc<Cluster<C>>) -> Self {
+        let (sender, cluster) = (sender.clone(), Arc::downgrade(cluster));
+        Self(Box::new(move |node, at| {
+            if let Some(cluster) = cluster.upgrade() {
+                let _ = sender.send(Message::Probe { cluster, node, at });
+            }
+        }))
+    }
+
+    pub(super) fn probe_in(&self, node: NodeId, soon: Duration) {
+        (self.0)(node, Instant::now() + soon);
     }
 }
 
@@ -108,14 +114,17 @@ impl fmt::Debug for Waker {
     }
 }
 
-enum Message {
+enum Message<C: RoutedConnection> {
+    /// Watch these clusters, and no others.
+    Watch(Vec<Arc<Cluster<C>>>),
     Probed {
-        slot: usize,
+        slot: u64,
         asked: Instant,
         outcome: Result<Observation, String>,
     },
     Probe {
-        slot: usize,
+        cluster: Arc<Cluster<C>>,
+        node: NodeId,
         at: Instant,
     },
     /// The sender is dropped when the driver has ended.
@@ -123,9 +132,11 @@ enum Message {
 }
 
 /// One node that is looked after.
-struct Slot<C> {
-    cluster: Arc<Cluster>,
-    node: usize,
+struct Slot<C: RoutedConnection> {
+    /// Tells it from all other slots of this monitor.
+    number: u64,
+    cluster: Arc<Cluster<C>>,
+    node: NodeId,
     target: Arc<Target<C>>,
     pace: Pace,
     due: Instant,
@@ -133,7 +144,25 @@ struct Slot<C> {
     hanging: u32,
 }
 
-impl<C> Slot<C> {
+impl<C: RoutedConnection> Slot<C> {
+    fn new(number: u64, cluster: &Arc<Cluster<C>>, node: NodeId) -> Self {
+        let pace = cluster.pace();
+        Self {
+            number,
+            target: Arc::new(Target::new(cluster.node(node), pace)),
+            cluster: Arc::clone(cluster),
+            node,
+            pace,
+            due: Instant::now(),
+            probe: None,
+            hanging: 0,
+        }
+    }
+
+    fn is_for(&self, cluster: &Arc<Cluster<C>>, node: NodeId) -> bool {
+        self.node == node && Arc::ptr_eq(&self.cluster, cluster)
+    }
+
     /// Takes in that the probe of that time has ended, waits for its thread, and says whether it is late. Nothing where
     /// it was forgotten.
     fn ended(&mut self, asked: Instant) -> Option<bool> {
@@ -151,14 +180,16 @@ struct Probe {
     is_late: bool,
 }
 
-struct Driver<C> {
+struct Driver<C: RoutedConnection> {
     slots: Vec<Slot<C>>,
-    clusters: Vec<Arc<Cluster>>,
-    sender: Sender<Message>,
+    clusters: Vec<Arc<Cluster<C>>>,
+    sender: Sender<Message<C>>,
+    /// The number of the next slot.
+    next: u64,
 }
 
 impl<C: RoutedConnection> Driver<C> {
-    fn run(mut self, receiver: &Receiver<Message>) {
+    fn run(mut self, receiver: &Receiver<Message<C>>) {
         loop {
             let now = Instant::now();
             let mut wake = now + Duration::from_secs(60);
@@ -171,7 +202,11 @@ impl<C: RoutedConnection> Driver<C> {
             let wait = wake.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
             match receiver.recv_timeout(wait) {
                 Ok(Message::Probed { slot, asked, outcome }) => self.probed(slot, asked, outcome),
-                Ok(Message::Probe { slot, at }) => self.slots[slot].due = self.slots[slot].due.min(at),
+                Ok(Message::Probe { cluster, node, at }) => {
+                    let slot = self.slots.iter_mut().find(|slot| slot.is_for(&cluster, node));
+                    slot.into_iter().for_each(|slot| slot.due = slot.due.min(at));
+                }
+                Ok(Message::Watch(clusters)) => self.watch(clusters),
                 Err(RecvTimeoutError::Timeout) => {}
                 Ok(Message::Stop(ending)) => {
                     self.end(receiver);
@@ -183,15 +218,35 @@ impl<C: RoutedConnection> Driver<C> {
         }
     }
 
+    /// Takes up the clusters that are new, and leaves those that are not named.
+    fn watch(&mut self, clusters: Vec<Arc<Cluster<C>>>) {
+        self.slots.retain(|slot| clusters.iter().any(|cluster| Arc::ptr_eq(cluster, &slot.cluster)));
+        for cluster in &clusters {
+            if self.clusters.iter().any(|known| Arc::ptr_eq(known, cluster)) {
+                continue;
+            }
+            cluster.set_waker(Waker::new(&self.sender, cluster));
+            for (node, _) in cluster.nodes() {
+                self.slots.push(Slot::new(self.next, cluster, node));
+                self.next += 1;
+            }
+        }
+        self.clusters = clusters;
+    }
+
+    fn slot(&mut self, number: u64) -> Option<&mut Slot<C>> {
+        self.slots.iter_mut().find(|slot| slot.number == number)
+    }
+
     /// Waits for the probes under way, for each until its time is over, and closes the connections.
-    fn end(mut self, receiver: &Receiver<Message>) {
+    fn end(mut self, receiver: &Receiver<Message<C>>) {
         loop {
             let now = Instant::now();
             let left =
                 |slot: &Slot<C>| (slot.probe.as_ref()?.asked + slot.pace.timeout).checked_duration_since(now);
             let Some(longest) = self.slots.iter().filter_map(left).max() else { return };
             if let Ok(Message::Probed { slot, asked, .. }) = receiver.recv_timeout(longest) {
-                self.slots[slot].ended(asked);
+                self.slot(slot).map(|slot| slot.ended(asked));
             }
         }
     }
@@ -229,14 +284,14 @@ impl<C: RoutedConnection> Driver<C> {
         }
         // A little sooner each time, and never the same, so that many processes do not ask at once for ever.
         slot.due = now + slot.pace.interval.mul_f64(1.0 - fastrand::f64() / 10.0);
-        let (target, sender) = (Arc::clone(&slot.target), self.sender.clone());
+        let (target, sender, number) = (Arc::clone(&slot.target), self.sender.clone(), slot.number);
         let asked = Instant::now();
         let started = thread::Builder::new().name("router-probe".into()).spawn(move || {
             let outcome = target.probe();
             // Whoever is told waits for this thread, which must have nothing left to do.
             drop(target);
             // Nobody listens once the databases are gone.
-            let _ = sender.send(Message::Probed { slot: index, asked, outcome });
+            let _ = sender.send(Message::Probed { slot: number, asked, outcome });
         });
         match started {
             Ok(thread) => slot.probe = Some(Probe { thread, asked, is_late: false }),
@@ -245,8 +300,9 @@ impl<C: RoutedConnection> Driver<C> {
         asked + slot.pace.timeout
     }
 
-    fn probed(&mut self, index: usize, asked: Instant, outcome: Result<Observation, String>) {
-        let slot = &mut self.slots[index];
+    fn probed(&mut self, number: u64, asked: Instant, outcome: Result<Observation, String>) {
+        // A node that nobody watches any more may still answer.
+        let Some(slot) = self.slot(number) else { return };
         let Some(is_late) = slot.ended(asked) else {
             // One that was forgotten has ended after all.
             slot.hanging = slot.hanging.saturating_sub(1);
@@ -273,10 +329,11 @@ struct Target<C> {
 
 impl<C: RoutedConnection> Target<C> {
     /// No setting is made on a server: a pooler would hand its connection on with it, to a user who wants to write.
-    fn new(url: &DatabaseUrl, pool: &PoolSettings, pace: Pace) -> Self {
+    fn new(node: &Node<C>, pace: Pace) -> Self {
+        let node = node.settings();
         let settings =
-            PoolSettings { connection_timeout: pace.timeout, statement_timeout: None, ..pool.clone() };
-        Self { url: url.clone(), settings, conn: Mutex::new(None) }
+            PoolSettings { connection_timeout: pace.timeout, statement_timeout: None, ..node.pool.clone() };
+        Self { url: node.url.clone(), settings, conn: Mutex::new(None) }
     }
 
     /// The same, with a connection of its own.

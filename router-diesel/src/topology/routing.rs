@@ -1,16 +1,17 @@
-//! The second step: from a statement's tables to the alias of one database.
+//! The rules and routers of one file.
 //!
 //! [`Routing`] holds one file's rules and the project's own routers. It opens nothing, so a program can ask
 //! it where a statement would go without a server.
 
 use std::sync::Arc;
 
-use router_core::{Alias, AppLabel, DatabaseRule, Hints, Model, Operation, RouterChain, RuleRouter};
+use router_core::{
+    Alias, AppLabel, DatabaseRule, Hints, Model, Operation, RouterChain, RuleError, RuleRouter,
+};
 use rustc_hash::FxHashMap;
 
-use crate::config::{Config, Engine, TableMap};
-use crate::decision::{Circumstances, Explanation, RouteError};
-use crate::error::Error;
+use super::ids::DatabaseId;
+use crate::config::{Config, Database, Engine, TableMap};
 use crate::statement::{Classifier, Dialect};
 use crate::text::nearest;
 
@@ -38,33 +39,28 @@ pub struct Routing {
     pub(crate) chain: RouterChain,
     pub(crate) rules: Arc<RuleRouter>,
     pub(crate) tables: TableMap,
-    databases: FxHashMap<Alias, usize>,
-    pub(crate) default: usize,
+    databases: FxHashMap<Alias, DatabaseId>,
+    pub(crate) default: DatabaseId,
     /// Whether the rules are all there is, so that what they say of a table is always the same.
     pub(crate) rules_alone: bool,
 }
 
 impl Routing {
-    /// Routes by the rules of a file alone.
-    ///
-    /// # Errors
-    /// What [`with_routers`](Self::with_routers) says.
-    pub fn new(config: Config) -> Result<Self, Error> {
-        let routers = RouterChain::new(config.default.clone());
-        Self::with_routers(config, routers)
-    }
-
-    /// Asks the project's own routers first, in their order, then the rules of the file.
+    /// Asks the routers first, then the rules of the file.
     ///
     /// Where nobody decides, the file's default database counts, whatever the chain's own default is.
     ///
     /// # Errors
-    /// The rules contradict each other. A [`Config`] that was loaded has been checked for that.
-    pub fn with_routers(config: Config, routers: RouterChain) -> Result<Self, Error> {
+    /// The rules contradict each other.
+    pub(crate) fn compile(config: Config, routers: RouterChain) -> Result<Self, Vec<RuleError>> {
         let rules = Arc::new(rules(&config)?);
-        let databases: FxHashMap<Alias, usize> =
-            config.databases.iter().enumerate().map(|(index, it)| (it.alias.clone(), index)).collect();
-        let default = databases.get(&config.default).copied().unwrap_or_default();
+        let databases: FxHashMap<Alias, DatabaseId> = config
+            .databases
+            .iter()
+            .enumerate()
+            .map(|(index, database)| (database.alias.clone(), DatabaseId::new(index)))
+            .collect();
+        let default = databases.get(&config.default).copied().unwrap_or(DatabaseId::new(0));
         let rules_alone = routers.names().len() == 0;
         let routers = if *routers.default_alias() == config.default {
             routers
@@ -93,13 +89,6 @@ impl Routing {
         &self.rules
     }
 
-    /// Says where a statement would go and why, and connects to nothing.
-    #[must_use]
-    pub fn explain_sql(&self, sql: &str, dialect: Dialect) -> Explanation {
-        let prepared = self.prepare(sql, &[self.classifier(dialect)]);
-        self.explain(&prepared, Circumstances::default())
-    }
-
     /// Where the file's apps are read, written and migrated, in file order.
     ///
     /// A side is `None` where the answer is a database that may not be asked for it.
@@ -112,9 +101,8 @@ impl Routing {
                 let model = Model::app(app.label.as_str());
                 let side = |operation| {
                     let alias = self.chain.route(operation, &model, &Hints::default()).alias().clone();
-                    self.index(alias.as_str())
-                        .is_some_and(|database| self.allows(database, operation))
-                        .then_some(alias)
+                    let database = self.config.database(alias.as_str());
+                    database.is_some_and(|it| it.restriction(operation).is_none()).then_some(alias)
                 };
                 AppRoute {
                     app: app.label.clone(),
@@ -153,30 +141,28 @@ impl Routing {
         engines
     }
 
-    pub(crate) fn index(&self, alias: &str) -> Option<usize> {
+    /// The database of a name.
+    pub(crate) fn id(&self, alias: &str) -> Option<DatabaseId> {
         self.databases.get(alias).copied()
     }
 
-    pub(crate) fn alias(&self, database: usize) -> &Alias {
-        &self.config.databases[database].alias
+    pub(crate) fn alias(&self, database: DatabaseId) -> &Alias {
+        &self.declared(database).alias
     }
 
-    /// Finds a database by name, or says which names there are.
-    pub(crate) fn find(&self, alias: &str) -> Result<usize, RouteError> {
-        self.index(alias).ok_or_else(|| RouteError::UnknownDatabase {
-            alias: Alias::new(alias),
-            router: None,
-            suggestion: self.nearest(alias),
-        })
+    /// A database as the file declares it.
+    pub(crate) fn declared(&self, database: DatabaseId) -> &Database {
+        &self.config.databases[database.index()]
     }
 
+    /// The name that was probably meant.
     pub(crate) fn nearest(&self, alias: &str) -> Option<Alias> {
         nearest(alias, self.config.databases.iter().map(|database| database.alias.as_str())).map(Alias::from)
     }
 }
 
 /// The rules that a file declares.
-fn rules(config: &Config) -> Result<RuleRouter, Error> {
+fn rules(config: &Config) -> Result<RuleRouter, Vec<RuleError>> {
     let rules = config.databases.iter().map(|database| {
         let mut rule = DatabaseRule::new(database.alias.clone())
             .operations(database.operations)
@@ -193,7 +179,7 @@ fn rules(config: &Config) -> Result<RuleRouter, Error> {
         if database.migrate { rule } else { rule.without_migrations() }
     });
     let unmanaged = config.apps.iter().filter(|app| !app.managed).map(|app| app.label.clone());
-    Ok(RuleRouter::compile(config.default.clone(), rules, unmanaged)?)
+    RuleRouter::compile(config.default.clone(), rules, unmanaged)
 }
 
 /// Where one app is read, written and migrated.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use router_core::Alias;
 
 use super::{Cluster, PRIMARY, Standing};
+use crate::engine::RoutedConnection;
 
 /// Why a read was not served where it was first meant to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub(crate) enum Fallback {
     Behind,
     /// A token is of another history than the cluster, so the primary served.
     Incomparable,
+    /// No replica had caught up a moment ago, so none was asked again and the primary served.
+    Rests,
 }
 
 impl fmt::Display for Fallback {
@@ -28,6 +31,7 @@ impl fmt::Display for Fallback {
             Self::NoReplica => "no replica may serve",
             Self::Behind => "no replica has caught up",
             Self::Incomparable => "the token is of another history",
+            Self::Rests => "no replica had caught up a moment ago",
         })
     }
 }
@@ -46,6 +50,8 @@ impl Fallbacks {
             Fallback::OtherNode => &self.other_node,
             Fallback::NoReplica => &self.no_replica,
             Fallback::Behind | Fallback::Incomparable => &self.behind,
+            // Counted when the replicas were asked.
+            Fallback::Rests => return,
         };
         counter.fetch_add(1, Ordering::Relaxed);
     }
@@ -85,16 +91,16 @@ pub struct NodeStatus {
     pub in_use: usize,
 }
 
-impl Cluster {
+impl<C: RoutedConnection> Cluster<C> {
     pub(crate) fn status(&self) -> ClusterStatus {
         let view = self.view();
-        let nodes = self.nodes.iter().enumerate().map(|(node, it)| NodeStatus {
-            alias: it.alias.clone(),
+        let nodes = self.nodes().map(|(node, it)| NodeStatus {
+            alias: it.alias().clone(),
             is_replica: node != PRIMARY,
             standing: view.standing(node).clone(),
             lag: view.lag(node),
-            position: self.known_position(node).map(|position| position.to_string()),
-            in_use: it.vitals.in_use().load(Ordering::Relaxed),
+            position: it.replayed().map(|known| known.position.to_string()),
+            in_use: it.vitals().in_use().load(Ordering::Relaxed),
         });
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         ClusterStatus {

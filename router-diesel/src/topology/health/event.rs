@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Standing;
 use crate::engine::Role;
+use crate::topology::ids::NodeId;
 
 /// Something that happened to a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +39,7 @@ pub(crate) struct Observation<P> {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Actions {
     /// The nodes whose connections are to be closed: idle ones at once, others on their return.
-    pub(crate) drop_connections: Vec<usize>,
+    pub(crate) drop_connections: Vec<NodeId>,
     /// How soon the node that the event was about is to be asked, if that is sooner than it would be.
     pub(crate) probe_in: Option<Duration>,
     /// The standings that are of another kind than before. The view is to be published again if there are any.
@@ -48,7 +49,7 @@ pub(crate) struct Actions {
 /// A node that stands otherwise than before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Change {
-    pub(crate) node: usize,
+    pub(crate) node: NodeId,
     pub(crate) from: Standing,
     pub(crate) to: Standing,
 }

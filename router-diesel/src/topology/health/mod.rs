@@ -1,7 +1,7 @@
 //! Which nodes of a cluster may serve, as a state machine: events and the time in, standings out.
 //!
 //! It reads no clock, opens no connection and starts no thread. A time is the time since any start, the same for all
-//! calls. Node 0 is the primary; 1, 2 and so on are the replicas in file order.
+//! calls.
 //!
 //! Where the rules come from: that the last target is never banned, that a ban is lifted by an answer and not by the
 //! clock, that the first reason is kept, and that a connection which was out is closed on its return, is what pgcat,
@@ -21,7 +21,7 @@ pub(crate) use lag::Progress;
 pub use standing::Standing;
 pub(crate) use view::View;
 
-use super::PRIMARY;
+use super::ids::{NodeId, PRIMARY};
 use crate::config::{HealthSettings, Offline, PrimaryReads};
 use crate::engine::Role;
 use lag::{Added, History};
@@ -108,10 +108,10 @@ impl<P: Progress> Health<P> {
     /// - An answered statement says nothing of a replica's ban: it may have been on its way before. It does say that a
     ///   primary is up, which is never banned.
     /// - Draining and `offline` overrule all of that.
-    pub(crate) fn handle(&mut self, now: Duration, node: usize, event: Event<P>) -> Actions {
+    pub(crate) fn handle(&mut self, now: Duration, node: NodeId, event: Event<P>) -> Actions {
         let judged_at = self.judged_at(now);
         let was_down = self.primary_is_down();
-        let Some(this) = self.nodes.get_mut(node) else { return Actions::default() };
+        let Some(this) = self.nodes.get_mut(node.index()) else { return Actions::default() };
         let mut probe_in = None;
         match event {
             Event::Served => {
@@ -158,7 +158,7 @@ impl<P: Progress> Health<P> {
             .zip(standings)
             .enumerate()
             .filter(|(_, (from, to))| std::mem::discriminant(from) != std::mem::discriminant(to))
-            .map(|(node, (from, to))| Change { node, from, to })
+            .map(|(node, (from, to))| Change { node: NodeId::new(node), from, to })
             .collect();
         let is_out = |standing: &Standing| {
             matches!(
@@ -194,8 +194,8 @@ impl<P: Progress> Health<P> {
     ///
     /// One that has all that the primary had when it was last asked is not behind at all, as long as that was asked when
     /// it should have been: the age of the question is not the replica's lag.
-    pub(crate) fn lag(&self, now: Duration, node: usize) -> Option<Duration> {
-        let fresh_as_of = self.nodes.get(node)?.fresh_as_of?;
+    pub(crate) fn lag(&self, now: Duration, node: NodeId) -> Option<Duration> {
+        let fresh_as_of = self.nodes.get(node.index())?.fresh_as_of?;
         let lag = self.judged_at(now).saturating_sub(fresh_as_of);
         let Pace { interval, timeout } = self.pace();
         let has_all = self.history.newest() == Some(fresh_as_of);
@@ -219,25 +219,25 @@ impl<P: Progress> Health<P> {
     }
 
     /// Takes note of what a node said of itself.
-    fn observed(&mut self, index: usize, observation: Observation<P>) {
+    fn observed(&mut self, id: NodeId, observation: Observation<P>) {
         let Observation { role, position, sent_at } = observation;
-        let node = &mut self.nodes[index];
+        let node = &mut self.nodes[id.index()];
         // An answer that another has overtaken says nothing.
         if node.asked_at.is_some_and(|asked_at| sent_at < asked_at) {
             return;
         }
         node.asked_at = Some(sent_at);
-        let other = if index == PRIMARY { Role::Replica } else { Role::Primary };
+        let other = if id == PRIMARY { Role::Replica } else { Role::Primary };
         node.other_role = role == other;
         match position.filter(|_| role != other) {
-            Some(position) if index == PRIMARY => self.primary_at(sent_at, position),
+            Some(position) if id == PRIMARY => self.primary_at(sent_at, position),
             Some(position) => {
                 node.fresh_as_of = self.history.covered_by(&position);
                 node.other_cluster = self.history.is_foreign(&position).unwrap_or(node.other_cluster);
                 node.position = Some(position);
             }
             // Nothing can be said of its lag; a primary's old lag least of all.
-            None if index == PRIMARY => {
+            None if id == PRIMARY => {
                 self.history.clear();
                 self.nodes.iter_mut().for_each(|node| node.fresh_as_of = None);
             }

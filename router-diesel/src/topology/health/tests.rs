@@ -32,8 +32,12 @@ fn seconds(text: &str) -> Duration {
     Duration::from_micros((number * 1e6).round() as u64)
 }
 
-fn node(name: &str) -> usize {
-    NAMES.iter().position(|known| *known == name).unwrap_or_else(|| panic!("no node: {name}"))
+fn node(name: &str) -> NodeId {
+    NAMES
+        .iter()
+        .position(|known| *known == name)
+        .map(NodeId::new)
+        .unwrap_or_else(|| panic!("no node: {name}"))
 }
 
 /// A cluster in words: `a b:1s never offline=primary` has a replica `b` with a `max_lag`.
@@ -52,7 +56,7 @@ fn cluster(text: &str) -> Health<Spot> {
                     Some((name, max_lag)) => (name, Some(seconds(max_lag))),
                     None => (replica, None),
                 };
-                assert_eq!(node(name), nodes.len());
+                assert_eq!(node(name).index(), nodes.len());
                 nodes.push(NodeSettings { max_lag });
             }
         }
@@ -90,8 +94,8 @@ fn event(now: Duration, text: &str) -> Event<Spot> {
     }
 }
 
-fn names(nodes: &[usize]) -> String {
-    nodes.iter().map(|node| NAMES[*node]).collect::<Vec<_>>().join(" ")
+fn names(nodes: &[NodeId]) -> String {
+    nodes.iter().map(|node| NAMES[node.index()]).collect::<Vec<_>>().join(" ")
 }
 
 /// What holds after an event, in words.
@@ -577,17 +581,17 @@ fn an_idle_cluster_does_not_lag() {
     };
     for second in 1..100 {
         let now = Duration::from_secs(second);
-        health.handle(now, 1, answer(Role::Replica, 7, now));
+        health.handle(now, NodeId::new(1), answer(Role::Replica, 7, now));
         health.handle(now, PRIMARY, answer(Role::Primary, 7, now));
-        health.handle(now, 2, answer(Role::Replica, 6, now));
+        health.handle(now, NodeId::new(2), answer(Role::Replica, 6, now));
         for later in [0, 999, 1_200] {
-            assert_eq!(health.lag(now + Duration::from_millis(later), 1), Some(Duration::ZERO));
+            assert_eq!(health.lag(now + Duration::from_millis(later), NodeId::new(1)), Some(Duration::ZERO));
         }
-        assert_eq!(health.lag(now, 2), None);
+        assert_eq!(health.lag(now, NodeId::new(2)), None);
     }
     // Nobody answers any more, and nobody says that the primary is down.
-    assert_eq!(health.lag(Duration::from_secs(105), 1), Some(Duration::from_secs(6)));
-    assert_eq!(health.lag(Duration::from_secs(105), 9), None);
+    assert_eq!(health.lag(Duration::from_secs(105), NodeId::new(1)), Some(Duration::from_secs(6)));
+    assert_eq!(health.lag(Duration::from_secs(105), NodeId::new(9)), None);
 }
 
 #[test]
@@ -608,7 +612,7 @@ fn a_busy_replica_within_its_limit_never_seems_to_lag() {
         };
         health.handle(now + Duration::from_millis(20), PRIMARY, answer(Role::Primary, written));
         assert!(tick < 3 || health.view(now + Duration::from_millis(20)).standings[1] == Standing::Up);
-        health.handle(now + Duration::from_millis(30), 1, answer(Role::Replica, written - 100));
+        health.handle(now + Duration::from_millis(30), NodeId::new(1), answer(Role::Replica, written - 100));
         assert!(tick < 3 || health.view(now + interval).standings[1] == Standing::Up);
     }
 }
@@ -618,14 +622,14 @@ fn time_alone_changes_standings_when_it_was_said() {
     let mut health = cluster("a:1s b");
     assert_eq!(health.next_change(Duration::ZERO), None);
     health.handle(seconds("1s"), PRIMARY, event(seconds("1s"), "primary@1"));
-    health.handle(seconds("1.1s"), 1, event(seconds("1.1s"), "replica@1"));
-    health.handle(seconds("1.5s"), 2, event(seconds("1.5s"), "refused"));
+    health.handle(seconds("1.1s"), NodeId::new(1), event(seconds("1.1s"), "replica@1"));
+    health.handle(seconds("1.5s"), NodeId::new(2), event(seconds("1.5s"), "refused"));
     let limit = health.next_change(seconds("1.5s")).unwrap();
     assert_eq!(limit, seconds("2s") + Duration::from_nanos(1));
     assert_eq!(health.settle(seconds("2s")).changes, []);
     let change = &health.settle(limit).changes[..];
     assert!(
-        matches!(change, [Change { node: 1, from: Standing::Up, to: Standing::Lagging { .. } }]),
+        matches!(change, [Change { node: late, from: Standing::Up, to: Standing::Lagging { .. } }] if *late == node("a")),
         "{change:?}"
     );
     assert_eq!(health.next_change(limit), Some(seconds("2.5s")));
@@ -635,11 +639,11 @@ fn time_alone_changes_standings_when_it_was_said() {
 #[test]
 fn a_node_that_is_not_there_is_of_no_consequence() {
     let mut health = cluster("a");
-    assert_eq!(health.handle(Duration::ZERO, 7, Event::Drain), Actions::default());
+    assert_eq!(health.handle(Duration::ZERO, NodeId::new(7), Event::Drain), Actions::default());
     assert_eq!(health.view(Duration::ZERO).standings.len(), 2);
 }
 
-fn any_event() -> impl Strategy<Value = (u64, usize, Event<Spot>)> {
+fn any_event() -> impl Strategy<Value = (u64, NodeId, Event<Spot>)> {
     let role = prop_oneof![Just(Role::Primary), Just(Role::Replica), Just(Role::Unknown)];
     let position =
         prop::option::of((1_u32..3, 1_u32..3, 0_u64..20).prop_map(|(cluster, timeline, at)| Spot {
@@ -659,11 +663,14 @@ fn any_event() -> impl Strategy<Value = (u64, usize, Event<Spot>)> {
         1 => Just(Event::Drain),
         1 => Just(Event::Undrain),
     ];
-    (0_u64..700, 0_usize..4, event)
+    (0_u64..700, (0_usize..4).prop_map(NodeId::new), event)
 }
 
 /// Plays events, each some time after the one before. A question is as old as the answer says.
-fn play(health: &mut Health<Spot>, events: Vec<(u64, usize, Event<Spot>)>) -> Vec<(Actions, View, Duration)> {
+fn play(
+    health: &mut Health<Spot>,
+    events: Vec<(u64, NodeId, Event<Spot>)>,
+) -> Vec<(Actions, View, Duration)> {
     let mut now = Duration::ZERO;
     events
         .into_iter()
@@ -693,7 +700,8 @@ proptest! {
             if targets.is_empty() {
                 // Nothing but an operator, a role or a limit of lag keeps all nodes out.
                 let never = settings.contains("never") && standings.len() > 1 && !settings.contains("replicas");
-                for (node, standing) in standings.iter().enumerate() {
+                for (index, standing) in standings.iter().enumerate() {
+                    let node = NodeId::new(index);
                     let kept_out = match standing {
                         Standing::Drained | Standing::Offline => true,
                         Standing::NotAReplica | Standing::OtherCluster => true,
@@ -702,12 +710,12 @@ proptest! {
                         Standing::Banned { .. } => settings.contains(":1s"),
                         _ => node == PRIMARY && never,
                     };
-                    prop_assert!(kept_out, "{} is {}", NAMES[node], standing);
+                    prop_assert!(kept_out, "{} is {}", NAMES[index], standing);
                 }
             }
-            let mut all: Vec<usize> = targets.iter().chain(&fallbacks).copied().collect();
+            let mut all: Vec<NodeId> = targets.iter().chain(&fallbacks).copied().collect();
             for node in &all {
-                prop_assert!(standings[*node].may_serve() || *node == PRIMARY, "{} is {}", NAMES[*node], standings[*node]);
+                prop_assert!(standings[node.index()].may_serve() || *node == PRIMARY, "{} is {}", NAMES[node.index()], standings[node.index()]);
             }
             prop_assert!(targets.is_sorted());
             all.sort_unstable();

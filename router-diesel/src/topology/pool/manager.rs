@@ -9,9 +9,10 @@ use diesel::r2d2::{Error as ManagerError, ManageConnection};
 use router_core::Alias;
 
 use super::{Isolation, NodeConnection, PoolError, Vitals};
-use crate::config::{Database, DatabaseUrl, PoolSettings};
+use crate::config::{DatabaseUrl, PoolSettings};
 use crate::engine::reach::{FailedAttempt, is_out_of_reach};
 use crate::engine::{Access, RoutedConnection, Server, WrongProduct};
+use crate::topology::node::NodeSettings;
 
 /// Opens, tests and takes back the connections of one database.
 ///
@@ -45,18 +46,13 @@ impl<C> Clone for Manager<C> {
 }
 
 impl<C> Manager<C> {
-    pub(crate) fn new(
-        database: &Database,
-        access: Access,
-        isolation: Isolation,
-        vitals: Arc<Vitals>,
-    ) -> Self {
+    pub(crate) fn new(node: &NodeSettings, vitals: Arc<Vitals>) -> Self {
         Self {
-            alias: database.alias.clone(),
-            url: database.url.clone(),
-            settings: database.pool.clone(),
-            access,
-            isolation,
+            alias: node.alias.clone(),
+            url: node.url.clone(),
+            settings: node.pool.clone(),
+            access: node.access,
+            isolation: node.isolation,
             failures: Failures::default(),
             vitals,
             connection: PhantomData,

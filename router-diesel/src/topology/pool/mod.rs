@@ -27,6 +27,7 @@ pub(crate) use node::NodeTransactionManager;
 pub use node::{NodeConnection, Rows};
 pub(crate) use vitals::Vitals;
 
+use super::node::NodeSettings;
 use crate::config::Database;
 use crate::engine::{Access, Engine, Product, RoutedConnection};
 
@@ -36,34 +37,31 @@ pub type Pool<C> = diesel::r2d2::Pool<Manager<C>>;
 /// A connection checked out of a [`Pool`]: an ordinary `diesel::Connection`, given back when dropped.
 pub type Checkout<C> = PooledConnection<Manager<C>>;
 
-/// Builds the pool of a database, with the manager that it asks. It opens nothing but the `min_idle` connections, and waits for none.
+/// Builds the pool of a node, with the manager that it asks. It opens nothing but the `min_idle` connections, and waits
+/// for none.
 pub(crate) fn build<C: RoutedConnection>(
-    database: &Database,
-    isolation: Isolation,
+    node: &NodeSettings,
     vitals: Arc<Vitals>,
 ) -> Result<(Pool<C>, Manager<C>), PoolError> {
-    let engine = database.url.engine();
+    let engine = node.url.engine();
     if !C::supports(engine) {
-        return Err(PoolError::UnsupportedEngine { alias: database.alias.clone(), engine });
+        return Err(PoolError::UnsupportedEngine { alias: node.alias.clone(), engine });
     }
-    let settings = &database.pool;
-    let manager = Manager::new(database, access(database), isolation, vitals);
-    let (max_size, min_idle) = match isolation {
-        Isolation::None => (settings.max_size, settings.min_idle),
-        Isolation::TestTransaction => (1, 0),
+    let manager = Manager::new(node, vitals);
+    let settings = &node.pool;
+    // A test transaction lives as long as the one connection that it is open on.
+    let (max_size, min_idle, idle_timeout, max_lifetime) = match node.isolation {
+        Isolation::None => {
+            (settings.max_size, settings.min_idle, settings.idle_timeout, settings.max_lifetime)
+        }
+        Isolation::TestTransaction => (1, 0, None, None),
     };
     let pool = Pool::builder()
         .max_size(max_size)
         .min_idle(Some(min_idle))
         .connection_timeout(settings.connection_timeout)
-        .idle_timeout(match isolation {
-            Isolation::None => settings.idle_timeout,
-            Isolation::TestTransaction => None,
-        })
-        .max_lifetime(match isolation {
-            Isolation::None => settings.max_lifetime,
-            Isolation::TestTransaction => None,
-        })
+        .idle_timeout(idle_timeout)
+        .max_lifetime(max_lifetime)
         .error_handler(Box::new(diesel::r2d2::NopErrorHandler))
         .build_unchecked(manager.clone());
     Ok((pool, manager))
@@ -80,7 +78,7 @@ pub(crate) enum Isolation {
 }
 
 /// A replica and a database that may only be read are read-only at the server too.
-fn access(database: &Database) -> Access {
+pub(crate) fn access(database: &Database) -> Access {
     use router_core::Operation::{Migrate, Write};
     let read_only = database.restriction(Write).is_some() && database.restriction(Migrate).is_some();
     if read_only { Access::ReadOnly } else { Access::ReadWrite }

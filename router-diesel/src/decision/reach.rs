@@ -1,0 +1,103 @@
+//! The fourth step, first half: whether the replicas of a database may serve a statement.
+
+use std::fmt;
+
+use router_core::{Operation, Role};
+
+use super::route::{Circumstances, Transaction};
+use crate::statement::Reading;
+use crate::topology::{DatabaseId, Member, NodeId, PRIMARY, Prepared};
+
+/// Which nodes of a cluster may serve a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// This one alone.
+    Only(NodeId, OnPrimary),
+    /// Where the transaction is open.
+    Open(DatabaseId),
+    /// A replica, and the primary where none will do; or the one replica that the routers chose.
+    Replicas(Option<NodeId>),
+}
+
+/// Why a statement is not left to the replicas of its database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OnPrimary {
+    /// The open transaction is there.
+    InTransaction,
+    /// The caller chose the database, through [`Session::using`](crate::Session::using).
+    ByHand,
+    /// The statement does more than read.
+    Writes,
+    /// The scope reads where it writes.
+    WritingScope,
+    /// A statement has left something behind on the session's connection to the primary: a setting, a temporary table.
+    SessionState,
+    /// A transaction begins with the statement, and it may write.
+    BeginsTransaction,
+    /// The statement names no table, so it asks for the session's own state, or for the server's.
+    NoTable,
+    /// The statement could not be parsed as a whole, so it may do more than read.
+    NotParsed,
+    /// The session, or the databases, are in a test transaction, whose writes no replica has.
+    TestTransaction,
+}
+
+impl fmt::Display for OnPrimary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::InTransaction => "the open transaction is there",
+            Self::ByHand => "it was chosen by hand",
+            Self::Writes => "it is the primary, and the statement does more than read",
+            Self::WritingScope => "the scope reads where it writes",
+            Self::SessionState => "a statement has left something behind on its connection",
+            Self::BeginsTransaction => "a transaction begins with it",
+            Self::NoTable => "the statement names no table",
+            Self::NotParsed => "the statement could not be parsed as a whole, so it may do more than read",
+            Self::TestTransaction => "it is in a test transaction",
+        })
+    }
+}
+
+/// What a session knows that bears on whether replicas may serve it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Standpoint<'a> {
+    pub(crate) circumstances: Circumstances<'a>,
+    /// Whether a statement has left something behind on the session's connection to the primary.
+    pub(crate) has_session_state: bool,
+}
+
+/// Says which nodes of a cluster may serve a statement that was routed to one of them.
+///
+/// A statement that no replica may serve goes to the primary, also where the routers chose a replica: what the statement
+/// needs is there alone. Only a database chosen by hand stays what it is.
+#[inline]
+pub(crate) fn reach(prepared: &Prepared, member: Member, standpoint: Standpoint<'_>) -> Reach {
+    let Standpoint { circumstances, has_session_state } = standpoint;
+    let statement = &prepared.statement;
+    let is_open = match circumstances.transaction {
+        Transaction::On { node, .. } => return Reach::Open(node),
+        Transaction::Pending { is_snapshot } => !is_snapshot,
+        Transaction::None => false,
+    };
+    let only = |why| Reach::Only(PRIMARY, why);
+    if circumstances.using.is_some() {
+        Reach::Only(member.node, OnPrimary::ByHand)
+    } else if statement.operation() != Operation::Read {
+        only(OnPrimary::Writes)
+    } else if circumstances.role == Some(Role::Writing) {
+        only(OnPrimary::WritingScope)
+    } else if has_session_state {
+        only(OnPrimary::SessionState)
+    } else if is_open {
+        only(OnPrimary::BeginsTransaction)
+    } else if !prepared.names_a_table() {
+        only(OnPrimary::NoTable)
+    } else if statement.reading() != Reading::Parsed || !statement.transaction_controls().is_empty() {
+        only(OnPrimary::NotParsed)
+    } else if circumstances.in_test_transaction {
+        only(OnPrimary::TestTransaction)
+    } else {
+        Reach::Replicas((member.node != PRIMARY).then_some(member.node))
+    }
+}

@@ -1,0 +1,125 @@
+//! The connections that a session holds.
+
+use super::{Isolation, Session};
+use crate::databases::checkout::check_out;
+use crate::engine::RoutedConnection;
+use crate::error::{Error, ErrorKind};
+use crate::topology::DatabaseId;
+use crate::topology::pool::{Checkout, NodeConnection, NodeTransactionManager, Patience};
+use diesel::QueryResult;
+use diesel::connection::{CacheSize, Connection, TransactionManager};
+
+/// A connection that a session holds.
+pub(super) struct Held<C: RoutedConnection> {
+    pub(super) database: DatabaseId,
+    pub(super) checkout: Checkout<C>,
+}
+
+impl<C: RoutedConnection> Session<C> {
+    /// Gives back every connection but that of an open transaction. The next statement checks out anew.
+    pub fn release(&mut self) {
+        let open = self.open.map(|open| open.node);
+        self.stateful.retain(|database| Some(*database) == open);
+        for position in (0..self.held.len()).rev() {
+            if Some(self.held[position].database) != open {
+                self.give_back(position);
+            }
+        }
+    }
+
+    /// Where a connection to a database is among those that the session holds.
+    #[inline]
+    pub(super) fn position(&self, database: DatabaseId) -> Option<usize> {
+        self.held.iter().position(|held| held.database == database)
+    }
+
+    /// Whether the session holds a connection to a database that is not known to be lost.
+    #[inline]
+    pub(super) fn holds(&self, database: DatabaseId) -> bool {
+        self.held.iter().any(|held| held.database == database && !held.checkout.is_lost())
+    }
+
+    /// Gives back one connection, as it was when the session got it.
+    pub(super) fn give_back(&mut self, position: usize) {
+        let Held { database, mut checkout } = self.held.swap_remove(position);
+        let base = self.databases.base_depth();
+        if base > 0 || self.isolation == Isolation::TestTransactions {
+            checkout.roll_back_to(base);
+        }
+        self.instrumentation.leave(&mut checkout);
+        if self.statement_cache.is_some() {
+            let pool = &self.topology.routing().declared(database).pool;
+            let size = if pool.prepared_statements { CacheSize::Unbounded } else { CacheSize::Disabled };
+            checkout.set_prepared_statement_cache_size(size);
+        }
+    }
+
+    /// The session's connection to a database: the one that it holds, or a new check-out.
+    #[inline]
+    pub(super) fn node(&mut self, database: DatabaseId) -> Result<&mut NodeConnection<C>, Error> {
+        self.node_with(database, Patience::Wait)
+    }
+
+    pub(super) fn node_with(
+        &mut self,
+        database: DatabaseId,
+        patience: Patience,
+    ) -> Result<&mut NodeConnection<C>, Error> {
+        let in_transaction = self.open.is_some_and(|open| open.node == database);
+        let position = match self.position(database) {
+            Some(position) if in_transaction || !self.held[position].checkout.is_lost() => position,
+            lost => {
+                if let Some(position) = lost {
+                    self.held.swap_remove(position);
+                }
+                let checkout = self.check_out(database, patience)?;
+                self.held.push(Held { database, checkout });
+                self.held.len() - 1
+            }
+        };
+        Ok(&mut self.held[position].checkout)
+    }
+
+    #[cold]
+    fn check_out(&mut self, database: DatabaseId, patience: Patience) -> Result<Checkout<C>, Error> {
+        let mut checkout = match check_out(&self.topology, database, Patience::Pass) {
+            Err(error) if error.kind() == ErrorKind::Exhausted && patience == Patience::Wait => {
+                self.make_room();
+                check_out(&self.topology, database, patience)?
+            }
+            checkout => checkout?,
+        };
+        if self.isolation == Isolation::TestTransactions {
+            begin_test_transaction(&mut checkout, self.databases.base_depth())?;
+        }
+        self.instrumentation.join(&mut checkout);
+        if let Some(size) = self.statement_cache {
+            checkout.set_prepared_statement_cache_size(size);
+        }
+        Ok(checkout)
+    }
+
+    /// Gives back what the session holds before it waits for more: two sessions that each wait for a connection of
+    /// the other's would wait in vain. What a statement has left behind on a connection stays with the session.
+    fn make_room(&mut self) {
+        let is_free = self.open.is_none()
+            && self.isolation == Isolation::None
+            && self.databases.base_depth() == 0
+            && self.stateful.is_empty();
+        if is_free {
+            self.release();
+        }
+    }
+}
+
+/// Begins a test transaction; a savepoint in that of the pool, where every database is in one anyway.
+pub(super) fn begin_test_transaction<C: RoutedConnection>(
+    checkout: &mut Checkout<C>,
+    base: u32,
+) -> QueryResult<()> {
+    if base == 0 {
+        checkout.begin_test_transaction()
+    } else {
+        NodeTransactionManager::begin_transaction(checkout)
+    }
+}

@@ -1,0 +1,161 @@
+//! One statement, from what it is to the connection on which it runs.
+
+use diesel::connection::TransactionManagerStatus;
+use diesel::result::Error as DieselError;
+
+use super::{Isolation, Session};
+use crate::decision::{Circumstances, OnPrimary, Reach, Route, Standpoint, Transaction, reach, route};
+use crate::engine::RoutedConnection;
+use crate::error::Error;
+use crate::time::Now;
+use crate::topology::pool::NodeConnection;
+use crate::topology::{ClusterId, DatabaseId, Member, NodeId, PRIMARY, Prepared};
+use router_core::Operation;
+
+/// Where a statement runs.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Target {
+    /// On this node of this database.
+    Node { database: DatabaseId, node: DatabaseId },
+    /// On a node of this cluster that has what the session needs.
+    Replicas(ClusterRead),
+}
+
+/// A read that a node of a cluster may serve.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ClusterRead {
+    pub(super) cluster: ClusterId,
+    /// The one replica that the routers chose, where they did.
+    pub(super) only: Option<NodeId>,
+    /// The database that the routers chose.
+    pub(super) database: DatabaseId,
+}
+
+impl<C: RoutedConnection> Session<C> {
+    pub(super) fn circumstances(&self) -> Circumstances<'_> {
+        Circumstances {
+            using: self.state.using,
+            transaction: self.transaction(),
+            role: self.state.role,
+            prevent_writes: self.state.prevent_writes,
+            only: self.only.as_deref().or_else(|| self.databases.only()),
+            in_test_transaction: self.isolation == Isolation::TestTransactions
+                || self.databases.base_depth() > 0,
+        }
+    }
+
+    fn transaction(&self) -> Transaction {
+        match (&self.open, &self.status) {
+            (Some(open), _) => Transaction::On { database: open.database, node: open.node },
+            (None, TransactionManagerStatus::Valid(status)) if status.transaction_depth().is_some() => {
+                Transaction::Pending { is_snapshot: self.read_only && self.depth() == 1 }
+            }
+            _ => Transaction::None,
+        }
+    }
+
+    pub(super) fn standpoint(&self, cluster: ClusterId) -> Standpoint<'_> {
+        Standpoint {
+            circumstances: self.circumstances(),
+            has_session_state: self.stateful.contains(&self.topology.database(cluster, PRIMARY)),
+        }
+    }
+
+    /// Where a statement runs.
+    ///
+    /// # Errors
+    /// Why it has no database, or may not go to it.
+    #[inline]
+    pub(super) fn target(&self, prepared: &Prepared) -> Result<Target, Error> {
+        let operation = prepared.statement.operation();
+        let routing = self.topology.routing();
+        let route = route(routing, prepared, operation, self.circumstances())?;
+        let Route { database, .. } = route;
+        tracing::trace!(
+            alias = %routing.alias(database),
+            %operation,
+            tables = ?prepared.statement.tables(),
+            by = ?route.by,
+            "routed"
+        );
+        match self.topology.member(database) {
+            Some(member) => self.target_in_cluster(prepared, database, member),
+            None => Ok(Target::Node { database, node: self.open.map_or(database, |open| open.node) }),
+        }
+    }
+
+    fn target_in_cluster(
+        &self,
+        prepared: &Prepared,
+        database: DatabaseId,
+        member: Member,
+    ) -> Result<Target, Error> {
+        let (node, why) = match reach(prepared, member, self.standpoint(member.cluster)) {
+            Reach::Replicas(only) => {
+                return Ok(Target::Replicas(ClusterRead { cluster: member.cluster, only, database }));
+            }
+            Reach::Open(node) => (node, OnPrimary::InTransaction),
+            Reach::Only(node, why) => (self.topology.database(member.cluster, node), why),
+        };
+        let routing = self.topology.routing();
+        tracing::trace!(alias = %routing.alias(node), reason = %why, "reads from no replica");
+        if why == OnPrimary::InTransaction {
+            return Ok(Target::Node { database, node });
+        }
+        if node != database {
+            routing.permit(node, Operation::Read)?;
+        }
+        Ok(Target::Node { database: node, node })
+    }
+
+    /// The connection to a node that was chosen for a statement.
+    pub(super) fn connection_to(
+        &mut self,
+        database: DatabaseId,
+        node: DatabaseId,
+        prepared: &Prepared,
+    ) -> Result<&mut NodeConnection<C>, Error> {
+        if self.is_transaction_pending() {
+            self.begin_on(database, node)?;
+        }
+        let leaves_state = prepared.statement.sets_session_state();
+        if leaves_state || self.topology.member(node).is_some() {
+            // A server that cannot be reached was not used.
+            self.node(node)?;
+            self.note_use(node);
+            if leaves_state && !self.stateful.contains(&node) {
+                self.stateful.push(node);
+            }
+        }
+        let in_transaction = self.open.is_some();
+        let conn = self.node(node)?;
+        if !prepared.statement.transaction_controls().is_empty() {
+            conn.retire();
+        }
+        if in_transaction && conn.is_lost() {
+            return Err(DieselError::BrokenTransactionManager.into());
+        }
+        Ok(conn)
+    }
+
+    /// Notes that a database was used. What a replica shows after a statement on its primary must not be older.
+    pub(super) fn note_use(&mut self, database: DatabaseId) {
+        if self.open.is_some_and(|open| open.node != database) {
+            // A transaction that reads, on a replica.
+            return;
+        }
+        if let Some(Member { cluster, node: PRIMARY }) = self.topology.member(database) {
+            let terms = self.topology.cluster(cluster).settings().into();
+            self.freshness(cluster).used_primary(terms, Now::read());
+        }
+    }
+
+    /// Notes that a transaction has ended.
+    pub(super) fn note_commit(&mut self, database: DatabaseId) {
+        if let Some(Member { cluster, node: PRIMARY }) = self.topology.member(database)
+            && let Some((_, freshness)) = self.fresh.iter_mut().find(|(known, _)| *known == cluster)
+        {
+            freshness.committed(self.topology.cluster(cluster).settings().into(), Now::read());
+        }
+    }
+}

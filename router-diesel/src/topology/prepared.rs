@@ -1,0 +1,188 @@
+//! A statement and where its tables are: what a topology learns of a statement once.
+
+use std::fmt;
+use std::sync::Arc;
+
+use diesel::QueryResult;
+use diesel::query_builder::{QueryFragment, QueryId};
+use router_core::{Alias, AppLabel, Hints, Model, Router};
+
+use super::Routing;
+use super::ids::DatabaseId;
+use crate::engine::RoutedConnection;
+use crate::engine::system::is_system_table;
+use crate::statement::cache::StatementCache;
+use crate::statement::{Classifier, Reading, Statement, TableName};
+
+/// A statement and the apps of its tables.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) statement: Arc<Statement>,
+    pub(crate) models: Vec<PreparedModel>,
+}
+
+/// A table of a statement.
+#[derive(Debug)]
+pub(crate) struct PreparedModel {
+    pub(crate) app: Option<AppLabel>,
+    pub(crate) table: TableName,
+    /// What the rules say, where they are all there is.
+    pub(crate) fixed: Option<Sides>,
+}
+
+/// The databases where a table is read and written; `None` where no rule says so.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sides {
+    pub(crate) read: Option<DatabaseId>,
+    pub(crate) write: Option<DatabaseId>,
+}
+
+impl Prepared {
+    /// Whether the statement names a table other than the catalogue's.
+    pub(crate) fn names_a_table(&self) -> bool {
+        !self.models.is_empty()
+    }
+
+    /// The tables as the statement names them.
+    pub(crate) fn table_names(&self) -> Vec<String> {
+        self.models.iter().map(|model| model.table.to_string()).collect()
+    }
+}
+
+impl PreparedModel {
+    pub(crate) fn as_model(&self) -> Model<'_> {
+        match &self.app {
+            Some(app) => Model::of(app, Some(self.table.name())),
+            None => Model::new("", self.table.name()),
+        }
+    }
+}
+
+impl Routing {
+    /// Finds the apps of a statement's tables.
+    pub(crate) fn prepare(&self, statement: Arc<Statement>) -> Prepared {
+        let tables = statement.tables().iter().filter(|table| !self.is_catalogue(table));
+        let models = tables.map(|table| self.prepare_table(table)).collect();
+        Prepared { statement, models }
+    }
+
+    fn prepare_table(&self, table: &TableName) -> PreparedModel {
+        let app = self.tables.app_of(table.schema(), table.name()).cloned();
+        let fixed = self.rules_alone.then(|| {
+            let model = app.as_ref().map(|app| Model::of(app, None));
+            let id = |alias: Option<Alias>| alias.and_then(|alias| self.id(alias.as_str()));
+            let hints = Hints::default();
+            Sides {
+                read: id(model.and_then(|model| self.rules.db_for_read(&model, &hints))),
+                write: id(model.and_then(|model| self.rules.db_for_write(&model, &hints))),
+            }
+        });
+        PreparedModel { app, table: table.clone(), fixed }
+    }
+
+    /// Whether a table is one of those that every database of an engine has, and no app claims it.
+    fn is_catalogue(&self, table: &TableName) -> bool {
+        is_system_table(table.schema(), table.name())
+            && self.tables.app_of(table.schema(), table.name()).is_none()
+    }
+}
+
+/// Reads statements, each once. What a statement says holds for every topology whose file asks for the same reading.
+pub(crate) struct Readings {
+    classifiers: Vec<Classifier>,
+    statements: StatementCache<Statement>,
+}
+
+impl Readings {
+    /// `classifiers` begin with that of the dialect in which the connections write.
+    pub(crate) fn new(classifiers: Vec<Classifier>) -> Self {
+        Self { classifiers, statements: StatementCache::new() }
+    }
+
+    /// Whether these read as `classifiers` do.
+    pub(crate) fn are_by(&self, classifiers: &[Classifier]) -> bool {
+        self.classifiers == classifiers
+    }
+
+    /// Reads a statement with the first classifier that parses it.
+    fn read(&self, sql: &str) -> Statement {
+        let mut readings = self.classifiers.iter().map(|classifier| classifier.classify(sql));
+        let first = readings.next().expect("a session has at least its own dialect");
+        let parsed: Vec<_> = readings.filter(|other| other.reading() == Reading::Parsed).collect();
+        let (mut statement, others) = match parsed.split_first() {
+            Some((other, others)) if first.reading() != Reading::Parsed => (other.clone(), others),
+            _ => (first, parsed.as_slice()),
+        };
+        // Which engine it reaches is not known yet, so what is a write to any of them is a write.
+        for other in others {
+            statement.strengthen(other);
+        }
+        statement
+    }
+}
+
+/// What one topology knows of statements: what they say, and where their tables are.
+pub(crate) struct Statements {
+    readings: Arc<Readings>,
+    prepared: StatementCache<Prepared>,
+}
+
+impl Statements {
+    pub(crate) fn new(readings: Arc<Readings>) -> Self {
+        Self { readings, prepared: StatementCache::new() }
+    }
+
+    pub(crate) fn readings(&self) -> &Arc<Readings> {
+        &self.readings
+    }
+
+    /// What is known of a query: found by its id, else by its text, else learnt now.
+    ///
+    /// # Errors
+    /// What Diesel says of a query that cannot be built.
+    #[inline]
+    pub(crate) fn of_query<C, T>(&self, routing: &Routing, query: &T) -> QueryResult<Arc<Prepared>>
+    where
+        C: RoutedConnection,
+        T: QueryFragment<C::Backend> + QueryId,
+    {
+        let Some(id) = T::query_id() else {
+            return Ok(self.of_text(routing, &C::render(query)?));
+        };
+        if let Some(prepared) = self.prepared.by_id(id) {
+            return Ok(prepared);
+        }
+        let statement = match self.readings.statements.by_id(id) {
+            Some(statement) => statement,
+            None => {
+                let statement = Arc::new(self.readings.read(&C::render(query)?));
+                self.readings.statements.insert_id(id, &statement);
+                statement
+            }
+        };
+        let prepared = Arc::new(routing.prepare(statement));
+        self.prepared.insert_id(id, &prepared);
+        Ok(prepared)
+    }
+
+    /// What is known of a text, found by it, else learnt now.
+    pub(crate) fn of_text(&self, routing: &Routing, sql: &str) -> Arc<Prepared> {
+        if let Some(prepared) = self.prepared.by_text(sql) {
+            return prepared;
+        }
+        let statement = self.readings.statements.by_text(sql).unwrap_or_else(|| {
+            let statement = Arc::new(self.readings.read(sql));
+            self.readings.statements.insert_text(sql, &statement);
+            statement
+        });
+        let prepared = Arc::new(routing.prepare(statement));
+        self.prepared.insert_text(sql, &prepared);
+        prepared
+    }
+}
+
+impl fmt::Debug for Statements {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.prepared.fmt(f)
+    }
+}
