@@ -36,7 +36,7 @@ pub use any::{AnyConnection, MultiBackend, MultiField, MultiRawValue, MultiRow};
 pub use ask::Ask;
 pub(crate) use connection::Connect;
 pub use connection::{Access, ConnectSettings, Opened, RoutedConnection, Server};
-pub(crate) use diagnosis::{Diagnose, Verdict, read_failed_for_its_node, verdict};
+pub(crate) use diagnosis::{Diagnose, Verdict, is_lost, verdict, was_cancelled_by_replica};
 pub(crate) use identity::Identity;
 pub(crate) use observe::{Observe, Role};
 pub use product::Product;
