@@ -76,6 +76,11 @@ impl<C> Manager<C> {
     pub(super) fn failures(&self) -> Failures {
         self.failures.clone()
     }
+
+    /// Changes whenever the node is taken out of use, and its connections are closed.
+    pub(super) fn generation(&self) -> u64 {
+        self.vitals.generation()
+    }
 }
 
 impl<C> fmt::Debug for Manager<C> {

@@ -164,7 +164,23 @@ pub(crate) fn check_out<C: RoutedConnection>(
         return Err(PoolError::Unreachable { alias: manager.alias().clone(), cause });
     }
     if patience == Patience::Pass {
-        return Err(exhausted(start.elapsed()));
+        // The glance has asked r2d2 for a new connection, which may take longer than it lasts.
+        let generation = manager.generation();
+        while pool.state().connections < pool.max_size() {
+            if let Some(checkout) = pool.try_get() {
+                return Ok(checkout);
+            }
+            if start.elapsed() >= timeout {
+                let cause = format!("it gave no answer for {timeout:?}");
+                return Err(PoolError::Unreachable { alias: manager.alias().clone(), cause });
+            }
+            // What was tried has failed, or the node was taken out of use meanwhile.
+            if failures.last().is_some() || manager.generation() != generation {
+                break;
+            }
+            std::thread::sleep(POLL);
+        }
+        return pool.try_get().ok_or_else(|| exhausted(start.elapsed()));
     }
     pool.get_timeout(timeout.saturating_sub(start.elapsed())).map_err(|_| match unreachable(start) {
         Some(error) => error,

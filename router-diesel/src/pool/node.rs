@@ -91,7 +91,7 @@ impl Vitals {
         self.losses.load(Ordering::Relaxed)
     }
 
-    fn generation(&self) -> u64 {
+    pub(super) fn generation(&self) -> u64 {
         self.generation.load(Ordering::Relaxed)
     }
 }
