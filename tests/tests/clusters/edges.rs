@@ -18,12 +18,12 @@ crate::on_servers!(
 );
 
 fn sessions_do_not_wait_for_each_other(engine: Engine) {
-    const TIMEOUT: Duration = Duration::from_secs(20);
+    const TIMEOUT: Duration = Duration::from_secs(60);
     let Some(world) = World::start(engine, 2) else { return };
     let databases = world
         .file()
-        .with("health: { interval: 10m, timeout: 10s }, pool: { max_size: 2, connection_timeout: 20s }")
-        .replicas_with("pool: { max_size: 2, connection_timeout: 20s }")
+        .with("health: { interval: 10m, timeout: 10s }, pool: { max_size: 2, connection_timeout: 60s }")
+        .replicas_with("pool: { max_size: 2, connection_timeout: 60s }")
         .build();
     warm_up(&databases);
 
@@ -68,7 +68,7 @@ fn sessions_do_not_wait_for_each_other(engine: Engine) {
     let never = world
         .file()
         .with("primary_reads: never, health: { interval: 10m, timeout: 10s }")
-        .replicas_with("pool: { max_size: 1, connection_timeout: 20s }")
+        .replicas_with("pool: { max_size: 1, connection_timeout: 60s }")
         .build();
     let mut held: Vec<_> =
         ["replica_0", "replica_1"].into_iter().map(|alias| never.connection(alias).unwrap()).collect();

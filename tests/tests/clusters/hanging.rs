@@ -24,13 +24,18 @@ fn a_replica_that_hangs_is_left_alone(engine: Engine) {
     warm_up(&databases);
     let is_banned = || matches!(standing(&databases, "replica_0"), Standing::Banned { .. });
     let read_all = |expected: [usize; 3]| {
-        let marks = world.mark();
-        for _ in 0..expected.iter().sum() {
-            let start = Instant::now();
-            assert_eq!(count(&mut databases.session()).unwrap(), 1);
-            assert!(start.elapsed() < CONNECTION_TIMEOUT / 2, "a read took {:?}", start.elapsed());
-        }
-        assert_eq!(world.reads_since(&marks), expected);
+        // On a busy machine a replica that is well may answer a probe late and be passed over for a while.
+        eventually("all reads to go where they belong", || {
+            let marks = world.mark();
+            for _ in 0..expected.iter().sum() {
+                let start = Instant::now();
+                assert_eq!(count(&mut databases.session()).unwrap(), 1);
+                assert!(start.elapsed() < CONNECTION_TIMEOUT / 2, "a read took {:?}", start.elapsed());
+            }
+            let served = world.reads_since(&marks);
+            assert!(expected[1] > 0 || served[1] == 0, "the replica that hangs served: {served:?}");
+            served == expected
+        });
     };
     let serves_again = |what: &str| {
         eventually(what, || {
