@@ -8,7 +8,7 @@ use router_tests::PASSWORD;
 use router_tests::proxy::Proxy;
 
 use crate::world::{
-    CONNECTION_TIMEOUT, Engine, LIVELY, World, count, eventually, insert, kind, standing, warm_up,
+    CONNECTION_TIMEOUT, Engine, HASTY, LIVELY, World, count, eventually, insert, kind, standing, warm_up,
 };
 
 crate::on_servers!(a_replica_that_hangs_is_left_alone, a_name_that_nobody_knows_is_an_error_that_says_so);
@@ -18,7 +18,7 @@ fn a_replica_that_hangs_is_left_alone(engine: Engine) {
     world.write(1);
     world.catch_up();
     let proxy = Proxy::to(world.port(0)).unwrap();
-    let mut file = world.file().with(LIVELY);
+    let mut file = world.file().with(HASTY);
     file.replicas[0] = proxy.url_through(&file.replicas[0]);
     let databases = file.build();
     warm_up(&databases);
