@@ -115,6 +115,7 @@ pub(crate) fn check_out<C: RoutedConnection>(
         return Ok(checkout);
     }
     let start = Instant::now();
+    let generation = manager.generation();
     let timeout = pool.connection_timeout();
     let failures = manager.failures();
     let unreachable = |since| {
@@ -160,12 +161,15 @@ pub(crate) fn check_out<C: RoutedConnection>(
     if let Ok(checkout) = pool.get_timeout(GLANCE.min(timeout)) {
         return Ok(checkout);
     }
-    if let Some(cause) = failures.last().filter(|cause| cannot_be_reached(cause)) {
-        return Err(PoolError::Unreachable { alias: manager.alias().clone(), cause });
+    let gone = || {
+        let cause = failures.last().filter(|cause| cannot_be_reached(cause))?;
+        Some(PoolError::Unreachable { alias: manager.alias().clone(), cause })
+    };
+    if let Some(error) = gone() {
+        return Err(error);
     }
     if patience == Patience::Pass {
         // The glance has asked r2d2 for a new connection, which may take longer than it lasts.
-        let generation = manager.generation();
         while pool.state().connections < pool.max_size() {
             if let Some(checkout) = pool.try_get() {
                 return Ok(checkout);
@@ -180,7 +184,7 @@ pub(crate) fn check_out<C: RoutedConnection>(
             }
             std::thread::sleep(POLL);
         }
-        return pool.try_get().ok_or_else(|| exhausted(start.elapsed()));
+        return pool.try_get().ok_or_else(|| gone().unwrap_or_else(|| exhausted(start.elapsed())));
     }
     pool.get_timeout(timeout.saturating_sub(start.elapsed())).map_err(|_| match unreachable(start) {
         Some(error) => error,
