@@ -76,8 +76,13 @@ impl<C> Manager<C> {
         self.isolation
     }
 
-    pub(super) fn failures(&self) -> Failures {
-        self.failures.clone()
+    pub(super) fn failures(&self) -> &Failures {
+        &self.failures
+    }
+
+    /// Changes whenever the node is taken out of use, and its connections are closed.
+    pub(super) fn generation(&self) -> u64 {
+        self.vitals.generation()
     }
 }
 
