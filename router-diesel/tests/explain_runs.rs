@@ -253,7 +253,7 @@ impl Check {
         }
         let reasons: Vec<&str> =
             events.iter().filter_map(|event| event.get("reason")).map(String::as_str).collect();
-        let taken = |reason: &str| reasons.iter().any(|taken| *taken == reason);
+        let taken = |reason: &str| reasons.contains(&reason);
         let is_right = match &node.reason {
             NodeReason::Primary(why) => taken(&why.to_string()),
             NodeReason::SessionReadsFromIt => taken("this session reads from it"),

@@ -9,11 +9,12 @@ use once_cell::sync::OnceCell;
 use router_core::{Alias, Router, RouterChain, RouterName};
 
 use super::{Databases, Inner};
-use crate::cluster::{Balance, TokenKeys};
 use crate::config::Config;
 use crate::decision::ClusterError;
+use crate::decision::token::TokenKeys;
 use crate::engine::RoutedConnection;
 use crate::error::Error;
+use crate::topology::balance::Balance;
 use crate::topology::pool::Isolation;
 use crate::topology::{Policies, Program, Routing, Topology};
 

@@ -18,14 +18,15 @@ use router_core::Alias;
 
 pub use builder::DatabasesBuilder;
 
-use crate::cluster::{ClusterStatus, TokenKeys};
 use crate::config::Config;
 use crate::decision::ClusterError;
+use crate::decision::token::TokenKeys;
 use crate::engine::RoutedConnection;
 use crate::engine::position::Position;
 use crate::error::Error;
 use crate::topology::health::Event;
 use crate::topology::pool::{Checkout, Isolation, Pool};
+use crate::topology::status::ClusterStatus;
 use crate::topology::{Member, Monitor, Program, Routing, Topology};
 
 /// Every database of one configuration file, with pools that are built at first use.
@@ -228,6 +229,3 @@ impl<C: RoutedConnection> Databases<C> {
         Ok(())
     }
 }
-
-#[cfg(all(test, feature = "sqlite"))]
-mod tests;

@@ -8,8 +8,10 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use tempfile::TempDir;
 
-use super::*;
-use crate::topology::Node;
+use super::Session;
+use crate::config::Config;
+use crate::databases::Databases;
+use crate::topology::{Node, Topology};
 
 diesel::table! { posts { id -> Integer, title -> Text } }
 diesel::table! { products { id -> Integer, name -> Text } }
@@ -58,7 +60,7 @@ impl Files {
 }
 
 /// Statements of a request: on both databases, alone and in a transaction, and on the replica.
-fn request(conn: &mut crate::Session<SqliteConnection>) -> QueryResult<()> {
+fn request(conn: &mut Session<SqliteConnection>) -> QueryResult<()> {
     products::table.count().get_result::<i64>(conn)?;
     posts::table.count().get_result::<i64>(conn)?;
     conn.transaction(|conn| {
