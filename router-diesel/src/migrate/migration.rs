@@ -10,11 +10,11 @@ use sha2::{Digest, Sha256};
 
 use super::MigrationId;
 use super::journal::Direction;
+use super::skeleton::is_skeleton;
 use super::sql::Script;
 use crate::config::Engine;
 use crate::statement::Classifier;
 use crate::statement::Dialect;
-use crate::tasks::is_skeleton;
 
 /// Somebody else's source of migrations: embedded, or written by hand.
 pub(crate) type AnySource<DB> = Arc<dyn MigrationSource<DB> + Send + Sync>;

@@ -7,6 +7,7 @@ use router_core::{Alias, AppLabel, Hints, Model};
 use rustc_hash::FxHashMap;
 
 use super::error::{Failure, FailureKind, MigrateError};
+use super::leftover::{Presence, left_records};
 use super::lint::{LintProblem, may_migrate};
 use super::migration::{AnySource, AppMigration};
 use super::record::{Moved, RecordState, Stray};
@@ -17,7 +18,6 @@ use super::stray::Recorded;
 use super::version::{MigrationId, Version};
 use crate::config::{Config, Database};
 use crate::engine::identity::sqlite_file;
-use crate::tasks::{Presence, left_records};
 use crate::text::nearest;
 use crate::topology::Routing;
 

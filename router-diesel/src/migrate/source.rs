@@ -11,9 +11,9 @@ use router_core::AppLabel;
 
 use super::lint::{LintCode, LintProblem};
 use super::migration::{AnySource, AppMigration, Body, Files, Sides, SqlFile};
+use super::skeleton::is_skeleton;
 use super::{MigrationId, Version};
 use crate::config::{App, Engine};
-use crate::tasks::is_skeleton;
 
 /// What was found for one app, in version order.
 pub(crate) fn from_source<DB: Backend>(

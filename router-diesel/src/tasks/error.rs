@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use router_core::{Alias, AppLabel, Operation};
 
-use super::records::{Presence, left_records};
 use super::server::ServerUrl;
 use crate::config::{Config, Database, Restriction};
 use crate::engine::identity::sqlite_file;
 use crate::lock::{LockError, says_absent};
+use crate::migrate::leftover::{Presence, left_records};
 use crate::text::nearest;
 use crate::text::one_line;
 

@@ -49,14 +49,13 @@ use crate::topology::Routing;
 
 pub use crate::engine::identity::{PhysicalDatabase, of as physical_database};
 pub use crate::lock::{Lock, LockError, LockHolder, acquire as lock};
+pub use crate::migrate::leftover::Presence;
 pub use create::Created;
 pub use drop::{Dropped, Removal};
 pub use error::TaskError;
 pub(crate) use error::absent;
-pub(crate) use new::is_skeleton;
 pub use new::{NewMigration, new_migration};
-pub(crate) use records::left_records;
-pub use records::{FormerRecords, Presence, TakenRecords};
+pub use records::{FormerRecords, TakenRecords};
 pub use report::{Outcome, Report};
 pub use schema::{Dumped, Loaded};
 pub use seed::Seeded;
