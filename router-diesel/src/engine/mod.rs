@@ -16,6 +16,7 @@ mod ask;
 mod connection;
 pub(crate) mod diagnosis;
 pub(crate) mod identity;
+pub(crate) mod lock;
 mod mariadb;
 mod mysql;
 pub(crate) mod observe;
@@ -38,6 +39,7 @@ pub(crate) use connection::Connect;
 pub use connection::{Access, ConnectSettings, Opened, RoutedConnection, Server};
 pub(crate) use diagnosis::{Diagnose, Verdict, read_failed_for_its_node, verdict};
 pub(crate) use identity::Identity;
+pub(crate) use lock::Locks;
 pub(crate) use observe::{Observe, Role};
 pub use product::Product;
 pub(crate) use product::WrongProduct;
@@ -92,6 +94,7 @@ pub(crate) trait Spec:
     + Diagnose
     + Reach
     + SystemTables
+    + Locks
     + fmt::Debug
     + Send
     + Sync

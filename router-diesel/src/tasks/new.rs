@@ -142,6 +142,7 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
+    use crate::migrate::skeleton::is_skeleton;
 
     #[test]
     fn names_as_data() {

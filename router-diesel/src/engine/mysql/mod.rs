@@ -8,6 +8,7 @@ mod diagnosis;
 mod driver;
 mod gtids;
 mod identity;
+mod lock;
 mod observe;
 mod reach;
 mod system;

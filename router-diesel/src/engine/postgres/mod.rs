@@ -5,6 +5,7 @@ mod diagnosis;
 #[cfg(feature = "postgres")]
 mod driver;
 mod identity;
+mod lock;
 mod lsn;
 mod observe;
 mod reach;

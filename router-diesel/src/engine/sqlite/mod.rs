@@ -5,6 +5,7 @@ mod diagnosis;
 #[cfg(feature = "sqlite")]
 mod driver;
 mod identity;
+mod lock;
 mod observe;
 mod reach;
 mod system;
