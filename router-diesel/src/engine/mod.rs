@@ -13,7 +13,9 @@
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod any;
 mod ask;
+pub(crate) mod catalogue;
 mod connection;
+pub(crate) mod definitions;
 pub(crate) mod diagnosis;
 pub(crate) mod identity;
 pub(crate) mod lock;
@@ -24,6 +26,7 @@ pub(crate) mod position;
 mod postgres;
 mod product;
 pub(crate) mod reach;
+pub(crate) mod records;
 mod sqlite;
 pub(crate) mod system;
 pub(crate) mod transaction;
@@ -35,8 +38,10 @@ use std::fmt;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 pub use any::{AnyConnection, MultiBackend, MultiField, MultiRawValue, MultiRow};
 pub use ask::Ask;
+pub(crate) use catalogue::Catalogue;
 pub(crate) use connection::Connect;
 pub use connection::{Access, ConnectSettings, Opened, RoutedConnection, Server};
+pub(crate) use definitions::Definitions;
 pub(crate) use diagnosis::{Diagnose, Verdict, read_failed_for_its_node, verdict};
 pub(crate) use identity::Identity;
 pub(crate) use lock::Locks;
@@ -44,6 +49,7 @@ pub(crate) use observe::{Observe, Role};
 pub use product::Product;
 pub(crate) use product::WrongProduct;
 pub(crate) use reach::Reach;
+pub(crate) use records::RecordTables;
 pub(crate) use system::SystemTables;
 pub(crate) use transaction::Transactions;
 pub(crate) use url::Urls;
@@ -95,6 +101,9 @@ pub(crate) trait Spec:
     + Reach
     + SystemTables
     + Locks
+    + Catalogue
+    + RecordTables
+    + Definitions
     + fmt::Debug
     + Send
     + Sync

@@ -79,7 +79,7 @@ impl Step {
             migration: migration.id.clone(),
             file: migration.file(engine),
             sql: migration.up(engine).map(|file| file.text.as_str().into()),
-            in_transaction: migration.in_transaction && engine != Engine::Mysql,
+            in_transaction: migration.in_transaction && engine.spec().are_transactional(),
         }
     }
 }

@@ -79,7 +79,7 @@ impl<C: RoutedConnection> Site<C> {
 
     /// Whether a migration and what tells of it can be one transaction.
     pub(crate) fn is_transactional(&self) -> bool {
-        self.engine() != Engine::Mysql
+        self.engine().spec().are_transactional()
     }
 
     /// The connection to the records.

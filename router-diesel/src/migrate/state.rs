@@ -290,7 +290,8 @@ impl Gone {
 
 /// Whether two names may mean one table: a missing schema may be any.
 fn is_same(engine: Engine, a: &TableName, b: &TableName) -> bool {
-    let same = |a: &str, b: &str| if engine == Engine::Postgres { a == b } else { a.eq_ignore_ascii_case(b) };
+    let folds_case = engine.spec().folds_case();
+    let same = |a: &str, b: &str| if folds_case { a.eq_ignore_ascii_case(b) } else { a == b };
     same(a.name(), b.name())
         && match (a.schema(), b.schema()) {
             (Some(a), Some(b)) => same(a, b),

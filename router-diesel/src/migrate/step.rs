@@ -67,9 +67,8 @@ pub(crate) fn run<C: RoutedConnection>(
     let start = Instant::now();
     let in_transaction = migration.in_transaction && site.is_transactional();
     let is_beside = in_transaction && site.remote.is_none();
-    // SQLite waits for the disk at each commit, so the table of records comes with the first migration. On a server,
-    // what is left of a killed process may be making it: that is no failure of a migration.
-    if !is_beside || engine != Engine::Sqlite {
+    // On a server, what is left of a killed process may be making the table: that is no failure of a migration.
+    if !is_beside || !engine.spec().makes_table_with_first_record() {
         site.prepare()?;
     }
     let outcome = match (in_transaction, site.remote.is_some()) {
@@ -338,7 +337,7 @@ fn is_the_same<DB: Backend>(id: &MigrationId, found: &dyn diesel::migration::Mig
     super::Version::new(&found.name().version().to_string()) == id.version
 }
 
-/// Sends a file to the server: at once, as Diesel does. PostgreSQL runs what is sent at once in one transaction, so
+/// Sends a file to the server: at once, as Diesel does. Where the server runs what is sent at once in one transaction,
 /// what must run without one is sent statement by statement.
 fn execute<C: RoutedConnection>(
     conn: &mut C,
@@ -350,7 +349,7 @@ fn execute<C: RoutedConnection>(
     if script.is_empty() {
         return Ok(());
     }
-    if engine == Engine::Postgres && !in_transaction && !script.unreadable {
+    if engine.spec().joins_what_is_sent_at_once() && !in_transaction && !script.unreadable {
         for piece in &script.statements {
             conn.batch_execute(file.text.get(piece.range.clone()).unwrap_or_default())?;
         }
@@ -393,7 +392,7 @@ fn failure<C: RoutedConnection>(
             resolve_command(id, "applied", &site.database),
             resolve_command(id, "reverted", &site.database),
         )),
-        Left::Nothing if refuses_transaction(&cause) => failure.help(
+        Left::Nothing if refuses_transaction(site.engine(), &broken.cause) => failure.help(
             "let it be the only statement of its migration, and write `run_in_transaction = false` in a \
              `metadata.toml` beside the file",
         ),
@@ -401,13 +400,17 @@ fn failure<C: RoutedConnection>(
     }
 }
 
-/// Whether an engine says that a statement may not be part of a transaction, such as `CREATE INDEX CONCURRENTLY` of
-/// PostgreSQL or `VACUUM` of SQLite.
-fn refuses_transaction(cause: &str) -> bool {
-    cause.contains("cannot run inside a transaction block") || cause.contains("from within a transaction")
+/// Whether an engine says that a statement may not be part of a transaction.
+fn refuses_transaction(engine: Engine, cause: &BoxError) -> bool {
+    match cause.downcast_ref::<DieselError>() {
+        Some(DieselError::DatabaseError(kind, information)) => {
+            engine.spec().refuses_transaction(kind, &**information)
+        }
+        _ => false,
+    }
 }
 
-/// The line of the statement that PostgreSQL points at, counted in characters from 1.
+/// The line of the statement that the server points at, counted in characters from 1.
 fn line_of(cause: &BoxError, text: &str) -> Option<usize> {
     match cause.downcast_ref::<DieselError>() {
         Some(DieselError::DatabaseError(_, information)) => {

@@ -2,7 +2,9 @@
 //!
 //! The two share client libraries, SQL and this engine. What MariaDB alone has is in `mariadb/`.
 
+mod catalogue;
 mod connection;
+mod definitions;
 mod diagnosis;
 #[cfg(feature = "mysql")]
 mod driver;
@@ -11,6 +13,7 @@ mod identity;
 mod lock;
 mod observe;
 mod reach;
+mod records;
 mod system;
 mod transaction;
 mod url;

@@ -1,6 +1,8 @@
 //! PostgreSQL.
 
+mod catalogue;
 mod connection;
+mod definitions;
 mod diagnosis;
 #[cfg(feature = "postgres")]
 mod driver;
@@ -9,6 +11,7 @@ mod lock;
 mod lsn;
 mod observe;
 mod reach;
+mod records;
 mod system;
 mod transaction;
 mod url;

@@ -1,6 +1,8 @@
 //! SQLite.
 
+mod catalogue;
 mod connection;
+mod definitions;
 mod diagnosis;
 #[cfg(feature = "sqlite")]
 mod driver;
@@ -8,6 +10,7 @@ mod identity;
 mod lock;
 mod observe;
 mod reach;
+mod records;
 mod system;
 mod transaction;
 mod url;

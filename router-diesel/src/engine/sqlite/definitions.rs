@@ -1,0 +1,22 @@
+//! Definitions and transactions in SQLite.
+
+use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind};
+
+use super::Sqlite;
+use crate::engine::definitions::Definitions;
+
+impl Definitions for Sqlite {
+    fn are_transactional(&self) -> bool {
+        true
+    }
+
+    /// This reads a text: SQLite gives such errors the general code `SQLITE_ERROR`. Its texts are English everywhere.
+    fn refuses_transaction(
+        &self,
+        kind: &DatabaseErrorKind,
+        information: &dyn DatabaseErrorInformation,
+    ) -> bool {
+        matches!(kind, DatabaseErrorKind::Unknown)
+            && information.message().contains("from within a transaction")
+    }
+}
