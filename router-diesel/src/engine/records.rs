@@ -37,7 +37,8 @@ pub(crate) trait RecordTables {
     /// This moment in UTC.
     fn now(&self) -> &'static str;
 
-    /// Makes a table by a statement with IF NOT EXISTS. Several processes may do that at once.
+    /// Makes a table by a statement with IF NOT EXISTS. Several processes may do that at once, and in spite of those
+    /// words an engine may refuse all but one.
     ///
     /// # Errors
     /// What Diesel says of the statement, where the `table` is not there afterwards.

@@ -403,10 +403,13 @@ fn failure<C: RoutedConnection>(
 /// Whether an engine says that a statement may not be part of a transaction.
 fn refuses_transaction(engine: Engine, cause: &BoxError) -> bool {
     match cause.downcast_ref::<DieselError>() {
-        Some(DieselError::DatabaseError(kind, information)) => {
-            engine.spec().refuses_transaction(kind, &**information)
+        Some(DieselError::DatabaseError(DatabaseErrorKind::Unknown, information)) => {
+            information.statement_position().is_none()
+                && engine.spec().refuses_transaction(information.message())
         }
-        _ => false,
+        Some(_) => false,
+        // A source's own error, which hides Diesel's.
+        None => engine.spec().refuses_transaction(&cause.to_string()),
     }
 }
 

@@ -1,7 +1,5 @@
 //! Definitions and transactions in SQLite.
 
-use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind};
-
 use super::Sqlite;
 use crate::engine::definitions::Definitions;
 
@@ -11,12 +9,7 @@ impl Definitions for Sqlite {
     }
 
     /// This reads a text: SQLite gives such errors the general code `SQLITE_ERROR`. Its texts are English everywhere.
-    fn refuses_transaction(
-        &self,
-        kind: &DatabaseErrorKind,
-        information: &dyn DatabaseErrorInformation,
-    ) -> bool {
-        matches!(kind, DatabaseErrorKind::Unknown)
-            && information.message().contains("from within a transaction")
+    fn refuses_transaction(&self, message: &str) -> bool {
+        message.contains("from within a transaction")
     }
 }
