@@ -10,6 +10,7 @@
 //! To add an engine: write its folder, and add a line to the list below, a variant to [`AnyConnection`], a Cargo
 //! feature, and its SQL dialect in `statement/dialect.rs`.
 
+pub(crate) mod absence;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod any;
 mod ask;
@@ -35,6 +36,7 @@ pub(crate) mod words;
 
 use std::fmt;
 
+pub(crate) use absence::Absence;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 pub use any::{AnyConnection, MultiBackend, MultiField, MultiRawValue, MultiRow};
 pub use ask::Ask;
@@ -100,6 +102,7 @@ pub(crate) trait Spec:
     + Diagnose
     + Reach
     + SystemTables
+    + Absence
     + Locks
     + Catalogue
     + RecordTables

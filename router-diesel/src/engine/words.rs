@@ -21,6 +21,11 @@ pub(crate) trait Words {
     /// The TCP port on which a server listens unless a URL says otherwise. An engine without servers has none.
     fn default_port(&self) -> Option<u16>;
 
+    /// Whether databases of the engine are on servers, and not in files or memory.
+    fn has_servers(&self) -> bool {
+        self.default_port().is_some()
+    }
+
     /// What stands in the names of files that hold for this engine alone, as in `up.postgres.sql`.
     ///
     /// The narrowest comes first: where files for several of them lie side by side, a server takes the first that

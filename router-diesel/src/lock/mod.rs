@@ -109,6 +109,8 @@ pub enum LockError {
         alias: Alias,
         /// What the attempt to connect said, without any password.
         cause: String,
+        /// Whether the server says that it has no such database.
+        is_absent: bool,
     },
     /// The server refused to be asked for a lock.
     Refused {
@@ -117,7 +119,7 @@ pub enum LockError {
         /// What it said.
         cause: String,
     },
-    /// The file that is locked beside an SQLite database could not be made or opened.
+    /// The file that is locked beside a database could not be made or opened.
     File {
         /// The database.
         alias: Alias,
@@ -165,9 +167,9 @@ impl fmt::Display for LockError {
                     None => Ok(()),
                 }
             }
-            Self::Unreachable { alias, cause } => {
+            Self::Unreachable { alias, cause, is_absent } => {
                 write!(f, "database `{alias}` cannot be reached to lock it: {}", cause.trim_end())?;
-                if says_absent(cause) {
+                if *is_absent {
                     write!(f, "; `dbrouter create --database {alias}` makes it")?;
                 }
                 Ok(())
@@ -191,13 +193,6 @@ impl fmt::Display for LockError {
 }
 
 impl std::error::Error for LockError {}
-
-/// Whether a server refused a connection since it has no database of that name.
-///
-/// PostgreSQL says `database "x" does not exist`, and the same of roles; MySQL's error 1049 is "Unknown database".
-pub(crate) fn says_absent(cause: &str) -> bool {
-    cause.contains("database \"") && cause.contains("\" does not exist") || cause.contains("Unknown database")
-}
 
 /// How a holder names itself: `dbrouter migrate on web1 pid 4711`.
 fn marker(task: &str) -> String {

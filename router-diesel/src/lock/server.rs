@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{LockError, poll};
 use crate::config::Database;
+use crate::engine::absence::{Unopened, open};
 use crate::engine::lock::ServerLocks;
 use crate::engine::{Access, RoutedConnection};
 
@@ -34,9 +35,12 @@ impl<C: RoutedConnection> ServerLock<C> {
         // The connection idles for as long as the task takes: the pool's limits are not meant for it.
         let mut settings = database.pool.clone();
         settings.statement_timeout = None;
-        let conn = C::open(&database.url, &settings.connect(Access::ReadWrite))
-            .map(|opened| opened.conn)
-            .map_err(|error| LockError::Unreachable { alias: alias.clone(), cause: error.to_string() })?;
+        let unreachable = |unopened: Unopened| LockError::Unreachable {
+            alias: alias.clone(),
+            cause: unopened.error.to_string(),
+            is_absent: unopened.absent.is_some(),
+        };
+        let conn = open::<C>(&database.url, &settings.connect(Access::ReadWrite)).map_err(unreachable)?.conn;
         let mut lock = Self { conn, locks };
         locks.prepare(&mut lock.conn, marker).map_err(refused)?;
         if poll(wait, || locks.try_lock(&mut lock.conn).map_err(refused))? {

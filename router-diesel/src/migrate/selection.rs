@@ -17,7 +17,6 @@ use super::state::{Known, Mending, mending};
 use super::stray::Recorded;
 use super::version::{MigrationId, Version};
 use crate::config::{Config, Database};
-use crate::engine::identity::sqlite_file;
 use crate::text::nearest;
 use crate::topology::Routing;
 
@@ -125,9 +124,9 @@ impl<DB: Backend> Job<'_, DB> {
         Some(Failure::new(FailureKind::Refused, message).on(alias).help(help))
     }
 
-    /// Whether it is a file of SQLite that is not there, and that opening would make.
+    /// Whether it is a file that is not there, and that opening would make.
     pub(crate) fn is_missing_file(&self) -> bool {
-        sqlite_file(&self.database.url).is_some_and(|path| !path.exists())
+        self.database.url.file().is_some_and(|path| !path.exists())
     }
 
     /// The names by whose word in the journal something was recorded of this database; an alias of the file speaks

@@ -12,9 +12,7 @@ use super::state::{Known, Mending, mending};
 use super::{MigrationId, Version};
 use super::{adopt, stray};
 use crate::config::{Config, Database, Engine};
-use crate::engine::identity::sqlite_file;
-use crate::engine::{Access, RoutedConnection};
-use crate::tasks::absent;
+use crate::engine::{Access, RoutedConnection, absence};
 
 /// One database, open.
 pub(crate) struct Site<C> {
@@ -331,21 +329,20 @@ pub(crate) fn open<C: RoutedConnection>(database: &Database, access: Access) -> 
     }
     let mut settings = database.pool.clone();
     settings.statement_timeout = None;
-    let opened = C::open(&database.url, &settings.connect(access)).map_err(|error| {
-        match absent(database, &error) {
-            Some(name) => Failure::unreachable(&database.alias, &format_args!("there is no `{name}`"))
-                .help(format!("`dbrouter create --database {}` makes it", database.alias)),
-            None => Failure::unreachable(&database.alias, &error),
-        }
-    })?;
+    let opened =
+        absence::open(&database.url, &settings.connect(access)).map_err(|unopened| {
+            match &unopened.absent {
+                Some(name) => Failure::unreachable(&database.alias, &format_args!("there is no `{name}`"))
+                    .help(format!("`dbrouter create --database {}` makes it", database.alias)),
+                None => Failure::unreachable(&database.alias, &unopened.error),
+            }
+        })?;
     Ok(opened.conn)
 }
 
 /// Opens a database for reading, unless it is a file that is not there.
 pub(crate) fn open_existing<C: RoutedConnection>(database: &Database) -> Result<Option<C>, Failure> {
-    if database.url.engine() == Engine::Sqlite
-        && sqlite_file(&database.url).is_some_and(|path| !path.exists())
-    {
+    if database.url.file().is_some_and(|path| !path.exists()) {
         return Ok(None);
     }
     open(database, Access::ReadOnly).map(Some)

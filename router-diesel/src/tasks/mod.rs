@@ -44,7 +44,7 @@ use router_core::{Alias, AppLabel};
 
 use crate::config::Database;
 use crate::engine::identity::sqlite_file;
-use crate::engine::{Access, RoutedConnection};
+use crate::engine::{Access, RoutedConnection, absence};
 use crate::topology::Routing;
 
 pub use crate::engine::identity::{PhysicalDatabase, of as physical_database};
@@ -53,7 +53,6 @@ pub use crate::migrate::leftover::Presence;
 pub use create::Created;
 pub use drop::{Dropped, Removal};
 pub use error::TaskError;
-pub(crate) use error::absent;
 pub use new::{NewMigration, new_migration};
 pub use records::{FormerRecords, TakenRecords};
 pub use report::{Outcome, Report};
@@ -170,7 +169,7 @@ fn open<C: RoutedConnection>(database: &Database) -> Result<C, TaskError> {
     }
     let mut settings = database.pool.clone();
     settings.statement_timeout = None;
-    C::open(&database.url, &settings.connect(Access::ReadWrite))
+    absence::open(&database.url, &settings.connect(Access::ReadWrite))
         .map(|opened| opened.conn)
-        .map_err(|error| TaskError::unopened(database, &error))
+        .map_err(|unopened| TaskError::unopened(&database.alias, unopened))
 }

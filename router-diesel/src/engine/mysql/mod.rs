@@ -2,6 +2,7 @@
 //!
 //! The two share client libraries, SQL and this engine. What MariaDB alone has is in `mariadb/`.
 
+mod absence;
 mod catalogue;
 mod connection;
 mod definitions;

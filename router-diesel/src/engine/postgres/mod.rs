@@ -1,5 +1,6 @@
 //! PostgreSQL.
 
+mod absence;
 mod catalogue;
 mod connection;
 mod definitions;

@@ -1,5 +1,6 @@
 //! SQLite.
 
+mod absence;
 mod catalogue;
 mod connection;
 mod definitions;
