@@ -14,8 +14,8 @@ use super::selection::Job;
 use super::site::{look_only, open_existing};
 use super::state::{Mending, mending};
 use super::{MigrationId, Migrator, Version};
-use crate::engine::RoutedConnection;
 use crate::engine::records::SEPARATOR;
+use crate::engine::{Opened, RoutedConnection};
 
 /// The table of Diesel's harness.
 pub(crate) const TABLE: &str = "__diesel_schema_migrations";
@@ -117,7 +117,7 @@ pub(crate) fn plan<'a, C: RoutedConnection>(
 }
 
 fn database<C: RoutedConnection>(job: &Job<'_, C::Backend>) -> Result<Option<DatabaseAdoption>, Failure> {
-    let Some(mut conn) = open_existing::<C>(job.database)? else { return Ok(None) };
+    let Some(Opened { mut conn, .. }) = open_existing::<C>(job.database)? else { return Ok(None) };
     let unreadable =
         |error| Failure::unreadable(&job.database.alias, &format!("cannot read the table `{TABLE}`"), &error);
     let known = look_only::<C>(job)?;

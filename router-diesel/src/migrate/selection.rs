@@ -17,6 +17,7 @@ use super::state::{Known, Mending, mending};
 use super::stray::Recorded;
 use super::version::{MigrationId, Version};
 use crate::config::{Config, Database};
+use crate::engine::Product;
 use crate::text::nearest;
 use crate::topology::Routing;
 
@@ -122,6 +123,11 @@ impl<DB: Backend> Job<'_, DB> {
         let (alias, history) = (&self.database.alias, &self.history.alias);
         let (message, help) = left_records(alias, presence, history, number);
         Some(Failure::new(FailureKind::Refused, message).on(alias).help(help))
+    }
+
+    /// Which product its server is. One that was not opened is taken for the likeliest.
+    pub(crate) fn product(&self, known: &Known) -> Product {
+        known.product.unwrap_or_else(|| self.database.url.products()[0])
     }
 
     /// Whether it is a file that is not there, and that opening would make.

@@ -10,10 +10,11 @@ use diesel::backend::Backend;
 use router_core::AppLabel;
 
 use super::lint::{LintCode, LintProblem};
-use super::migration::{AnySource, AppMigration, Body, Files, Sides, SqlFile};
+use super::migration::{AnySource, AppMigration, Body, Files, SqlFile};
 use super::skeleton::is_skeleton;
 use super::{MigrationId, Version};
-use crate::config::{App, Engine};
+use crate::config::App;
+use crate::engine::words;
 
 /// What was found for one app, in version order.
 pub(crate) fn from_source<DB: Backend>(
@@ -187,8 +188,8 @@ fn read<DB: Backend>(
             }
             continue;
         }
-        let Some((side, engine)) = side_of(&file) else { continue };
-        let Some(engine) = engine else {
+        let Some((side, infix)) = side_of(&file) else { continue };
+        let Some(infix) = infix else {
             problems.push(
                 LintProblem::new(
                     LintCode::NoMigration,
@@ -197,7 +198,7 @@ fn read<DB: Backend>(
                 )
                 .version(&version)
                 .file(&path)
-                .help("use `sqlite`, `postgres` or `mysql`, as in `up.postgres.sql`"),
+                .help(format!("use {} between `up.` and `.sql`", known_infixes())),
             );
             continue;
         };
@@ -224,7 +225,7 @@ fn read<DB: Backend>(
             );
         }
         let sides = if side == "up" { &mut files.up } else { &mut files.down };
-        insert(sides, engine, SqlFile::new(path, text));
+        sides.insert(infix, SqlFile::new(path, text));
     }
     if problems.len() == before && files.up.all().next().is_none() {
         problems.push(
@@ -245,29 +246,25 @@ fn read<DB: Backend>(
     })
 }
 
-/// Which side of a migration a file is, and for which engine: `Some(None)` is every engine.
-fn side_of(file: &str) -> Option<(&'static str, Option<Option<Engine>>)> {
+/// Which side of a migration a file is, and by what infix for which servers: `Some(None)` is every one.
+pub(crate) fn side_of(file: &str) -> Option<(&'static str, Option<Option<&'static str>>)> {
     let (side, rest) = match file.split_once('.')? {
         ("up", rest) => ("up", rest),
         ("down", rest) => ("down", rest),
         _ => return None,
     };
-    let engine = match rest {
-        "sql" => Some(None),
-        "sqlite.sql" => Some(Some(Engine::Sqlite)),
-        "postgres.sql" => Some(Some(Engine::Postgres)),
-        "mysql.sql" => Some(Some(Engine::Mysql)),
-        other if other.ends_with(".sql") => None,
-        _ => return None,
-    };
-    Some((side, engine))
+    if rest == "sql" {
+        return Some((side, Some(None)));
+    }
+    let infix = rest.strip_suffix(".sql")?;
+    Some((side, words::file_infixes().find(|known| *known == infix).map(Some)))
 }
 
-fn insert(sides: &mut Sides, engine: Option<Engine>, file: SqlFile) {
-    match engine {
-        None => sides.any = Some(file),
-        Some(engine) => sides.special.push((engine, file)),
-    }
+/// What may stand in the name of a file, for people.
+fn known_infixes() -> String {
+    let mut all: Vec<_> = words::file_infixes().map(|infix| format!("`{infix}`")).collect();
+    let last = all.pop().unwrap_or_default();
+    format!("{} or {last}", all.join(", "))
 }
 
 /// What `metadata.toml` may say.
@@ -311,7 +308,8 @@ mod tests {
     #[test]
     fn sides_as_data() {
         assert_eq!(side_of("up.sql"), Some(("up", Some(None))));
-        assert_eq!(side_of("down.mysql.sql"), Some(("down", Some(Some(Engine::Mysql)))));
+        assert_eq!(side_of("down.mysql.sql"), Some(("down", Some(Some("mysql")))));
+        assert_eq!(side_of("up.mariadb.sql"), Some(("up", Some(Some("mariadb")))));
         assert_eq!(side_of("up.oracle.sql"), Some(("up", None)));
         assert_eq!(side_of("README.md"), None);
         assert_eq!(side_of("up.sql.orig"), None);

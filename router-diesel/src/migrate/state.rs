@@ -13,6 +13,7 @@ use super::migration::AppMigration;
 use super::record::{Moved, Record, RecordState, Stray};
 use super::{MigrationId, Version};
 use crate::config::Engine;
+use crate::engine::Product;
 use crate::statement::TableName;
 use router_core::{Alias, AppLabel};
 
@@ -119,6 +120,8 @@ pub(crate) fn resolve_command(id: &MigrationId, finding: &str, database: &Alias)
 /// What is known of a database.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Known {
+    /// Which product its server is, where a connection was opened.
+    pub(crate) product: Option<Product>,
     pub(crate) records: Vec<Record>,
     pub(crate) markers: Vec<Marker>,
     /// The names for which the journal says that something was recorded elsewhere.
@@ -165,7 +168,7 @@ pub(crate) fn mending(record: &Record, markers: &[Marker]) -> Mending {
 
 /// Where each migration stands, in the order in which they run. `wanted` says which records are looked at.
 pub(crate) fn states<DB: Backend>(
-    engine: Engine,
+    product: Product,
     migrations: &[&AppMigration<DB>],
     known: &Known,
     wanted: impl Fn(&AppLabel) -> bool,
@@ -181,7 +184,7 @@ pub(crate) fn states<DB: Backend>(
         let newest = latest.entry(app).or_insert(version);
         *newest = version.max(*newest);
     }
-    let gone = Gone::new(engine, migrations, &records, &known.tables);
+    let gone = Gone::new(product, migrations, &records, &known.tables);
     let mut all = Vec::with_capacity(migrations.len());
     for (index, migration) in migrations.iter().enumerate() {
         let key = (&migration.id.app, &migration.id.version);
@@ -192,7 +195,7 @@ pub(crate) fn states<DB: Backend>(
                 }
                 _ => (State::Pending, None),
             },
-            Some(record) => recorded(record, migration.checksum(engine), gone.of(index)),
+            Some(record) => recorded(record, migration.checksum(product), gone.of(index)),
         };
         let record = records.get(&key);
         all.push(MigrationStatus {
@@ -200,7 +203,7 @@ pub(crate) fn states<DB: Backend>(
             state,
             applied_at: record.map(|record| record.applied_at.clone()),
             duration: record.and_then(|record| record.duration),
-            file: migration.file(engine),
+            file: migration.file(product),
             detail,
             is_known: true,
         });
@@ -255,17 +258,18 @@ struct Gone {
 
 impl Gone {
     fn new<DB: Backend>(
-        engine: Engine,
+        product: Product,
         migrations: &[&AppMigration<DB>],
         records: &FxHashMap<(&AppLabel, &Version), &Record>,
         tables: &Tables,
     ) -> Self {
+        let engine = product.engine();
         let mut left: Vec<(usize, &TableName)> = Vec::new();
         for (index, migration) in migrations.iter().enumerate() {
             if !records.contains_key(&(&migration.id.app, &migration.id.version)) {
                 continue;
             }
-            let Some(file) = migration.up(engine) else { continue };
+            let Some(file) = migration.up(product) else { continue };
             for piece in &file.script(engine).statements {
                 if piece.drops_unnamed {
                     left.clear();
@@ -367,7 +371,7 @@ mod tests {
             for table in tables.split_whitespace() {
                 known.tables.insert("main", table, true);
             }
-            let found = states(Engine::Sqlite, &all, &known, |_| true);
+            let found = states(Engine::Sqlite.spec().products()[0], &all, &known, |_| true);
             let found: Vec<_> = found.iter().map(|status| status.state.as_str()).collect();
             assert_eq!(found.join(" "), expected);
         }

@@ -24,7 +24,7 @@ use super::record::RecordState;
 use super::site::Site;
 use super::state::{Mending, mending, resolve_command};
 use crate::config::Engine;
-use crate::engine::RoutedConnection;
+use crate::engine::{Product, RoutedConnection};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -62,8 +62,8 @@ pub(crate) fn run<C: RoutedConnection>(
     migration: &AppMigration<C::Backend>,
     direction: Direction,
 ) -> Result<Ended, Failure> {
-    let engine = site.engine();
-    check_file(&site.database, engine, migration, direction)?;
+    let (engine, product) = (site.engine(), site.product);
+    check_file(&site.database, product, migration, direction)?;
     let start = Instant::now();
     let in_transaction = migration.in_transaction && site.is_transactional();
     let is_beside = in_transaction && site.remote.is_none();
@@ -80,7 +80,7 @@ pub(crate) fn run<C: RoutedConnection>(
     if broken.left == Left::Taken && is_done(site, &migration.id)? {
         return Ok(Ended::ByAnother);
     }
-    Err(failure(site, &migration.id, direction, migration.side(engine, direction), &broken))
+    Err(failure(site, &migration.id, direction, migration.side(product, direction), &broken))
 }
 
 /// Whether a migration turned out to be applied.
@@ -105,7 +105,7 @@ fn is_taken(error: &DieselError) -> bool {
 /// Why a migration cannot be run one way on a database: the file for it is missing, or has nothing to run.
 pub(crate) fn check_file<DB: Backend>(
     database: &Alias,
-    engine: Engine,
+    product: Product,
     migration: &AppMigration<DB>,
     direction: Direction,
 ) -> Result<(), Failure> {
@@ -114,7 +114,7 @@ pub(crate) fn check_file<DB: Backend>(
         Direction::Up => ("up", "run"),
         Direction::Down => ("down", "reverted"),
     };
-    let what = match migration.side(engine, direction) {
+    let what = match migration.side(product, direction) {
         None => "is missing",
         Some(file) => match file.lack() {
             Some(lack) if direction == Direction::Down => lack,
@@ -130,7 +130,7 @@ pub(crate) fn check_file<DB: Backend>(
         .on(database)
         .of(&migration.id)
         .file(Some(&files.folder))
-        .help(format!("write `{name}.sql`, or `{name}.{engine}.sql` for this engine alone")))
+        .help(format!("write `{name}.sql`, or `{name}.{}.sql` for this engine alone", product.engine())))
 }
 
 /// Record and migration as one transaction.
@@ -140,7 +140,7 @@ fn beside<C: RoutedConnection>(
     direction: Direction,
     start: Instant,
 ) -> Result<(), Broken> {
-    let (engine, records, id) = (site.engine(), &site.records, &migration.id);
+    let (product, records, id) = (site.product, &site.records, &migration.id);
     let (has_records, is_diesels) = (site.has_records, site.diesel.contains(&id.version));
     // Where the records were moved back here, the journal may say still that they are elsewhere.
     let (journal, kept_for) = (&site.journal, &site.kept_for);
@@ -152,12 +152,13 @@ fn beside<C: RoutedConnection>(
             }
             match direction {
                 Direction::Up => {
-                    let inserted = records.insert(conn, id, migration.checksum(engine), RecordState::Running);
+                    let inserted =
+                        records.insert(conn, id, migration.checksum(product), RecordState::Running);
                     if inserted.as_ref().is_err_and(is_taken) {
                         left = Left::Taken;
                     }
                     inserted?;
-                    body(conn, migration, direction, engine)?;
+                    body(conn, migration, direction, product)?;
                     records.finish(conn, id, Some(start.elapsed()))?;
                 }
                 Direction::Down => {
@@ -165,7 +166,7 @@ fn beside<C: RoutedConnection>(
                         journal.let_go(conn, kept_for)?;
                     }
                     records.delete(conn, id)?;
-                    body(conn, migration, direction, engine)?;
+                    body(conn, migration, direction, product)?;
                     if is_diesels {
                         adopt::forget(conn, &id.version)?;
                     }
@@ -185,7 +186,7 @@ fn elsewhere<C: RoutedConnection>(
     direction: Direction,
     start: Instant,
 ) -> Result<(), Broken> {
-    let (engine, id) = (site.engine(), &migration.id);
+    let (product, id) = (site.product, &migration.id);
     let nothing = |cause: DieselError| Broken { cause: cause.into(), left: Left::Nothing };
     let unsure = |cause: DieselError| Broken { cause: cause.into(), left: Left::Unsure };
     // What earlier steps left is told of already.
@@ -193,7 +194,7 @@ fn elsewhere<C: RoutedConnection>(
     let is_last = direction == Direction::Down && site.is_last_kept().map_err(nothing)?;
     let (records, conn) = site.books();
     match direction {
-        Direction::Up => records.insert(conn, id, migration.checksum(engine), RecordState::Applying),
+        Direction::Up => records.insert(conn, id, migration.checksum(product), RecordState::Applying),
         Direction::Down => records.set_state(conn, id, RecordState::Reverting),
     }
     .map_err(nothing)?;
@@ -208,7 +209,7 @@ fn elsewhere<C: RoutedConnection>(
             left = if is_taken(&error) { Left::Taken } else { Left::Unsure };
             return Err(error.into());
         }
-        let done = body(conn, migration, direction, engine)
+        let done = body(conn, migration, direction, product)
             .and_then(|()| match (is_last, is_kept) {
                 (true, _) => Ok(journal.let_go(conn, kept_for)?),
                 (false, true) => Ok(()),
@@ -250,19 +251,19 @@ fn without_transaction<C: RoutedConnection>(
     direction: Direction,
     start: Instant,
 ) -> Result<(), Broken> {
-    let (engine, id) = (site.engine(), &migration.id);
+    let (product, id) = (site.product, &migration.id);
     let (records, conn) = site.books();
     match direction {
-        Direction::Up => records.insert(conn, id, migration.checksum(engine), RecordState::Running),
+        Direction::Up => records.insert(conn, id, migration.checksum(product), RecordState::Running),
         Direction::Down => records.set_state(conn, id, RecordState::Undoing),
     }
     .map_err(|cause| Broken { cause: cause.into(), left: Left::Nothing })?;
 
     // Where the engine commits each definition by itself, rows at least are changed as one.
     let outcome = if migration.in_transaction {
-        site.conn.transaction(|conn| body(conn, migration, direction, engine))
+        site.conn.transaction(|conn| body(conn, migration, direction, product))
     } else {
-        body(&mut site.conn, migration, direction, engine)
+        body(&mut site.conn, migration, direction, product)
     };
     let outcome = outcome.and_then(|()| match direction {
         Direction::Up => site.keep().map_err(BoxError::from),
@@ -273,7 +274,7 @@ fn without_transaction<C: RoutedConnection>(
             Ok(site.forget_diesels(id)?)
         }
     });
-    let file = migration.side(engine, direction);
+    let file = migration.side(product, direction);
     let is_refused = outcome.as_ref().err().is_some_and(|cause| is_refusal(&mut site.conn, cause));
     let (records, conn) = site.books();
     match outcome {
@@ -284,8 +285,8 @@ fn without_transaction<C: RoutedConnection>(
         .map_err(|cause| Broken { cause: cause.into(), left: Left::Dirty }),
         Err(cause) => {
             // One statement that the server refused did nothing.
-            let is_clean =
-                is_refused && file.is_some_and(|file| file.script(engine).fails_as_a_whole(&file.text));
+            let is_clean = is_refused
+                && file.is_some_and(|file| file.script(product.engine()).fails_as_a_whole(&file.text));
             let told = match (is_clean, direction) {
                 (true, Direction::Up) => records.delete(conn, id),
                 (true, Direction::Down) => records.set_state(conn, id, RecordState::Applied),
@@ -311,12 +312,12 @@ fn body<C: RoutedConnection>(
     conn: &mut C,
     migration: &AppMigration<C::Backend>,
     direction: Direction,
-    engine: Engine,
+    product: Product,
 ) -> Result<(), BoxError> {
     match &migration.body {
         Body::Files(_) => {
-            let file = migration.side(engine, direction).ok_or("it has no file for this engine")?;
-            Ok(execute(conn, file, engine, migration.in_transaction)?)
+            let file = migration.side(product, direction).ok_or("it has no file for this engine")?;
+            Ok(execute(conn, file, product.engine(), migration.in_transaction)?)
         }
         Body::Source(source) => {
             let conn: &mut dyn BoxableConnection<C::Backend> = conn;

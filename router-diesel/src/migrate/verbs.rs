@@ -1,5 +1,7 @@
 //! What a migrator does.
 
+use std::path::Path;
+
 use router_core::{Alias, AppLabel};
 
 use super::lint::Linter;
@@ -311,8 +313,7 @@ impl<C: RoutedConnection> Migrator<C> {
     }
 
     fn statuses_by(&self, job: &Job<'_, C::Backend>, known: &Known) -> Vec<MigrationStatus> {
-        let engine = job.database.url.engine();
-        states(engine, &job.migrations, known, |app| job.has_app(app))
+        states(job.product(known), &job.migrations, known, |app| job.has_app(app))
     }
 
     fn plan_for(&self, job: &Job<'_, C::Backend>) -> DatabasePlan {
@@ -324,17 +325,17 @@ impl<C: RoutedConnection> Migrator<C> {
             warnings: job.warnings.clone(),
             later: 0,
         };
-        let engine = job.database.url.engine();
         match look_only::<C>(job) {
             Ok(known) => {
-                let statuses = states(engine, &job.migrations, &known, |app| job.has_app(app));
+                let product = job.product(&known);
+                let statuses = states(product, &job.migrations, &known, |app| job.has_app(app));
                 let choice =
                     choose(&job.database.alias, &statuses, &self.manner.target, self.manner.treatment);
                 plan.steps = job
                     .migrations
                     .iter()
                     .filter(|migration| choice.run.contains(&migration.id))
-                    .map(|migration| Step::new(engine, migration))
+                    .map(|migration| Step::new(product, migration))
                     .collect();
                 plan.failures = choice.refusals;
                 plan.failures.extend(job.refusal(&known));
@@ -370,7 +371,12 @@ impl<C: RoutedConnection> Migrator<C> {
                 let is_recorded = known.records.iter().any(|record| {
                     record.id.app == problem.app && Some(&record.id.version) == problem.version.as_ref()
                 });
-                if is_recorded {
+                // What its server is, is known only now.
+                let is_for_others = |path: &Path| {
+                    let product = job.product(&known);
+                    job.migrations.iter().any(|migration| migration.is_for_others(product, path))
+                };
+                if is_recorded || problem.file.as_deref().is_some_and(is_for_others) {
                     problem.databases.retain(|database| database != alias);
                 }
             }

@@ -48,6 +48,10 @@ impl Words for Mysql {
         const { &[EngineWord::of(Engine::Mysql, "mysql"), mariadb::WORD] }
     }
 
+    fn products(&self) -> &'static [Product] {
+        &[PRODUCT, mariadb::PRODUCT]
+    }
+
     fn default_port(&self) -> Option<u16> {
         Some(3306)
     }

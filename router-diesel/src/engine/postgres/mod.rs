@@ -43,6 +43,10 @@ impl Words for Postgres {
         const { &[EngineWord::of(Engine::Postgres, "postgres"), EngineWord::of(Engine::Postgres, "postgresql")] }
     }
 
+    fn products(&self) -> &'static [Product] {
+        &[PRODUCT]
+    }
+
     fn default_port(&self) -> Option<u16> {
         Some(5432)
     }

@@ -45,6 +45,10 @@ impl Words for Sqlite {
         const { &[EngineWord::of(Engine::Sqlite, "sqlite"), EngineWord::of(Engine::Sqlite, "file")] }
     }
 
+    fn products(&self) -> &'static [Product] {
+        &[PRODUCT]
+    }
+
     fn default_port(&self) -> Option<u16> {
         None
     }
