@@ -61,6 +61,7 @@ mod migration;
 mod migrator;
 mod physical;
 mod plan;
+mod problems;
 mod record;
 mod report;
 mod run;

@@ -3,17 +3,17 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::error::{Failure, FailureKind};
+use super::error::{Failure, FailureKind, locked, misplaced, no_such_file, unrecorded};
 use super::event::Event;
 use super::journal::Direction;
-use super::lint::{LintProblem, Linter};
+use super::lint::Linter;
 use super::migration::AppMigration;
 use super::plan::{Treatment, choose};
 use super::record::RecordState;
 use super::report::{Action, DatabaseReport, Done, Outcome};
 use super::selection::Job;
 use super::site::{Site, look_only};
-use super::state::{Known, Mending, MigrationStatus, State, mending, resolve_command, states};
+use super::state::{Known, Mending, MigrationStatus, State, mending, states};
 use super::step::{self, Ended};
 use super::{MigrationId, Resolution, Target, Version};
 use crate::engine::{Product, RoutedConnection};
@@ -485,53 +485,4 @@ impl<C: RoutedConnection> Run<'_, C> {
     fn did(&mut self, id: &MigrationId, action: Action) {
         self.report.done.push(Done { migration: id.clone(), action, duration: None });
     }
-}
-
-fn locked(database: &router_core::Alias, error: &LockError) -> Failure {
-    let kind = match error {
-        LockError::Unreachable { .. } => FailureKind::Unreachable,
-        _ => FailureKind::Locked,
-    };
-    Failure::new(kind, error.to_string()).on(database)
-}
-
-fn no_such_file(database: &router_core::Alias, id: &MigrationId) -> Failure {
-    let message = format!(
-        "version {} of app `{}` is recorded on `{database}` as `{}`, but not among the migrations, so it cannot be \
-         reverted; nothing of it was changed",
-        id.version, id.app, id.name
-    );
-    Failure::new(FailureKind::Failed, message).on(database).of(id).help(format!(
-        "bring its folder back, or say {} once its changes are undone by hand",
-        resolve_command(id, "reverted", database)
-    ))
-}
-
-/// What is wrong with a file that is to be run, on the one database where it is to be run.
-fn misplaced(
-    database: &router_core::Alias,
-    id: &MigrationId,
-    direction: Direction,
-    problem: LintProblem,
-) -> Failure {
-    let run = match direction {
-        Direction::Up => "run",
-        Direction::Down => "reverted",
-    };
-    let line = problem.line.map_or_else(String::new, |line| format!("line {line} "));
-    let message = format!(
-        "migration `{}` of app `{}` cannot be {run} on `{database}`: {line}{}; nothing of it was changed",
-        id.name, id.app, problem.message
-    );
-    let failure = Failure::new(FailureKind::Lint, message).on(database).of(id).file(problem.file.as_deref());
-    match problem.help {
-        Some(help) => failure.help(help),
-        None => failure,
-    }
-}
-
-fn unrecorded(database: &router_core::Alias, id: &MigrationId, error: &diesel::result::Error) -> Failure {
-    let message =
-        format!("migration `{}` of app `{}` cannot be recorded for `{database}`: {error}", id.name, id.app);
-    Failure::new(FailureKind::Failed, message).on(database).of(id)
 }

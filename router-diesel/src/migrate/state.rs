@@ -212,23 +212,28 @@ pub(crate) fn states<DB: Backend>(
         migrations.iter().map(|migration| ((&migration.id.app, &migration.id.version), ())).collect();
     for (key, record) in &records {
         if !found.contains_key(key) && wanted(key.0) {
-            let (state, detail) = match recorded(record, None, None) {
-                (State::Dirty, detail) => (State::Dirty, detail),
-                _ => (State::Missing, Some("it is recorded, but not among the migrations".to_owned())),
-            };
-            all.push(MigrationStatus {
-                migration: record.id.clone(),
-                state,
-                applied_at: Some(record.applied_at.clone()),
-                duration: record.duration,
-                file: None,
-                detail,
-                is_known: false,
-            });
+            all.push(missing(record));
         }
     }
     all.sort_by(|a, b| a.migration.order().cmp(&b.migration.order()));
     all
+}
+
+/// Where a migration stands that is recorded and not among the migrations.
+fn missing(record: &Record) -> MigrationStatus {
+    let (state, detail) = match recorded(record, None, None) {
+        (State::Dirty, detail) => (State::Dirty, detail),
+        _ => (State::Missing, Some("it is recorded, but not among the migrations".to_owned())),
+    };
+    MigrationStatus {
+        migration: record.id.clone(),
+        state,
+        applied_at: Some(record.applied_at.clone()),
+        duration: record.duration,
+        file: None,
+        detail,
+        is_known: false,
+    }
 }
 
 fn recorded(record: &Record, checksum: Option<&str>, gone: Option<String>) -> (State, Option<String>) {

@@ -224,15 +224,11 @@ fn elsewhere<C: RoutedConnection>(
     } else if outcome.is_ok() && !is_kept {
         site.kept_for.push(site.database.clone());
     }
-    let (records, conn) = site.books();
     match outcome {
-        Ok(()) => match direction {
-            Direction::Up => records.finish(conn, id, Some(start.elapsed())),
-            Direction::Down => records.delete(conn, id),
-        }
-        .map_err(unsure),
+        Ok(()) => record_end(site, id, direction, start.elapsed()).map_err(unsure),
         // It failed before the commit was asked for, so it did not happen.
         Err(cause) if is_rolled_back => {
+            let (records, conn) = site.books();
             let undone = match direction {
                 Direction::Up => records.delete(conn, id),
                 Direction::Down => records.set_state(conn, id, RecordState::Applied),
@@ -241,6 +237,20 @@ fn elsewhere<C: RoutedConnection>(
             Err(Broken { cause, left })
         }
         Err(cause) => Err(Broken { cause, left }),
+    }
+}
+
+/// Records that a migration was run one way.
+fn record_end<C: RoutedConnection>(
+    site: &mut Site<C>,
+    id: &MigrationId,
+    direction: Direction,
+    duration: Duration,
+) -> Result<(), DieselError> {
+    let (records, conn) = site.books();
+    match direction {
+        Direction::Up => records.finish(conn, id, Some(duration)),
+        Direction::Down => records.delete(conn, id),
     }
 }
 
@@ -276,14 +286,11 @@ fn without_transaction<C: RoutedConnection>(
     });
     let file = migration.side(product, direction);
     let is_refused = outcome.as_ref().err().is_some_and(|cause| is_refusal(&mut site.conn, cause));
-    let (records, conn) = site.books();
     match outcome {
-        Ok(()) => match direction {
-            Direction::Up => records.finish(conn, id, Some(start.elapsed())),
-            Direction::Down => records.delete(conn, id),
-        }
-        .map_err(|cause| Broken { cause: cause.into(), left: Left::Dirty }),
+        Ok(()) => record_end(site, id, direction, start.elapsed())
+            .map_err(|cause| Broken { cause: cause.into(), left: Left::Dirty }),
         Err(cause) => {
+            let (records, conn) = site.books();
             // One statement that the server refused did nothing.
             let is_clean = is_refused
                 && file.is_some_and(|file| file.script(product.engine()).fails_as_a_whole(&file.text));
