@@ -226,7 +226,7 @@ impl<C: RoutedConnection> Site<C> {
     }
 }
 
-/// Reads what is recorded of a database and which tables it has, and writes nothing: a file of SQLite that is not
+/// Reads what is recorded of a database and which tables it has, and writes nothing: a file that is not
 /// there is not made.
 pub(crate) fn look_only<C: RoutedConnection>(job: &Job<'_, C::Backend>) -> Result<Known, Failure> {
     let (database, history) = (job.database, job.history);
