@@ -10,12 +10,16 @@
 //! To add an engine: write its folder, and add a line to the list below, a variant to [`AnyConnection`], a Cargo
 //! feature, and its SQL dialect in `statement/dialect.rs`.
 
+pub(crate) mod absence;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod any;
 mod ask;
+pub(crate) mod catalogue;
 mod connection;
+pub(crate) mod definitions;
 pub(crate) mod diagnosis;
 pub(crate) mod identity;
+pub(crate) mod lock;
 mod mariadb;
 mod mysql;
 pub(crate) mod observe;
@@ -23,6 +27,7 @@ pub(crate) mod position;
 mod postgres;
 mod product;
 pub(crate) mod reach;
+pub(crate) mod records;
 mod sqlite;
 pub(crate) mod system;
 pub(crate) mod transaction;
@@ -31,17 +36,22 @@ pub(crate) mod words;
 
 use std::fmt;
 
+pub(crate) use absence::Absence;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 pub use any::{AnyConnection, MultiBackend, MultiField, MultiRawValue, MultiRow};
 pub use ask::Ask;
+pub(crate) use catalogue::Catalogue;
 pub(crate) use connection::Connect;
 pub use connection::{Access, ConnectSettings, Opened, RoutedConnection, Server};
+pub(crate) use definitions::Definitions;
 pub(crate) use diagnosis::{Diagnose, Verdict, is_lost, verdict, was_cancelled_by_replica};
 pub(crate) use identity::Identity;
+pub(crate) use lock::Locks;
 pub(crate) use observe::{Observe, Role};
 pub use product::Product;
 pub(crate) use product::WrongProduct;
 pub(crate) use reach::Reach;
+pub(crate) use records::RecordTables;
 pub(crate) use system::SystemTables;
 pub(crate) use transaction::Transactions;
 pub(crate) use url::Urls;
@@ -92,6 +102,11 @@ pub(crate) trait Spec:
     + Diagnose
     + Reach
     + SystemTables
+    + Absence
+    + Locks
+    + Catalogue
+    + RecordTables
+    + Definitions
     + fmt::Debug
     + Send
     + Sync

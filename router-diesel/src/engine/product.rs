@@ -35,7 +35,6 @@ impl Product {
     /// What stands in the names of files that hold for this product, the narrowest first.
     ///
     /// For MariaDB they are `mariadb` and `mysql`: `up.mariadb.sql` goes before `up.mysql.sql`.
-    #[allow(dead_code, reason = "the migrator takes it up")]
     pub(crate) fn file_infixes(self) -> impl Iterator<Item = &'static str> {
         let family = self.engine.as_str();
         [self.name, family].into_iter().take(if self.name == family { 1 } else { 2 })

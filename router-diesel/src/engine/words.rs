@@ -18,14 +18,21 @@ pub(crate) trait Words {
         self.words()
     }
 
+    /// The products that the engine's servers may be, the one that gave the engine its name first.
+    fn products(&self) -> &'static [Product];
+
     /// The TCP port on which a server listens unless a URL says otherwise. An engine without servers has none.
     fn default_port(&self) -> Option<u16>;
+
+    /// Whether databases of the engine are on servers, and not in files or memory.
+    fn has_servers(&self) -> bool {
+        self.default_port().is_some()
+    }
 
     /// What stands in the names of files that hold for this engine alone, as in `up.postgres.sql`.
     ///
     /// The narrowest comes first: where files for several of them lie side by side, a server takes the first that
     /// holds for it. See [`Product::file_infixes`].
-    #[allow(dead_code, reason = "the migrator takes it up")]
     fn file_infixes(&self) -> &'static [&'static str];
 }
 
@@ -57,6 +64,11 @@ pub(crate) fn schemes() -> impl Iterator<Item = EngineWord> {
     Engine::ALL.iter().flat_map(|engine| engine.spec().schemes()).copied()
 }
 
+/// All that may stand in the names of files that hold for some servers alone.
+pub(crate) fn file_infixes() -> impl Iterator<Item = &'static str> {
+    Engine::ALL.iter().flat_map(|engine| engine.spec().file_infixes()).copied()
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -73,6 +85,14 @@ mod tests {
             assert_eq!(spec.words()[0], EngineWord::of(engine, spec.name()));
             assert!(spec.words().iter().chain(spec.schemes()).all(|word| word.engine == engine), "{engine}");
             assert_eq!(spec.file_infixes().last(), Some(&spec.name()));
+            assert_eq!(spec.products()[0].name(), spec.name());
+            for product in spec.products() {
+                assert_eq!(product.engine(), engine);
+                assert!(
+                    product.file_infixes().all(|infix| spec.file_infixes().contains(&infix)),
+                    "{product}"
+                );
+            }
         }
     }
 }

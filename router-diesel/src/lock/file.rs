@@ -1,6 +1,6 @@
-//! The lock of an SQLite file: the operating system's, on a file beside it.
+//! The lock of a database that is a file: the operating system's, on a file beside it.
 //!
-//! It is not on the database's own file: to close that would let go of the locks that SQLite holds on it.
+//! It is not on the database's own file: to close that would let go of the locks that the engine holds on it.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};

@@ -1,7 +1,7 @@
 //! One lock per physical database, so that only one process changes its schema at a time.
 //!
-//! The lock belongs to a connection of its own (or, for SQLite, to an open file), so it is gone with the process
-//! that held it, however that ended. It is asked for again and again instead of waited for on the server: a
+//! The lock belongs to a connection of its own, or to an open file where a database is one, so it is gone with the
+//! process that held it, however that ended. It is asked for again and again instead of waited for on the server: a
 //! statement that waits inside of PostgreSQL holds a snapshot, and `CREATE INDEX CONCURRENTLY` in the holder would
 //! wait for it, and it for the holder. For the same reason no transaction is ever open on the connection.
 
@@ -14,11 +14,12 @@ use std::time::{Duration, Instant, SystemTime};
 
 use router_core::Alias;
 
-use crate::config::{Database, Engine};
+use crate::config::Database;
 use crate::engine::RoutedConnection;
-use crate::engine::identity::sqlite_file;
+use crate::engine::lock::Locking;
 use crate::time::Utc;
 
+pub use crate::engine::lock::LockHolder;
 use file::FileLock;
 use server::{Hold, ServerLock};
 
@@ -62,14 +63,12 @@ pub(crate) fn acquire_for<C: RoutedConnection>(
     task: &str,
 ) -> Result<Lock, LockError> {
     let alias = database.alias.clone();
-    let held = match database.url.engine() {
-        Engine::Sqlite => match sqlite_file(&database.url) {
-            Some(path) => Held::File(FileLock::acquire(&alias, &path, wait, &marker(task))?),
-            None => Held::Unneeded,
-        },
-        Engine::Postgres | Engine::Mysql => {
-            Held::Server(Box::new(ServerLock::<C>::acquire(database, wait, &marker(task))?))
+    let held = match database.url.engine().spec().locking(&database.url) {
+        Locking::File(path) => Held::File(FileLock::acquire(&alias, &path, wait, &marker(task))?),
+        Locking::Server(locks) => {
+            Held::Server(Box::new(ServerLock::<C>::acquire(database, locks, wait, &marker(task))?))
         }
+        Locking::Nothing => Held::Unneeded,
     };
     Ok(Lock { alias, held })
 }
@@ -110,6 +109,8 @@ pub enum LockError {
         alias: Alias,
         /// What the attempt to connect said, without any password.
         cause: String,
+        /// Whether the server says that it has no such database.
+        is_absent: bool,
     },
     /// The server refused to be asked for a lock.
     Refused {
@@ -118,7 +119,7 @@ pub enum LockError {
         /// What it said.
         cause: String,
     },
-    /// The file that is locked beside an SQLite database could not be made or opened.
+    /// The file that is locked beside a database could not be made or opened.
     File {
         /// The database.
         alias: Alias,
@@ -148,30 +149,6 @@ impl LockError {
     }
 }
 
-/// Who holds a lock.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct LockHolder {
-    /// The program, the host and the process as it named itself, else the server's name for its connection.
-    pub who: String,
-    /// Where its connection comes from, for databases on servers.
-    pub from: Option<String>,
-    /// Since when it holds the lock, or since when it is connected.
-    pub since: Option<String>,
-    /// The statement that ends its connection, for databases on servers.
-    pub end_with: Option<String>,
-}
-
-impl fmt::Display for LockHolder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.who)?;
-        for text in [&self.from, &self.since].into_iter().flatten() {
-            write!(f, ", {text}")?;
-        }
-        Ok(())
-    }
-}
-
 impl fmt::Display for LockError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -190,9 +167,9 @@ impl fmt::Display for LockError {
                     None => Ok(()),
                 }
             }
-            Self::Unreachable { alias, cause } => {
+            Self::Unreachable { alias, cause, is_absent } => {
                 write!(f, "database `{alias}` cannot be reached to lock it: {}", cause.trim_end())?;
-                if says_absent(cause) {
+                if *is_absent {
                     write!(f, "; `dbrouter create --database {alias}` makes it")?;
                 }
                 Ok(())
@@ -216,13 +193,6 @@ impl fmt::Display for LockError {
 }
 
 impl std::error::Error for LockError {}
-
-/// Whether a server refused a connection since it has no database of that name.
-///
-/// PostgreSQL says `database "x" does not exist`, and the same of roles; MySQL's error 1049 is "Unknown database".
-pub(crate) fn says_absent(cause: &str) -> bool {
-    cause.contains("database \"") && cause.contains("\" does not exist") || cause.contains("Unknown database")
-}
 
 /// How a holder names itself: `dbrouter migrate on web1 pid 4711`.
 fn marker(task: &str) -> String {

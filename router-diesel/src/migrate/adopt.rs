@@ -7,15 +7,15 @@ use router_core::{Alias, AppLabel};
 
 use super::catalogue::Tables;
 use super::error::{Failure, MigrateError};
-use super::record::{SEPARATOR, Stray, joined, quoted};
+use super::record::Stray;
 use super::report::Report;
 use super::run::Work;
 use super::selection::Job;
 use super::site::{look_only, open_existing};
 use super::state::{Mending, mending};
 use super::{MigrationId, Migrator, Version};
-use crate::config::Engine;
-use crate::engine::RoutedConnection;
+use crate::engine::records::SEPARATOR;
+use crate::engine::{Opened, RoutedConnection};
 
 /// The table of Diesel's harness.
 pub(crate) const TABLE: &str = "__diesel_schema_migrations";
@@ -117,7 +117,7 @@ pub(crate) fn plan<'a, C: RoutedConnection>(
 }
 
 fn database<C: RoutedConnection>(job: &Job<'_, C::Backend>) -> Result<Option<DatabaseAdoption>, Failure> {
-    let Some(mut conn) = open_existing::<C>(job.database)? else { return Ok(None) };
+    let Some(Opened { mut conn, .. }) = open_existing::<C>(job.database)? else { return Ok(None) };
     let unreadable =
         |error| Failure::unreadable(&job.database.alias, &format!("cannot read the table `{TABLE}`"), &error);
     let known = look_only::<C>(job)?;
@@ -188,19 +188,14 @@ fn match_up<DB: Backend>(
 
 /// Takes Diesel's record of a version away.
 pub(crate) fn forget<C: RoutedConnection>(conn: &mut C, version: &Version) -> QueryResult<()> {
-    let version = quoted(conn.engine(), version.as_str());
+    let version = conn.engine().spec().quoted(version.as_str());
     conn.batch_execute(&format!("DELETE FROM {TABLE} WHERE version = {version}"))
 }
 
 /// Reads the versions that Diesel recorded, and when each was run.
 pub(crate) fn read<C: RoutedConnection>(conn: &mut C) -> QueryResult<Vec<(Version, String)>> {
-    let engine = conn.engine();
-    let run_on = match engine {
-        Engine::Mysql => "CAST(run_on AS CHAR)",
-        Engine::Postgres => "CAST(date_trunc('second', run_on) AS TEXT)",
-        Engine::Sqlite => "CAST(run_on AS TEXT)",
-    };
-    let columns = joined(engine, &["version", run_on]);
+    let spec = conn.engine().spec();
+    let columns = spec.joined(&["version", &spec.moment_as_text("run_on")]);
     let rows = conn.texts(&format!("SELECT {columns} AS value FROM {TABLE} ORDER BY version"))?;
     Ok(rows
         .into_iter()

@@ -3,8 +3,6 @@
 use diesel::QueryResult;
 use rustc_hash::FxHashSet;
 
-use super::record::{SEPARATOR, joined};
-use crate::config::Engine;
 use crate::engine::RoutedConnection;
 use crate::statement::TableName;
 
@@ -12,6 +10,8 @@ use crate::statement::TableName;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tables {
     folds_case: bool,
+    /// Whether a schema may have tables that are not listed here.
+    has_other_schemas: bool,
     /// Those that a statement finds without naming a schema.
     visible: FxHashSet<String>,
     /// All names, wherever they are.
@@ -23,35 +23,14 @@ pub(crate) struct Tables {
 impl Tables {
     /// Reads the catalogue.
     pub(crate) fn read<C: RoutedConnection>(conn: &mut C) -> QueryResult<Self> {
-        let engine = conn.engine();
-        let sql = match engine {
-            Engine::Sqlite => {
-                let columns = joined(engine, &["'main'", "name", "'1'"]);
-                format!("SELECT {columns} AS value FROM sqlite_master WHERE type IN ('table', 'view')")
-            }
-            Engine::Postgres => {
-                let visible = "CASE WHEN pg_catalog.pg_table_is_visible(c.oid) THEN '1' ELSE '0' END";
-                let columns = joined(engine, &["n.nspname", "c.relname", visible]);
-                format!(
-                    "SELECT {columns} AS value FROM pg_catalog.pg_class c \
-                     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-                     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname <> 'information_schema' \
-                     AND n.nspname NOT LIKE 'pg\\_%'"
-                )
-            }
-            Engine::Mysql => {
-                let columns = joined(engine, &["table_schema", "table_name", "'1'"]);
-                format!(
-                    "SELECT {columns} AS value FROM information_schema.tables WHERE table_schema = DATABASE()"
-                )
-            }
+        let spec = conn.engine().spec();
+        let mut tables = Self {
+            folds_case: spec.folds_case(),
+            has_other_schemas: !spec.lists_every_schema(),
+            ..Self::default()
         };
-        let mut tables = Self { folds_case: engine != Engine::Postgres, ..Self::default() };
-        for row in conn.texts(&sql)?.into_iter().flatten() {
-            let mut fields = row.split(SEPARATOR);
-            if let (Some(schema), Some(name), Some(visible)) = (fields.next(), fields.next(), fields.next()) {
-                tables.insert(schema, name, visible == "1");
-            }
+        for entry in spec.tables(conn)? {
+            tables.insert(&entry.schema, &entry.name, entry.is_visible);
         }
         Ok(tables)
     }
@@ -86,7 +65,9 @@ impl Tables {
         let name = self.fold(table.name());
         match table.schema().map(|schema| self.fold(schema)) {
             None => self.names.contains(&name),
-            Some(schema) if self.folds_case && !self.qualified.iter().any(|(known, _)| *known == schema) => {
+            Some(schema)
+                if self.has_other_schemas && !self.qualified.iter().any(|(known, _)| *known == schema) =>
+            {
                 true
             }
             Some(schema) => self.qualified.contains(&(schema, name)),

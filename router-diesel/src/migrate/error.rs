@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 use router_core::Alias;
 
 use super::MigrationId;
+use super::journal::Direction;
 use super::lint::LintProblem;
 use super::report::{Outcome, Report};
+use super::state::resolve_command;
+use crate::lock::LockError;
 
 /// A run that did not go through, with what it did: one database's failure undoes nothing on another.
 ///
@@ -190,3 +193,55 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+/// The lock could not be taken, or was lost.
+pub(crate) fn locked(database: &Alias, error: &LockError) -> Failure {
+    let kind = match error {
+        LockError::Unreachable { .. } => FailureKind::Unreachable,
+        _ => FailureKind::Locked,
+    };
+    Failure::new(kind, error.to_string()).on(database)
+}
+
+/// What is to be reverted is not among the migrations.
+pub(crate) fn no_such_file(database: &Alias, id: &MigrationId) -> Failure {
+    let message = format!(
+        "version {} of app `{}` is recorded on `{database}` as `{}`, but not among the migrations, so it cannot be \
+         reverted; nothing of it was changed",
+        id.version, id.app, id.name
+    );
+    Failure::new(FailureKind::Failed, message).on(database).of(id).help(format!(
+        "bring its folder back, or say {} once its changes are undone by hand",
+        resolve_command(id, "reverted", database)
+    ))
+}
+
+/// What is wrong with a file that is to be run, on the one database where it is to be run.
+pub(crate) fn misplaced(
+    database: &Alias,
+    id: &MigrationId,
+    direction: Direction,
+    problem: LintProblem,
+) -> Failure {
+    let run = match direction {
+        Direction::Up => "run",
+        Direction::Down => "reverted",
+    };
+    let line = problem.line.map_or_else(String::new, |line| format!("line {line} "));
+    let message = format!(
+        "migration `{}` of app `{}` cannot be {run} on `{database}`: {line}{}; nothing of it was changed",
+        id.name, id.app, problem.message
+    );
+    let failure = Failure::new(FailureKind::Lint, message).on(database).of(id).file(problem.file.as_deref());
+    match problem.help {
+        Some(help) => failure.help(help),
+        None => failure,
+    }
+}
+
+/// A record could not be written.
+pub(crate) fn unrecorded(database: &Alias, id: &MigrationId, error: &diesel::result::Error) -> Failure {
+    let message =
+        format!("migration `{}` of app `{}` cannot be recorded for `{database}`: {error}", id.name, id.app);
+    Failure::new(FailureKind::Failed, message).on(database).of(id)
+}

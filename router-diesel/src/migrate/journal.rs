@@ -11,10 +11,10 @@
 use diesel::QueryResult;
 use router_core::{Alias, AppLabel};
 
-use super::record::{SEPARATOR, database_column, joined, quoted, table_options};
 use super::{MigrationId, Version};
 use crate::config::Engine;
 use crate::engine::RoutedConnection;
+use crate::engine::records::SEPARATOR;
 
 /// The table of markers, on the database that is migrated.
 pub(crate) const TABLE: &str = "__dbrouter_journal";
@@ -58,8 +58,8 @@ pub(crate) struct Journal {
 impl Journal {
     /// Makes the table. It runs under the lock of the database, so nobody else does.
     pub(crate) fn create<C: RoutedConnection>(&self, conn: &mut C) -> QueryResult<()> {
-        let database = database_column(self.engine);
-        let options = table_options(self.engine);
+        let database = self.engine.spec().database_column();
+        let options = self.engine.spec().table_options();
         conn.batch_execute(&format!(
             "CREATE TABLE IF NOT EXISTS {TABLE} ({database} VARCHAR(190) NOT NULL, app VARCHAR(190) NOT NULL, \
              version VARCHAR(190) NOT NULL, direction VARCHAR(8) NOT NULL, \
@@ -69,7 +69,7 @@ impl Journal {
 
     /// The names for which migrations were committed here and recorded elsewhere.
     pub(crate) fn kept_for<C: RoutedConnection>(&self, conn: &mut C) -> QueryResult<Vec<Alias>> {
-        let column = database_column(self.engine);
+        let column = self.engine.spec().database_column();
         let sql = format!("SELECT {column} AS value FROM {TABLE} WHERE direction = '{KEPT}' ORDER BY 1");
         Ok(conn.texts(&sql)?.into_iter().flatten().map(Alias::new).collect())
     }
@@ -78,24 +78,24 @@ impl Journal {
     pub(crate) fn keep<C: RoutedConnection>(&self, conn: &mut C) -> QueryResult<()> {
         conn.batch_execute(&format!(
             "INSERT INTO {TABLE} ({}, app, version, direction) VALUES ({}, '', '', '{KEPT}')",
-            database_column(self.engine),
-            quoted(self.engine, self.database.as_str()),
+            self.engine.spec().database_column(),
+            self.engine.spec().quoted(self.database.as_str()),
         ))
     }
 
     /// Takes that back, by whatever names it was said: nothing is recorded any more.
     pub(crate) fn let_go<C: RoutedConnection>(&self, conn: &mut C, names: &[Alias]) -> QueryResult<()> {
-        let names: Vec<_> = names.iter().map(|name| quoted(self.engine, name.as_str())).collect();
+        let names: Vec<_> = names.iter().map(|name| self.engine.spec().quoted(name.as_str())).collect();
         conn.batch_execute(&format!(
             "DELETE FROM {TABLE} WHERE {} IN ({}) AND direction = '{KEPT}'",
-            database_column(self.engine),
+            self.engine.spec().database_column(),
             names.join(", "),
         ))
     }
 
     /// Reads the markers.
     pub(crate) fn read<C: RoutedConnection>(&self, conn: &mut C) -> QueryResult<Vec<Marker>> {
-        let columns = joined(self.engine, &["app", "version", "direction"]);
+        let columns = self.engine.spec().joined(&["app", "version", "direction"]);
         let rows = conn.texts(&format!("SELECT {columns} AS value FROM {TABLE} {}", self.markers()))?;
         Ok(rows
             .into_iter()
@@ -121,10 +121,10 @@ impl Journal {
     ) -> QueryResult<()> {
         conn.batch_execute(&format!(
             "INSERT INTO {TABLE} ({}, app, version, direction) VALUES ({}, {}, {}, '{}')",
-            database_column(self.engine),
-            quoted(self.engine, self.database.as_str()),
-            quoted(self.engine, id.app.as_str()),
-            quoted(self.engine, id.version.as_str()),
+            self.engine.spec().database_column(),
+            self.engine.spec().quoted(self.database.as_str()),
+            self.engine.spec().quoted(id.app.as_str()),
+            self.engine.spec().quoted(id.version.as_str()),
             direction.as_str(),
         ))
     }
@@ -139,6 +139,10 @@ impl Journal {
     }
 
     fn own(&self) -> String {
-        format!("WHERE {} = {}", database_column(self.engine), quoted(self.engine, self.database.as_str()))
+        format!(
+            "WHERE {} = {}",
+            self.engine.spec().database_column(),
+            self.engine.spec().quoted(self.database.as_str())
+        )
     }
 }

@@ -10,7 +10,8 @@ use super::Version;
 use super::journal::Direction;
 use super::migration::AppMigration;
 use super::sql::{Mention, Part};
-use crate::config::{Database, Engine, TableMap};
+use crate::config::{Database, TableMap};
+use crate::engine::Product;
 use crate::topology::Routing;
 
 /// What is wrong with a migration, or with where it would run.
@@ -141,24 +142,27 @@ impl<'a> Linter<'a> {
 
     /// Looks at a migration as it would run on a database, and at what would undo it there.
     pub(crate) fn migration<DB: Backend>(&mut self, database: &Database, migration: &AppMigration<DB>) {
-        let engine = database.url.engine();
-        if migration.up(engine).is_none() {
-            self.no_file(database, engine, migration);
+        // Before a connection is opened, the server may be any of these.
+        let products = database.url.products();
+        if products.iter().all(|product| migration.up(*product).is_none()) {
+            self.no_file(database, migration);
         }
-        self.side(database, migration, Direction::Up);
-        self.side(database, migration, Direction::Down);
+        for product in products {
+            self.side(database, *product, migration, Direction::Up);
+            self.side(database, *product, migration, Direction::Down);
+        }
     }
 
-    /// Looks at one file of a migration, where there is one.
+    /// Looks at the file of a migration that a server of this product runs, where there is one.
     pub(crate) fn side<DB: Backend>(
         &mut self,
         database: &Database,
+        product: Product,
         migration: &AppMigration<DB>,
         direction: Direction,
     ) {
-        let engine = database.url.engine();
-        let Some(file) = migration.side(engine, direction) else { return };
-        for piece in &file.script(engine).statements {
+        let Some(file) = migration.side(product, direction) else { return };
+        for piece in &file.script(product.engine()).statements {
             if piece.controls_transaction && migration.in_transaction {
                 self.tell(
                     database,
@@ -182,7 +186,8 @@ impl<'a> Linter<'a> {
         }
     }
 
-    fn no_file<DB: Backend>(&mut self, database: &Database, engine: Engine, migration: &AppMigration<DB>) {
+    fn no_file<DB: Backend>(&mut self, database: &Database, migration: &AppMigration<DB>) {
+        let engine = database.url.engine();
         // A source without text has no files; a folder without any has been told of.
         if let super::migration::Body::Files(files) = &migration.body
             && files.up.all().next().is_some()

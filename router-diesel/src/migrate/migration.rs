@@ -1,7 +1,7 @@
 //! One migration of one app, wherever it comes from.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use diesel::backend::Backend;
@@ -10,11 +10,12 @@ use sha2::{Digest, Sha256};
 
 use super::MigrationId;
 use super::journal::Direction;
+use super::skeleton::is_skeleton;
 use super::sql::Script;
 use crate::config::Engine;
+use crate::engine::Product;
 use crate::statement::Classifier;
 use crate::statement::Dialect;
-use crate::tasks::is_skeleton;
 
 /// Somebody else's source of migrations: embedded, or written by hand.
 pub(crate) type AnySource<DB> = Arc<dyn MigrationSource<DB> + Send + Sync>;
@@ -36,40 +37,49 @@ pub(crate) enum Body<DB: Backend> {
 }
 
 impl<DB: Backend> AppMigration<DB> {
-    /// The file that an engine runs, where there is one.
-    pub(crate) fn up(&self, engine: Engine) -> Option<&SqlFile> {
+    /// The file that a server of this product runs, where there is one.
+    pub(crate) fn up(&self, product: Product) -> Option<&SqlFile> {
         match &self.body {
-            Body::Files(files) => files.up.of(engine),
+            Body::Files(files) => files.up.of(product),
             Body::Source(_) => None,
         }
     }
 
-    /// The file that undoes it on an engine, where there is one.
-    pub(crate) fn down(&self, engine: Engine) -> Option<&SqlFile> {
+    /// The file that undoes it on a server of this product, where there is one.
+    pub(crate) fn down(&self, product: Product) -> Option<&SqlFile> {
         match &self.body {
-            Body::Files(files) => files.down.of(engine),
+            Body::Files(files) => files.down.of(product),
             Body::Source(_) => None,
         }
     }
 
-    /// The file that an engine runs in a direction, where there is one.
-    pub(crate) fn side(&self, engine: Engine, direction: Direction) -> Option<&SqlFile> {
+    /// The file that a server of this product runs in a direction, where there is one.
+    pub(crate) fn side(&self, product: Product, direction: Direction) -> Option<&SqlFile> {
         match direction {
-            Direction::Up => self.up(engine),
-            Direction::Down => self.down(engine),
+            Direction::Up => self.up(product),
+            Direction::Down => self.down(product),
         }
+    }
+
+    /// Whether a path is that of a file of this migration which only servers of other products run.
+    pub(crate) fn is_for_others(&self, product: Product, path: &Path) -> bool {
+        let Body::Files(files) = &self.body else { return false };
+        [&files.up, &files.down].into_iter().any(|sides| {
+            sides.all().any(|file| file.path == path)
+                && sides.of(product).is_none_or(|file| file.path != path)
+        })
     }
 
     /// What the record keeps of its text. A source without text has none.
-    pub(crate) fn checksum(&self, engine: Engine) -> Option<&str> {
-        self.up(engine).map(|file| file.checksum.as_str())
+    pub(crate) fn checksum(&self, product: Product) -> Option<&str> {
+        self.up(product).map(|file| file.checksum.as_str())
     }
 
     /// The file to name in a message.
-    pub(crate) fn file(&self, engine: Engine) -> Option<PathBuf> {
+    pub(crate) fn file(&self, product: Product) -> Option<PathBuf> {
         match &self.body {
             Body::Files(files) => {
-                Some(files.up.of(engine).map_or_else(|| files.folder.clone(), |file| file.path.clone()))
+                Some(files.up.of(product).map_or_else(|| files.folder.clone(), |file| file.path.clone()))
             }
             Body::Source(_) => None,
         }
@@ -93,16 +103,27 @@ pub(crate) struct Files {
     pub(crate) down: Sides,
 }
 
-/// The file for every engine, and those that stand in its place on one.
+/// The file for every server, and those that stand in its place on some.
 #[derive(Debug, Default)]
 pub(crate) struct Sides {
     pub(crate) any: Option<SqlFile>,
-    pub(crate) special: Vec<(Engine, SqlFile)>,
+    /// Each with what its name has between the side and `.sql`, as `mariadb`.
+    pub(crate) special: Vec<(&'static str, SqlFile)>,
 }
 
 impl Sides {
-    pub(crate) fn of(&self, engine: Engine) -> Option<&SqlFile> {
-        self.special.iter().find(|(of, _)| *of == engine).map(|(_, file)| file).or(self.any.as_ref())
+    /// The file that a server of this product runs: the one that holds for fewest others.
+    pub(crate) fn of(&self, product: Product) -> Option<&SqlFile> {
+        let named = |infix| self.special.iter().find(|(of, _)| *of == infix).map(|(_, file)| file);
+        product.file_infixes().find_map(named).or(self.any.as_ref())
+    }
+
+    /// Adds a file, for every server or for those of an infix.
+    pub(crate) fn insert(&mut self, infix: Option<&'static str>, file: SqlFile) {
+        match infix {
+            None => self.any = Some(file),
+            Some(infix) => self.special.push((infix, file)),
+        }
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = &SqlFile> {
@@ -116,13 +137,13 @@ pub(crate) struct SqlFile {
     pub(crate) path: PathBuf,
     pub(crate) text: String,
     pub(crate) checksum: String,
-    scripts: [OnceLock<Script>; 3],
+    scripts: [OnceLock<Script>; Engine::ALL.len()],
 }
 
 impl SqlFile {
     pub(crate) fn new(path: PathBuf, text: String) -> Self {
         let checksum = checksum(&text);
-        Self { path, text, checksum, scripts: [const { OnceLock::new() }; 3] }
+        Self { path, text, checksum, scripts: [const { OnceLock::new() }; Engine::ALL.len()] }
     }
 
     /// Why there is nothing in it to run, if so. Comments may be there to say that nothing is to be done, but not
@@ -139,12 +160,8 @@ impl SqlFile {
 
     /// The statements of the file, taken apart once for each engine.
     pub(crate) fn script(&self, engine: Engine) -> &Script {
-        let index = match engine {
-            Engine::Sqlite => 0,
-            Engine::Postgres => 1,
-            Engine::Mysql => 2,
-        };
-        self.scripts[index].get_or_init(|| Script::read(&Classifier::new(Dialect::from(engine)), &self.text))
+        self.scripts[engine as usize]
+            .get_or_init(|| Script::read(&Classifier::new(Dialect::from(engine)), &self.text))
     }
 }
 
@@ -158,6 +175,32 @@ pub(crate) fn checksum(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::migrate::source::side_of;
+
+    #[test]
+    fn the_file_for_fewest_servers_goes_first() {
+        let product = |name: &str| {
+            let mut all = Engine::ALL.iter().flat_map(|engine| engine.spec().products());
+            *all.find(|product| product.name() == name).unwrap()
+        };
+        for (files, name, expected) in [
+            ("up.sql up.mysql.sql up.mariadb.sql", "mariadb", Some("up.mariadb.sql")),
+            ("up.sql up.mysql.sql up.mariadb.sql", "mysql", Some("up.mysql.sql")),
+            ("up.sql up.mysql.sql up.mariadb.sql", "postgres", Some("up.sql")),
+            ("up.sql up.mysql.sql", "mariadb", Some("up.mysql.sql")),
+            ("up.sql up.mariadb.sql", "mysql", Some("up.sql")),
+            ("up.mariadb.sql", "mysql", None),
+            ("up.postgres.sql", "sqlite", None),
+        ] {
+            let mut sides = Sides::default();
+            for file in files.split(' ') {
+                let (_, infix) = side_of(file).unwrap();
+                sides.insert(infix.unwrap(), SqlFile::new(file.into(), String::new()));
+            }
+            let found = sides.of(product(name)).map(|file| file.path.to_str().unwrap());
+            assert_eq!(found, expected, "{files} on {name}");
+        }
+    }
 
     #[test]
     fn line_ends_do_not_count() {

@@ -2,7 +2,8 @@
 //!
 //! Each app has its migrations in a folder of Diesel's layout: `migrations/<app>/<version>_<name>/up.sql`, with
 //! `down.sql` and `metadata.toml` where they are wanted. `up.postgres.sql` stands in the place of `up.sql` on that
-//! engine, and so do `sqlite` and `mysql`. A source that is embedded or written by hand takes an app's folder's
+//! engine, and so do `sqlite` and `mysql`. `up.mysql.sql` holds for MySQL and MariaDB, and on a MariaDB server
+//! `up.mariadb.sql` goes before it. A source that is embedded or written by hand takes an app's folder's
 //! place by [`Migrator::source`].
 //!
 //! ```no_run
@@ -54,16 +55,19 @@ mod error;
 mod event;
 mod fleet;
 mod journal;
+pub(crate) mod leftover;
 mod lint;
 mod migration;
 mod migrator;
 mod physical;
 mod plan;
+mod problems;
 mod record;
 mod report;
 mod run;
 mod selection;
 mod site;
+pub(crate) mod skeleton;
 mod source;
 mod sql;
 mod state;

@@ -7,16 +7,15 @@ use rustc_hash::FxHashMap;
 
 use super::lint::{LintCode, LintProblem};
 use super::selection::Job;
-use crate::config::{Database, Engine};
-use crate::engine::identity::{self, PhysicalDatabase, canonical, sqlite_file};
-use crate::engine::{Access, RoutedConnection};
-use crate::tasks::absent;
+use crate::config::Database;
+use crate::engine::identity::{self, PhysicalDatabase, canonical};
+use crate::engine::{Access, RoutedConnection, absence};
 use crate::topology::Routing;
 
 /// A database as such, whatever it is called.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Physical {
-    /// A file of SQLite, which may not be there yet.
+    /// A file, which may not be there yet.
     File(PathBuf),
     Server(PhysicalDatabase),
     /// One that its server does not have. It is none of those that answer.
@@ -70,8 +69,8 @@ impl Known<'_> {
         if let Some(known) = self.by_alias.get(&database.alias) {
             return known.clone();
         }
-        let is_file = database.url.engine() == Engine::Sqlite;
-        let physical = if is_file || self.servers == Servers::Ask { ask::<C>(database) } else { None };
+        let is_asked = !has_servers(database) || self.servers == Servers::Ask;
+        let physical = if is_asked { ask::<C>(database) } else { None };
         self.by_alias.insert(database.alias.clone(), physical.clone());
         physical
     }
@@ -143,16 +142,20 @@ impl Known<'_> {
     }
 }
 
+fn has_servers(database: &Database) -> bool {
+    database.url.engine().spec().has_servers()
+}
+
 fn ask<C: RoutedConnection>(database: &Database) -> Option<Physical> {
-    if database.url.engine() == Engine::Sqlite {
-        return sqlite_file(&database.url).map(|file| Physical::File(canonical(&file)));
+    if !has_servers(database) {
+        return database.url.file().map(|file| Physical::File(canonical(&file)));
     }
     if !C::supports(database.url.engine()) {
         return None;
     }
-    match C::open(&database.url, &database.pool.connect(Access::ReadOnly)) {
+    match absence::open::<C>(&database.url, &database.pool.connect(Access::ReadOnly)) {
         Ok(mut opened) => identity::of(&mut opened.conn, &database.url).ok().map(Physical::Server),
-        Err(error) => absent(database, &error).map(|_| Physical::Absent(database.alias.clone())),
+        Err(unopened) => unopened.absent.map(|_| Physical::Absent(database.alias.clone())),
     }
 }
 

@@ -11,7 +11,7 @@ use super::lint::LintProblem;
 use super::migration::AppMigration;
 use super::state::{MigrationStatus, State};
 use super::{MigrationId, Target};
-use crate::config::Engine;
+use crate::engine::Product;
 
 /// What to do about something that is doubtful but not surely wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -74,12 +74,12 @@ pub struct Step {
 }
 
 impl Step {
-    pub(crate) fn new<DB: Backend>(engine: Engine, migration: &AppMigration<DB>) -> Self {
+    pub(crate) fn new<DB: Backend>(product: Product, migration: &AppMigration<DB>) -> Self {
         Self {
             migration: migration.id.clone(),
-            file: migration.file(engine),
-            sql: migration.up(engine).map(|file| file.text.as_str().into()),
-            in_transaction: migration.in_transaction && engine != Engine::Mysql,
+            file: migration.file(product),
+            sql: migration.up(product).map(|file| file.text.as_str().into()),
+            in_transaction: migration.in_transaction && product.engine().spec().are_transactional(),
         }
     }
 }

@@ -9,6 +9,7 @@ use rustc_hash::FxHashMap;
 use super::{MigrationId, Version};
 use crate::config::Engine;
 use crate::engine::RoutedConnection;
+use crate::engine::records::SEPARATOR;
 
 /// The table of records.
 pub(crate) const TABLE: &str = "__dbrouter_migrations";
@@ -90,12 +91,8 @@ impl Records {
     /// Makes the table if it is not there. Of several that try at once, one wins and the others see its table.
     pub(crate) fn create<C: RoutedConnection>(&self, conn: &mut C) -> QueryResult<()> {
         let database = self.column();
-        let options = table_options(self.engine);
-        let time = match self.engine {
-            Engine::Sqlite => "TIMESTAMP",
-            Engine::Postgres => "TIMESTAMP(0)",
-            Engine::Mysql => "DATETIME",
-        };
+        let spec = self.engine.spec();
+        let (options, time) = (spec.table_options(), spec.moment_type());
         let sql = format!(
             "CREATE TABLE IF NOT EXISTS {TABLE} (\
              {database} VARCHAR(190) NOT NULL, app VARCHAR(190) NOT NULL, version VARCHAR(190) NOT NULL, \
@@ -103,31 +100,20 @@ impl Records {
              applied_at {time} NOT NULL, duration_ms BIGINT, \
              PRIMARY KEY ({database}, app, version)){options}"
         );
-        match conn.batch_execute(&sql) {
-            Ok(()) => Ok(()),
-            // PostgreSQL refuses the loser of a race in spite of IF NOT EXISTS, once the winner's table is there.
-            Err(error) => conn
-                .texts(&format!("SELECT name AS value FROM {TABLE} WHERE 1 = 0"))
-                .map_or(Err(error), |_| Ok(())),
-        }
+        spec.create_table(conn, &sql, TABLE)
     }
 
     /// Reads the rows of this database, in version order. A row of a newer kind is an error.
     pub(crate) fn read<C: RoutedConnection>(&self, conn: &mut C) -> QueryResult<Vec<Record>> {
-        let columns = [
-            "app".to_owned(),
-            "version".to_owned(),
-            "name".to_owned(),
-            "COALESCE(checksum, '')".to_owned(),
-            "state".to_owned(),
-            as_text(self.engine, "applied_at"),
-            format!("COALESCE({}, '')", as_text(self.engine, "duration_ms")),
-        ];
+        let spec = self.engine.spec();
+        let applied_at = spec.as_text("applied_at");
+        let duration = format!("COALESCE({}, '')", spec.as_text("duration_ms"));
+        let columns = ["app", "version", "name", "COALESCE(checksum, '')", "state", &applied_at, &duration];
         let sql = format!(
             "SELECT {} AS value FROM {TABLE} WHERE {} = {}",
-            joined(self.engine, &columns),
+            spec.joined(&columns),
             self.column(),
-            quoted(self.engine, self.database.as_str()),
+            self.engine.spec().quoted(self.database.as_str()),
         );
         let mut records = Vec::new();
         for row in conn.texts(&sql)?.into_iter().flatten() {
@@ -156,8 +142,8 @@ impl Records {
         conn: &mut C,
         apps: &[&AppLabel],
     ) -> QueryResult<Vec<Alias>> {
-        let apps: Vec<_> = apps.iter().map(|app| quoted(engine, app.as_str())).collect();
-        let column = database_column(engine);
+        let apps: Vec<_> = apps.iter().map(|app| engine.spec().quoted(app.as_str())).collect();
+        let column = engine.spec().database_column();
         let sql = format!(
             "SELECT DISTINCT {column} AS value FROM {TABLE} WHERE app IN ({}) ORDER BY 1",
             apps.join(", ")
@@ -170,7 +156,7 @@ impl Records {
         engine: Engine,
         conn: &mut C,
     ) -> QueryResult<FxHashMap<(Alias, AppLabel), usize>> {
-        let columns = joined(engine, &[database_column(engine), "app"]);
+        let columns = engine.spec().joined(&[engine.spec().database_column(), "app"]);
         let mut counts = FxHashMap::default();
         for row in conn.texts(&format!("SELECT {columns} AS value FROM {TABLE}"))?.into_iter().flatten() {
             let (name, app) = row.split_once(SEPARATOR).ok_or_else(|| unknown(&row))?;
@@ -200,7 +186,7 @@ impl Records {
         applied_at: Option<&str>,
         duration: Option<Duration>,
     ) -> QueryResult<()> {
-        let text = |text: &str| quoted(self.engine, text);
+        let text = |text: &str| self.engine.spec().quoted(text);
         let sql = format!(
             "INSERT INTO {TABLE} ({}, app, version, name, checksum, state, applied_at, duration_ms) \
              VALUES ({}, {}, {}, {}, {}, {}, {}, {})",
@@ -211,7 +197,7 @@ impl Records {
             text(&id.name),
             checksum.map_or_else(|| "NULL".to_owned(), text),
             text(state.as_str()),
-            applied_at.map_or_else(|| now(self.engine).to_owned(), text),
+            applied_at.map_or_else(|| self.engine.spec().now().to_owned(), text),
             duration_or_null(duration),
         );
         conn.batch_execute(&sql)
@@ -227,7 +213,7 @@ impl Records {
         let duration = duration_or_null(duration);
         let sql = format!(
             "UPDATE {TABLE} SET state = 'applied', applied_at = {}, duration_ms = {duration} {}",
-            now(self.engine),
+            self.engine.spec().now(),
             self.only(id),
         );
         conn.batch_execute(&sql)
@@ -250,7 +236,8 @@ impl Records {
         id: &MigrationId,
         checksum: Option<&str>,
     ) -> QueryResult<()> {
-        let checksum = checksum.map_or_else(|| "NULL".to_owned(), |checksum| quoted(self.engine, checksum));
+        let checksum =
+            checksum.map_or_else(|| "NULL".to_owned(), |checksum| self.engine.spec().quoted(checksum));
         let sql = format!("UPDATE {TABLE} SET state = 'applied', checksum = {checksum} {}", self.only(id));
         conn.batch_execute(&sql)
     }
@@ -277,20 +264,20 @@ impl Records {
     }
 
     fn own(&self) -> String {
-        format!("WHERE {} = {}", self.column(), quoted(self.engine, self.database.as_str()))
+        format!("WHERE {} = {}", self.column(), self.engine.spec().quoted(self.database.as_str()))
     }
 
     fn column(&self) -> &'static str {
-        database_column(self.engine)
+        self.engine.spec().database_column()
     }
 
     fn only(&self, id: &MigrationId) -> String {
         format!(
             "WHERE {} = {} AND app = {} AND version = {}",
             self.column(),
-            quoted(self.engine, self.database.as_str()),
-            quoted(self.engine, id.app.as_str()),
-            quoted(self.engine, id.version.as_str()),
+            self.engine.spec().quoted(self.database.as_str()),
+            self.engine.spec().quoted(id.app.as_str()),
+            self.engine.spec().quoted(id.version.as_str()),
         )
     }
 }
@@ -299,81 +286,7 @@ fn duration_or_null(duration: Option<Duration>) -> String {
     duration.map_or_else(|| "NULL".to_owned(), |duration| duration.as_millis().to_string())
 }
 
-/// The column `database`, which is a word of MySQL's own, so it is quoted everywhere.
-pub(crate) fn database_column(engine: Engine) -> &'static str {
-    if engine == Engine::Mysql { "`database`" } else { "\"database\"" }
-}
-
-/// What makes names be told apart by case, as everywhere else.
-pub(crate) fn table_options(engine: Engine) -> &'static str {
-    if engine == Engine::Mysql { " CHARACTER SET utf8mb4 COLLATE utf8mb4_bin" } else { "" }
-}
-
-/// What stands between the columns of a row that is read as one text.
-pub(crate) const SEPARATOR: char = '\u{1f}';
-
 fn unknown(what: &str) -> diesel::result::Error {
     let message = format!("the table `{TABLE}` holds what this version does not know: {what:?}");
     diesel::result::Error::DeserializationError(message.into())
-}
-
-fn as_text(engine: Engine, column: &str) -> String {
-    match engine {
-        Engine::Mysql => format!("CAST({column} AS CHAR)"),
-        Engine::Sqlite | Engine::Postgres => format!("CAST({column} AS TEXT)"),
-    }
-}
-
-/// Several columns as one text.
-pub(crate) fn joined(engine: Engine, columns: &[impl AsRef<str>]) -> String {
-    let columns: Vec<&str> = columns.iter().map(AsRef::as_ref).collect();
-    match engine {
-        Engine::Sqlite => columns.join(" || char(31) || "),
-        Engine::Postgres => columns.join(" || chr(31) || "),
-        Engine::Mysql => format!("CONCAT_WS(CHAR(31 USING utf8mb4), {})", columns.join(", ")),
-    }
-}
-
-fn now(engine: Engine) -> &'static str {
-    match engine {
-        Engine::Sqlite => "CURRENT_TIMESTAMP",
-        Engine::Postgres => "(now() AT TIME ZONE 'utc')",
-        Engine::Mysql => "UTC_TIMESTAMP()",
-    }
-}
-
-/// A text as a literal of SQL.
-pub(crate) fn quoted(engine: Engine, text: &str) -> String {
-    let text = text.replace('\'', "''");
-    if !text.contains('\\') {
-        return format!("'{text}'");
-    }
-    match engine {
-        Engine::Sqlite => format!("'{text}'"),
-        // Whatever `standard_conforming_strings` says.
-        Engine::Postgres => format!("E'{}'", text.replace('\\', "\\\\")),
-        // Whatever NO_BACKSLASH_ESCAPES says.
-        Engine::Mysql => {
-            let hex: String = text.replace("''", "'").bytes().map(|byte| format!("{byte:02x}")).collect();
-            format!("_utf8mb4 X'{hex}'")
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn literals_as_data() {
-        for (text, sqlite, postgres, mysql) in [
-            ("a", "'a'", "'a'", "'a'"),
-            ("o'b", "'o''b'", "'o''b'", "'o''b'"),
-            ("\\'", "'\\'''", "E'\\\\'''", "_utf8mb4 X'5c27'"),
-        ] {
-            assert_eq!(quoted(Engine::Sqlite, text), sqlite);
-            assert_eq!(quoted(Engine::Postgres, text), postgres);
-            assert_eq!(quoted(Engine::Mysql, text), mysql);
-        }
-    }
 }

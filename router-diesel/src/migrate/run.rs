@@ -3,20 +3,20 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::error::{Failure, FailureKind};
+use super::error::{Failure, FailureKind, locked, misplaced, no_such_file, unrecorded};
 use super::event::Event;
 use super::journal::Direction;
-use super::lint::{LintProblem, Linter};
+use super::lint::Linter;
 use super::migration::AppMigration;
 use super::plan::{Treatment, choose};
 use super::record::RecordState;
 use super::report::{Action, DatabaseReport, Done, Outcome};
 use super::selection::Job;
 use super::site::{Site, look_only};
-use super::state::{Known, Mending, MigrationStatus, State, mending, resolve_command, states};
+use super::state::{Known, Mending, MigrationStatus, State, mending, states};
 use super::step::{self, Ended};
 use super::{MigrationId, Resolution, Target, Version};
-use crate::engine::RoutedConnection;
+use crate::engine::{Product, RoutedConnection};
 use crate::lock::{self, Lock, LockError};
 
 /// Who is told of progress.
@@ -155,9 +155,8 @@ impl<C: RoutedConnection> Run<'_, C> {
     fn look_at_nothing(&mut self) {
         self.warn(self.job.warnings.clone());
         if let Ok(known) = look_only::<C>(self.job) {
-            let statuses = states(self.job.database.url.engine(), &self.job.migrations, &known, |app| {
-                self.job.has_app(app)
-            });
+            let product = self.job.product(&known);
+            let statuses = states(product, &self.job.migrations, &known, |app| self.job.has_app(app));
             let Manner { target, treatment, .. } = self.manner;
             self.warn(choose(&self.job.database.alias, &statuses, target, *treatment).warnings);
         }
@@ -193,7 +192,7 @@ impl<C: RoutedConnection> Run<'_, C> {
     }
 
     fn statuses(&self, site: &Site<C>, known: &Known) -> Vec<MigrationStatus> {
-        states(site.engine(), &self.job.migrations, known, |app| self.job.has_app(app))
+        states(site.product, &self.job.migrations, known, |app| self.job.has_app(app))
     }
 
     fn choose(&self, site: &Site<C>, known: &Known) -> super::plan::Choice {
@@ -201,6 +200,11 @@ impl<C: RoutedConnection> Run<'_, C> {
         let mut choice =
             choose(&self.job.database.alias, &statuses, &self.manner.target, self.manner.treatment);
         choice.refusals.extend(self.job.refusal(known));
+        // Which file it would run, a server tells only once it is connected.
+        let lacks_file = |id| {
+            step::check_file(&self.job.database.alias, site.product, self.find(id)?, Direction::Up).err()
+        };
+        choice.refusals.extend(choice.run.iter().filter_map(lacks_file));
         choice
     }
 
@@ -338,7 +342,8 @@ impl<C: RoutedConnection> Run<'_, C> {
             )]);
         }
         let ids: Vec<_> = last.iter().map(|status| status.migration.clone()).collect();
-        let mut obstacles: Vec<Failure> = ids.iter().flat_map(|id| self.obstacles(id, directions)).collect();
+        let mut obstacles: Vec<Failure> =
+            ids.iter().flat_map(|id| self.obstacles(site.product, id, directions)).collect();
         if let Some(obstacle) = obstacles.pop() {
             self.report.not_done = ids;
             self.report.failures = obstacles;
@@ -358,15 +363,14 @@ impl<C: RoutedConnection> Run<'_, C> {
     }
 
     /// What keeps a migration from being run in these directions, as far as files and rules tell.
-    fn obstacles(&self, id: &MigrationId, directions: &[Direction]) -> Vec<Failure> {
+    fn obstacles(&self, product: Product, id: &MigrationId, directions: &[Direction]) -> Vec<Failure> {
         let database = self.job.database;
         let Some(migration) = self.find(id) else { return vec![no_such_file(&database.alias, id)] };
         let mut obstacles = Vec::new();
         for &direction in directions {
-            obstacles
-                .extend(step::check_file(&database.alias, database.url.engine(), migration, direction).err());
+            obstacles.extend(step::check_file(&database.alias, product, migration, direction).err());
             let mut linter = Linter::new(self.job.routing);
-            linter.side(database, migration, direction);
+            linter.side(database, product, migration, direction);
             obstacles.extend(
                 linter.finish().into_iter().map(|problem| misplaced(&database.alias, id, direction, problem)),
             );
@@ -381,7 +385,7 @@ impl<C: RoutedConnection> Run<'_, C> {
                 stray.place, stray.database
             )]);
         }
-        let engine = site.engine();
+        let product = site.product;
         let wanted = |version: &Version| {
             if versions.is_empty() { self.manner.target.reaches(version) } else { versions.contains(version) }
         };
@@ -389,7 +393,7 @@ impl<C: RoutedConnection> Run<'_, C> {
         let pending = statuses.iter().filter(|status| status.state.is_pending());
         for status in pending.filter(|status| wanted(&status.migration.version)) {
             let id = &status.migration;
-            let checksum = self.find(id).and_then(|migration| migration.checksum(engine)).map(str::to_owned);
+            let checksum = self.find(id).and_then(|migration| migration.checksum(product)).map(str::to_owned);
             let (records, conn) = site.books();
             records
                 .insert(conn, id, checksum.as_deref(), RecordState::Applied)
@@ -406,13 +410,13 @@ impl<C: RoutedConnection> Run<'_, C> {
         id: &MigrationId,
         resolution: Resolution,
     ) -> Result<(), Failure> {
-        let engine = site.engine();
+        let product = site.product;
         let Some(record) =
             known.records.iter().find(|record| record.id.app == id.app && record.id.version == id.version)
         else {
             return Ok(());
         };
-        let checksum = self.find(id).and_then(|migration| migration.checksum(engine));
+        let checksum = self.find(id).and_then(|migration| migration.checksum(product));
         match resolution {
             Resolution::Applied => site.keep()?,
             Resolution::Reverted => site
@@ -437,7 +441,7 @@ impl<C: RoutedConnection> Run<'_, C> {
         known: &Known,
         rows: &[(MigrationId, String)],
     ) -> Result<(), Failure> {
-        let engine = site.engine();
+        let product = site.product;
         let is_of = |of: &MigrationId, id: &MigrationId| of.app == id.app && of.version == id.version;
         let rows: Vec<_> = rows
             .iter()
@@ -452,7 +456,7 @@ impl<C: RoutedConnection> Run<'_, C> {
                 last = Some(*id);
                 let checksum = match stray {
                     Some(stray) => stray.record.checksum.as_deref(),
-                    None => self.find(id).and_then(|migration| migration.checksum(engine)),
+                    None => self.find(id).and_then(|migration| migration.checksum(product)),
                 };
                 let state = match stray.map(|stray| stray.record.state) {
                     None | Some(RecordState::Applied) => RecordState::Applied,
@@ -481,53 +485,4 @@ impl<C: RoutedConnection> Run<'_, C> {
     fn did(&mut self, id: &MigrationId, action: Action) {
         self.report.done.push(Done { migration: id.clone(), action, duration: None });
     }
-}
-
-fn locked(database: &router_core::Alias, error: &LockError) -> Failure {
-    let kind = match error {
-        LockError::Unreachable { .. } => FailureKind::Unreachable,
-        _ => FailureKind::Locked,
-    };
-    Failure::new(kind, error.to_string()).on(database)
-}
-
-fn no_such_file(database: &router_core::Alias, id: &MigrationId) -> Failure {
-    let message = format!(
-        "version {} of app `{}` is recorded on `{database}` as `{}`, but not among the migrations, so it cannot be \
-         reverted; nothing of it was changed",
-        id.version, id.app, id.name
-    );
-    Failure::new(FailureKind::Failed, message).on(database).of(id).help(format!(
-        "bring its folder back, or say {} once its changes are undone by hand",
-        resolve_command(id, "reverted", database)
-    ))
-}
-
-/// What is wrong with a file that is to be run, on the one database where it is to be run.
-fn misplaced(
-    database: &router_core::Alias,
-    id: &MigrationId,
-    direction: Direction,
-    problem: LintProblem,
-) -> Failure {
-    let run = match direction {
-        Direction::Up => "run",
-        Direction::Down => "reverted",
-    };
-    let line = problem.line.map_or_else(String::new, |line| format!("line {line} "));
-    let message = format!(
-        "migration `{}` of app `{}` cannot be {run} on `{database}`: {line}{}; nothing of it was changed",
-        id.name, id.app, problem.message
-    );
-    let failure = Failure::new(FailureKind::Lint, message).on(database).of(id).file(problem.file.as_deref());
-    match problem.help {
-        Some(help) => failure.help(help),
-        None => failure,
-    }
-}
-
-fn unrecorded(database: &router_core::Alias, id: &MigrationId, error: &diesel::result::Error) -> Failure {
-    let message =
-        format!("migration `{}` of app `{}` cannot be recorded for `{database}`: {error}", id.name, id.app);
-    Failure::new(FailureKind::Failed, message).on(database).of(id)
 }

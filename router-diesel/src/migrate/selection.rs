@@ -7,6 +7,7 @@ use router_core::{Alias, AppLabel, Hints, Model};
 use rustc_hash::FxHashMap;
 
 use super::error::{Failure, FailureKind, MigrateError};
+use super::leftover::{Presence, left_records};
 use super::lint::{LintProblem, may_migrate};
 use super::migration::{AnySource, AppMigration};
 use super::record::{Moved, RecordState, Stray};
@@ -16,8 +17,7 @@ use super::state::{Known, Mending, mending};
 use super::stray::Recorded;
 use super::version::{MigrationId, Version};
 use crate::config::{Config, Database};
-use crate::engine::identity::sqlite_file;
-use crate::tasks::{Presence, left_records};
+use crate::engine::Product;
 use crate::text::nearest;
 use crate::topology::Routing;
 
@@ -125,9 +125,14 @@ impl<DB: Backend> Job<'_, DB> {
         Some(Failure::new(FailureKind::Refused, message).on(alias).help(help))
     }
 
-    /// Whether it is a file of SQLite that is not there, and that opening would make.
+    /// Which product its server is. One that was not opened is taken for the likeliest.
+    pub(crate) fn product(&self, known: &Known) -> Product {
+        known.product.unwrap_or_else(|| self.database.url.products()[0])
+    }
+
+    /// Whether it is a file that is not there, and that opening would make.
     pub(crate) fn is_missing_file(&self) -> bool {
-        sqlite_file(&self.database.url).is_some_and(|path| !path.exists())
+        self.database.url.file().is_some_and(|path| !path.exists())
     }
 
     /// The names by whose word in the journal something was recorded of this database; an alias of the file speaks

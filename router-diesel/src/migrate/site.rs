@@ -12,15 +12,15 @@ use super::state::{Known, Mending, mending};
 use super::{MigrationId, Version};
 use super::{adopt, stray};
 use crate::config::{Config, Database, Engine};
-use crate::engine::identity::sqlite_file;
-use crate::engine::{Access, RoutedConnection};
-use crate::tasks::absent;
+use crate::engine::{Access, Opened, Product, RoutedConnection, absence};
 
 /// One database, open.
 pub(crate) struct Site<C> {
     pub(crate) database: Alias,
     pub(crate) history: Alias,
     pub(crate) conn: C,
+    /// Which product the server of the migrated database is.
+    pub(crate) product: Product,
     /// Where the records are, if not beside the tables.
     pub(crate) remote: Option<C>,
     pub(crate) records: Records,
@@ -50,18 +50,19 @@ pub(crate) fn history_of<'a>(config: &'a Config, database: &'a Database) -> &'a 
 impl<C: RoutedConnection> Site<C> {
     /// Opens connections of its own, past the pools: a migration may take as long as it takes.
     pub(crate) fn open(database: &Database, history: &Database) -> Result<Self, Failure> {
-        let conn = open(database, Access::ReadWrite)?;
+        let Opened { conn, server, .. } = open(database, Access::ReadWrite)?;
         let remote = match history.alias == database.alias {
             true => None,
             false => {
                 let of_records = |failure: Failure| failure.keeping_records_of(&database.alias);
-                Some(open::<C>(history, Access::ReadWrite).map_err(of_records)?)
+                Some(open::<C>(history, Access::ReadWrite).map_err(of_records)?.conn)
             }
         };
         Ok(Self {
             database: database.alias.clone(),
             history: history.alias.clone(),
             conn,
+            product: server.product,
             remote,
             records: Records { database: database.alias.clone(), engine: history.url.engine() },
             journal: Journal { database: database.alias.clone(), engine: database.url.engine() },
@@ -79,7 +80,7 @@ impl<C: RoutedConnection> Site<C> {
 
     /// Whether a migration and what tells of it can be one transaction.
     pub(crate) fn is_transactional(&self) -> bool {
-        self.engine() != Engine::Mysql
+        self.engine().spec().are_transactional()
     }
 
     /// The connection to the records.
@@ -96,7 +97,7 @@ impl<C: RoutedConnection> Site<C> {
         let own = known.known.kept_for.iter().filter(|name| **name == self.database);
         self.kept_for = own.cloned().collect();
         self.diesel.clone_from(&known.known.diesel);
-        Ok(known.known)
+        Ok(Known { product: Some(self.product), ..known.known })
     }
 
     /// The same, with what is recorded where it does not belong.
@@ -119,7 +120,7 @@ impl<C: RoutedConnection> Site<C> {
             let (_, conn) = self.books();
             records.delete(conn, &stray.record.id)
         } else {
-            records.delete(&mut open::<C>(place, Access::ReadWrite)?, &stray.record.id)
+            records.delete(&mut open::<C>(place, Access::ReadWrite)?.conn, &stray.record.id)
         };
         deleted.map_err(|error| Failure::unreadable(&stray.place, "cannot take a record away", &error))
     }
@@ -225,17 +226,20 @@ impl<C: RoutedConnection> Site<C> {
     }
 }
 
-/// Reads what is recorded of a database and which tables it has, and writes nothing: a file of SQLite that is not
+/// Reads what is recorded of a database and which tables it has, and writes nothing: a file that is not
 /// there is not made.
 pub(crate) fn look_only<C: RoutedConnection>(job: &Job<'_, C::Backend>) -> Result<Known, Failure> {
     let (database, history) = (job.database, job.history);
     let records = Records { database: database.alias.clone(), engine: history.url.engine() };
     let journal = Journal { database: database.alias.clone(), engine: database.url.engine() };
-    let mut conn = open_existing::<C>(database)?;
+    let (mut conn, product) = match open_existing::<C>(database)? {
+        Some(Opened { conn, server, .. }) => (Some(conn), Some(server.product)),
+        None => (None, None),
+    };
     let of_records = |failure: Failure| failure.keeping_records_of(&database.alias);
     let mut remote = match history.alias == database.alias {
         true => None,
-        false => open_existing::<C>(history).map_err(of_records)?,
+        false => open_existing::<C>(history).map_err(of_records)?.map(|opened| opened.conn),
     };
     let unreadable = |error| Failure::unreadable(&database.alias, "cannot read the state", &error);
     let mut known = match &mut conn {
@@ -274,6 +278,7 @@ pub(crate) fn look_only<C: RoutedConnection>(job: &Job<'_, C::Backend>) -> Resul
             None => Ok(Known::default()),
         },
     }?;
+    known.product = product;
     if let Some(conn) = &mut conn {
         known.others = stray::find(job, &known, conn, remote.as_mut()).map_err(unreadable)?;
     }
@@ -322,7 +327,7 @@ fn diesel_versions<C: RoutedConnection>(conn: &mut C) -> QueryResult<Vec<Version
     Ok(adopt::read(conn)?.into_iter().map(|(version, _)| version).collect())
 }
 
-pub(crate) fn open<C: RoutedConnection>(database: &Database, access: Access) -> Result<C, Failure> {
+pub(crate) fn open<C: RoutedConnection>(database: &Database, access: Access) -> Result<Opened<C>, Failure> {
     let engine = database.url.engine();
     if !C::supports(engine) {
         let error =
@@ -331,21 +336,16 @@ pub(crate) fn open<C: RoutedConnection>(database: &Database, access: Access) -> 
     }
     let mut settings = database.pool.clone();
     settings.statement_timeout = None;
-    let opened = C::open(&database.url, &settings.connect(access)).map_err(|error| {
-        match absent(database, &error) {
-            Some(name) => Failure::unreachable(&database.alias, &format_args!("there is no `{name}`"))
-                .help(format!("`dbrouter create --database {}` makes it", database.alias)),
-            None => Failure::unreachable(&database.alias, &error),
-        }
-    })?;
-    Ok(opened.conn)
+    absence::open(&database.url, &settings.connect(access)).map_err(|unopened| match &unopened.absent {
+        Some(name) => Failure::unreachable(&database.alias, &format_args!("there is no `{name}`"))
+            .help(format!("`dbrouter create --database {}` makes it", database.alias)),
+        None => Failure::unreachable(&database.alias, &unopened.error),
+    })
 }
 
 /// Opens a database for reading, unless it is a file that is not there.
-pub(crate) fn open_existing<C: RoutedConnection>(database: &Database) -> Result<Option<C>, Failure> {
-    if database.url.engine() == Engine::Sqlite
-        && sqlite_file(&database.url).is_some_and(|path| !path.exists())
-    {
+pub(crate) fn open_existing<C: RoutedConnection>(database: &Database) -> Result<Option<Opened<C>>, Failure> {
+    if database.url.file().is_some_and(|path| !path.exists()) {
         return Ok(None);
     }
     open(database, Access::ReadOnly).map(Some)

@@ -10,10 +10,11 @@ use diesel::backend::Backend;
 use router_core::AppLabel;
 
 use super::lint::{LintCode, LintProblem};
-use super::migration::{AnySource, AppMigration, Body, Files, Sides, SqlFile};
+use super::migration::{AnySource, AppMigration, Body, Files, SqlFile};
+use super::skeleton::is_skeleton;
 use super::{MigrationId, Version};
-use crate::config::{App, Engine};
-use crate::tasks::is_skeleton;
+use crate::config::App;
+use crate::engine::words;
 
 /// What was found for one app, in version order.
 pub(crate) fn from_source<DB: Backend>(
@@ -141,12 +142,8 @@ fn read<DB: Backend>(
     folder: &Path,
     problems: &mut Vec<LintProblem>,
 ) -> Option<AppMigration<DB>> {
-    let mut names = match fs::read_dir(folder) {
-        Ok(entries) => entries
-            .flatten()
-            .map(|entry| entry.file_name().to_string_lossy().into_owned())
-            .filter(|name| !name.starts_with('.'))
-            .collect::<Vec<_>>(),
+    let names = match file_names(folder) {
+        Ok(names) => names,
         Err(error) => {
             problems.push(unreadable(app, folder, &error));
             return None;
@@ -156,20 +153,12 @@ fn read<DB: Backend>(
     if names.is_empty() {
         return None;
     }
-    names.sort();
     let name = name_of(folder);
     let Some(version) = version_of(&name) else {
-        problems.push(
-            LintProblem::new(
-                LintCode::NoMigration,
-                app,
-                format!("`{name}` in the migrations of app `{app}` is no migration: its name has no version"),
-            )
-            .file(folder)
-            .help("call it `<version>_<name>`, such as `20240301120000_create_posts`, or move it elsewhere"),
-        );
+        problems.push(no_version(app, folder, &name));
         return None;
     };
+    let id = MigrationId::new(app.clone(), version, name);
     let before = problems.len();
     let mut files = Files { folder: folder.to_owned(), ..Files::default() };
     let mut in_transaction = true;
@@ -180,94 +169,107 @@ fn read<DB: Backend>(
                 Ok(metadata) => in_transaction = metadata.run_in_transaction,
                 Err(error) => problems.push(
                     LintProblem::new(LintCode::Metadata, app, format!("cannot be understood: {error}"))
-                        .version(&version)
+                        .version(&id.version)
                         .file(&path)
                         .help("it may say `run_in_transaction = false`, and nothing else"),
                 ),
             }
-            continue;
-        }
-        let Some((side, engine)) = side_of(&file) else { continue };
-        let Some(engine) = engine else {
-            problems.push(
-                LintProblem::new(
-                    LintCode::NoMigration,
-                    app,
-                    format!("`{file}` is for no engine that is known"),
-                )
-                .version(&version)
-                .file(&path)
-                .help("use `sqlite`, `postgres` or `mysql`, as in `up.postgres.sql`"),
-            );
-            continue;
-        };
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) => {
-                problems.push(unreadable(app, &path, &error).version(&version));
-                continue;
+        } else if let Some((side, infix)) = side_of(&file) {
+            let sides = if side == "up" { &mut files.up } else { &mut files.down };
+            match read_side(&id, side, infix, path) {
+                Ok((infix, file, doubt)) => {
+                    problems.extend(doubt);
+                    sides.insert(infix, file);
+                }
+                Err(problem) => problems.push(problem),
             }
-        };
-        // What undoes a migration may be written later: until then it is refused when it is to run.
-        let is_unwritten = is_skeleton(&text);
-        if side == "up" && (is_unwritten || text.trim().is_empty()) {
-            let how = if is_unwritten { "as `dbrouter new` wrote it" } else { "empty" };
-            problems.push(
-                LintProblem::new(
-                    LintCode::Empty,
-                    app,
-                    format!("migration `{name}` of app `{app}` is {how}: nothing would run, and it would count as applied"),
-                )
-                .version(&version)
-                .file(&path)
-                .help("write its SQL, remove the folder, or say why in a comment that nothing is to be done"),
-            );
         }
-        let sides = if side == "up" { &mut files.up } else { &mut files.down };
-        insert(sides, engine, SqlFile::new(path, text));
     }
     if problems.len() == before && files.up.all().next().is_none() {
+        let message = format!("`{}` in the migrations of app `{app}` has no `up.sql`", id.name);
         problems.push(
-            LintProblem::new(
-                LintCode::NoMigration,
-                app,
-                format!("`{name}` in the migrations of app `{app}` has no `up.sql`"),
-            )
-            .version(&version)
-            .file(folder)
-            .help("write one, or move the folder elsewhere"),
+            LintProblem::new(LintCode::NoMigration, app, message)
+                .version(&id.version)
+                .file(folder)
+                .help("write one, or move the folder elsewhere"),
         );
     }
-    Some(AppMigration {
-        id: MigrationId::new(app.clone(), version, name),
-        in_transaction,
-        body: Body::Files(Box::new(files)),
-    })
+    Some(AppMigration { id, in_transaction, body: Body::Files(Box::new(files)) })
 }
 
-/// Which side of a migration a file is, and for which engine: `Some(None)` is every engine.
-fn side_of(file: &str) -> Option<(&'static str, Option<Option<Engine>>)> {
+fn no_version(app: &AppLabel, folder: &Path, name: &str) -> LintProblem {
+    let message =
+        format!("`{name}` in the migrations of app `{app}` is no migration: its name has no version");
+    LintProblem::new(LintCode::NoMigration, app, message)
+        .file(folder)
+        .help("call it `<version>_<name>`, such as `20240301120000_create_posts`, or move it elsewhere")
+}
+
+/// The names of the files in a folder, in order, but for hidden ones.
+fn file_names(folder: &Path) -> std::io::Result<Vec<String>> {
+    let entries = fs::read_dir(folder)?.flatten();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| !name.starts_with('.'))
+        .collect();
+    names.sort();
+    Ok(names)
+}
+
+/// What the name of a file says of the servers that it holds for: every one, or those of the infix.
+type Infix = Option<&'static str>;
+
+/// Reads a file of SQL, and what is doubtful about it.
+fn read_side(
+    id: &MigrationId,
+    side: &str,
+    infix: Option<Infix>,
+    path: PathBuf,
+) -> Result<(Infix, SqlFile, Option<LintProblem>), LintProblem> {
+    let MigrationId { app, version, name } = id;
+    let Some(infix) = infix else {
+        let message = format!("`{}` is for no engine that is known", name_of(&path));
+        return Err(LintProblem::new(LintCode::NoMigration, app, message)
+            .version(version)
+            .file(&path)
+            .help(format!("use {} between `{side}.` and `.sql`", known_infixes())));
+    };
+    let text = fs::read_to_string(&path).map_err(|error| unreadable(app, &path, &error).version(version))?;
+    // What undoes a migration may be written later: until then it is refused when it is to run.
+    let is_unwritten = is_skeleton(&text);
+    let mut doubt = None;
+    if side == "up" && (is_unwritten || text.trim().is_empty()) {
+        let how = if is_unwritten { "as `dbrouter new` wrote it" } else { "empty" };
+        let message = format!(
+            "migration `{name}` of app `{app}` is {how}: nothing would run, and it would count as applied"
+        );
+        doubt =
+            Some(LintProblem::new(LintCode::Empty, app, message).version(version).file(&path).help(
+                "write its SQL, remove the folder, or say why in a comment that nothing is to be done",
+            ));
+    }
+    Ok((infix, SqlFile::new(path, text), doubt))
+}
+
+/// Which side of a migration a file is, and by what infix for which servers: `Some(None)` is every one.
+pub(crate) fn side_of(file: &str) -> Option<(&'static str, Option<Infix>)> {
     let (side, rest) = match file.split_once('.')? {
         ("up", rest) => ("up", rest),
         ("down", rest) => ("down", rest),
         _ => return None,
     };
-    let engine = match rest {
-        "sql" => Some(None),
-        "sqlite.sql" => Some(Some(Engine::Sqlite)),
-        "postgres.sql" => Some(Some(Engine::Postgres)),
-        "mysql.sql" => Some(Some(Engine::Mysql)),
-        other if other.ends_with(".sql") => None,
-        _ => return None,
-    };
-    Some((side, engine))
+    if rest == "sql" {
+        return Some((side, Some(None)));
+    }
+    let infix = rest.strip_suffix(".sql")?;
+    Some((side, words::file_infixes().find(|known| *known == infix).map(Some)))
 }
 
-fn insert(sides: &mut Sides, engine: Option<Engine>, file: SqlFile) {
-    match engine {
-        None => sides.any = Some(file),
-        Some(engine) => sides.special.push((engine, file)),
-    }
+/// What may stand in the name of a file, for people.
+fn known_infixes() -> String {
+    let mut all: Vec<_> = words::file_infixes().map(|infix| format!("`{infix}`")).collect();
+    let last = all.pop().unwrap_or_default();
+    format!("{} or {last}", all.join(", "))
 }
 
 /// What `metadata.toml` may say.
@@ -311,7 +313,8 @@ mod tests {
     #[test]
     fn sides_as_data() {
         assert_eq!(side_of("up.sql"), Some(("up", Some(None))));
-        assert_eq!(side_of("down.mysql.sql"), Some(("down", Some(Some(Engine::Mysql)))));
+        assert_eq!(side_of("down.mysql.sql"), Some(("down", Some(Some("mysql")))));
+        assert_eq!(side_of("up.mariadb.sql"), Some(("up", Some(Some("mariadb")))));
         assert_eq!(side_of("up.oracle.sql"), Some(("up", None)));
         assert_eq!(side_of("README.md"), None);
         assert_eq!(side_of("up.sql.orig"), None);

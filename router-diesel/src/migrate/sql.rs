@@ -81,8 +81,8 @@ impl Script {
 
     /// Whether a failure of it surely changed nothing, also where nothing can be rolled back.
     ///
-    /// One statement is done or not, but for two kinds: PostgreSQL leaves an invalid index where
-    /// `CREATE INDEX CONCURRENTLY` fails, and MariaDB drops the tables before the one that is not there.
+    /// One statement is done or not, except for two kinds. A failed `CREATE INDEX CONCURRENTLY` leaves an invalid index,
+    /// and of several tables some engines drop those before the one that is not there.
     pub(crate) fn fails_as_a_whole(&self, text: &str) -> bool {
         let in_parts = |piece: &Piece| {
             let sql = text.get(piece.range.clone()).unwrap_or(text);

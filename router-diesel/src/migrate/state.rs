@@ -13,6 +13,7 @@ use super::migration::AppMigration;
 use super::record::{Moved, Record, RecordState, Stray};
 use super::{MigrationId, Version};
 use crate::config::Engine;
+use crate::engine::Product;
 use crate::statement::TableName;
 use router_core::{Alias, AppLabel};
 
@@ -119,6 +120,8 @@ pub(crate) fn resolve_command(id: &MigrationId, finding: &str, database: &Alias)
 /// What is known of a database.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Known {
+    /// Which product its server is, where a connection was opened.
+    pub(crate) product: Option<Product>,
     pub(crate) records: Vec<Record>,
     pub(crate) markers: Vec<Marker>,
     /// The names for which the journal says that something was recorded elsewhere.
@@ -165,7 +168,7 @@ pub(crate) fn mending(record: &Record, markers: &[Marker]) -> Mending {
 
 /// Where each migration stands, in the order in which they run. `wanted` says which records are looked at.
 pub(crate) fn states<DB: Backend>(
-    engine: Engine,
+    product: Product,
     migrations: &[&AppMigration<DB>],
     known: &Known,
     wanted: impl Fn(&AppLabel) -> bool,
@@ -181,7 +184,7 @@ pub(crate) fn states<DB: Backend>(
         let newest = latest.entry(app).or_insert(version);
         *newest = version.max(*newest);
     }
-    let gone = Gone::new(engine, migrations, &records, &known.tables);
+    let gone = Gone::new(product, migrations, &records, &known.tables);
     let mut all = Vec::with_capacity(migrations.len());
     for (index, migration) in migrations.iter().enumerate() {
         let key = (&migration.id.app, &migration.id.version);
@@ -192,7 +195,7 @@ pub(crate) fn states<DB: Backend>(
                 }
                 _ => (State::Pending, None),
             },
-            Some(record) => recorded(record, migration.checksum(engine), gone.of(index)),
+            Some(record) => recorded(record, migration.checksum(product), gone.of(index)),
         };
         let record = records.get(&key);
         all.push(MigrationStatus {
@@ -200,7 +203,7 @@ pub(crate) fn states<DB: Backend>(
             state,
             applied_at: record.map(|record| record.applied_at.clone()),
             duration: record.and_then(|record| record.duration),
-            file: migration.file(engine),
+            file: migration.file(product),
             detail,
             is_known: true,
         });
@@ -209,23 +212,28 @@ pub(crate) fn states<DB: Backend>(
         migrations.iter().map(|migration| ((&migration.id.app, &migration.id.version), ())).collect();
     for (key, record) in &records {
         if !found.contains_key(key) && wanted(key.0) {
-            let (state, detail) = match recorded(record, None, None) {
-                (State::Dirty, detail) => (State::Dirty, detail),
-                _ => (State::Missing, Some("it is recorded, but not among the migrations".to_owned())),
-            };
-            all.push(MigrationStatus {
-                migration: record.id.clone(),
-                state,
-                applied_at: Some(record.applied_at.clone()),
-                duration: record.duration,
-                file: None,
-                detail,
-                is_known: false,
-            });
+            all.push(missing(record));
         }
     }
     all.sort_by(|a, b| a.migration.order().cmp(&b.migration.order()));
     all
+}
+
+/// Where a migration stands that is recorded and not among the migrations.
+fn missing(record: &Record) -> MigrationStatus {
+    let (state, detail) = match recorded(record, None, None) {
+        (State::Dirty, detail) => (State::Dirty, detail),
+        _ => (State::Missing, Some("it is recorded, but not among the migrations".to_owned())),
+    };
+    MigrationStatus {
+        migration: record.id.clone(),
+        state,
+        applied_at: Some(record.applied_at.clone()),
+        duration: record.duration,
+        file: None,
+        detail,
+        is_known: false,
+    }
 }
 
 fn recorded(record: &Record, checksum: Option<&str>, gone: Option<String>) -> (State, Option<String>) {
@@ -255,17 +263,18 @@ struct Gone {
 
 impl Gone {
     fn new<DB: Backend>(
-        engine: Engine,
+        product: Product,
         migrations: &[&AppMigration<DB>],
         records: &FxHashMap<(&AppLabel, &Version), &Record>,
         tables: &Tables,
     ) -> Self {
+        let engine = product.engine();
         let mut left: Vec<(usize, &TableName)> = Vec::new();
         for (index, migration) in migrations.iter().enumerate() {
             if !records.contains_key(&(&migration.id.app, &migration.id.version)) {
                 continue;
             }
-            let Some(file) = migration.up(engine) else { continue };
+            let Some(file) = migration.up(product) else { continue };
             for piece in &file.script(engine).statements {
                 if piece.drops_unnamed {
                     left.clear();
@@ -290,7 +299,8 @@ impl Gone {
 
 /// Whether two names may mean one table: a missing schema may be any.
 fn is_same(engine: Engine, a: &TableName, b: &TableName) -> bool {
-    let same = |a: &str, b: &str| if engine == Engine::Postgres { a == b } else { a.eq_ignore_ascii_case(b) };
+    let folds_case = engine.spec().folds_case();
+    let same = |a: &str, b: &str| if folds_case { a.eq_ignore_ascii_case(b) } else { a == b };
     same(a.name(), b.name())
         && match (a.schema(), b.schema()) {
             (Some(a), Some(b)) => same(a, b),
@@ -366,7 +376,7 @@ mod tests {
             for table in tables.split_whitespace() {
                 known.tables.insert("main", table, true);
             }
-            let found = states(Engine::Sqlite, &all, &known, |_| true);
+            let found = states(Engine::Sqlite.spec().products()[0], &all, &known, |_| true);
             let found: Vec<_> = found.iter().map(|status| status.state.as_str()).collect();
             assert_eq!(found.join(" "), expected);
         }

@@ -24,7 +24,7 @@ use super::record::RecordState;
 use super::site::Site;
 use super::state::{Mending, mending, resolve_command};
 use crate::config::Engine;
-use crate::engine::RoutedConnection;
+use crate::engine::{Product, RoutedConnection};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -62,14 +62,13 @@ pub(crate) fn run<C: RoutedConnection>(
     migration: &AppMigration<C::Backend>,
     direction: Direction,
 ) -> Result<Ended, Failure> {
-    let engine = site.engine();
-    check_file(&site.database, engine, migration, direction)?;
+    let (engine, product) = (site.engine(), site.product);
+    check_file(&site.database, product, migration, direction)?;
     let start = Instant::now();
     let in_transaction = migration.in_transaction && site.is_transactional();
     let is_beside = in_transaction && site.remote.is_none();
-    // SQLite waits for the disk at each commit, so the table of records comes with the first migration. On a server,
-    // what is left of a killed process may be making it: that is no failure of a migration.
-    if !is_beside || engine != Engine::Sqlite {
+    // On a server, what is left of a killed process may be making the table: that is no failure of a migration.
+    if !is_beside || !engine.spec().makes_table_with_first_record() {
         site.prepare()?;
     }
     let outcome = match (in_transaction, site.remote.is_some()) {
@@ -81,7 +80,7 @@ pub(crate) fn run<C: RoutedConnection>(
     if broken.left == Left::Taken && is_done(site, &migration.id)? {
         return Ok(Ended::ByAnother);
     }
-    Err(failure(site, &migration.id, direction, migration.side(engine, direction), &broken))
+    Err(failure(site, &migration.id, direction, migration.side(product, direction), &broken))
 }
 
 /// Whether a migration turned out to be applied.
@@ -106,7 +105,7 @@ fn is_taken(error: &DieselError) -> bool {
 /// Why a migration cannot be run one way on a database: the file for it is missing, or has nothing to run.
 pub(crate) fn check_file<DB: Backend>(
     database: &Alias,
-    engine: Engine,
+    product: Product,
     migration: &AppMigration<DB>,
     direction: Direction,
 ) -> Result<(), Failure> {
@@ -115,7 +114,7 @@ pub(crate) fn check_file<DB: Backend>(
         Direction::Up => ("up", "run"),
         Direction::Down => ("down", "reverted"),
     };
-    let what = match migration.side(engine, direction) {
+    let what = match migration.side(product, direction) {
         None => "is missing",
         Some(file) => match file.lack() {
             Some(lack) if direction == Direction::Down => lack,
@@ -131,7 +130,7 @@ pub(crate) fn check_file<DB: Backend>(
         .on(database)
         .of(&migration.id)
         .file(Some(&files.folder))
-        .help(format!("write `{name}.sql`, or `{name}.{engine}.sql` for this engine alone")))
+        .help(format!("write `{name}.sql`, or `{name}.{}.sql` for this engine alone", product.engine())))
 }
 
 /// Record and migration as one transaction.
@@ -141,7 +140,7 @@ fn beside<C: RoutedConnection>(
     direction: Direction,
     start: Instant,
 ) -> Result<(), Broken> {
-    let (engine, records, id) = (site.engine(), &site.records, &migration.id);
+    let (product, records, id) = (site.product, &site.records, &migration.id);
     let (has_records, is_diesels) = (site.has_records, site.diesel.contains(&id.version));
     // Where the records were moved back here, the journal may say still that they are elsewhere.
     let (journal, kept_for) = (&site.journal, &site.kept_for);
@@ -153,12 +152,13 @@ fn beside<C: RoutedConnection>(
             }
             match direction {
                 Direction::Up => {
-                    let inserted = records.insert(conn, id, migration.checksum(engine), RecordState::Running);
+                    let inserted =
+                        records.insert(conn, id, migration.checksum(product), RecordState::Running);
                     if inserted.as_ref().is_err_and(is_taken) {
                         left = Left::Taken;
                     }
                     inserted?;
-                    body(conn, migration, direction, engine)?;
+                    body(conn, migration, direction, product)?;
                     records.finish(conn, id, Some(start.elapsed()))?;
                 }
                 Direction::Down => {
@@ -166,7 +166,7 @@ fn beside<C: RoutedConnection>(
                         journal.let_go(conn, kept_for)?;
                     }
                     records.delete(conn, id)?;
-                    body(conn, migration, direction, engine)?;
+                    body(conn, migration, direction, product)?;
                     if is_diesels {
                         adopt::forget(conn, &id.version)?;
                     }
@@ -186,7 +186,7 @@ fn elsewhere<C: RoutedConnection>(
     direction: Direction,
     start: Instant,
 ) -> Result<(), Broken> {
-    let (engine, id) = (site.engine(), &migration.id);
+    let (product, id) = (site.product, &migration.id);
     let nothing = |cause: DieselError| Broken { cause: cause.into(), left: Left::Nothing };
     let unsure = |cause: DieselError| Broken { cause: cause.into(), left: Left::Unsure };
     // What earlier steps left is told of already.
@@ -194,7 +194,7 @@ fn elsewhere<C: RoutedConnection>(
     let is_last = direction == Direction::Down && site.is_last_kept().map_err(nothing)?;
     let (records, conn) = site.books();
     match direction {
-        Direction::Up => records.insert(conn, id, migration.checksum(engine), RecordState::Applying),
+        Direction::Up => records.insert(conn, id, migration.checksum(product), RecordState::Applying),
         Direction::Down => records.set_state(conn, id, RecordState::Reverting),
     }
     .map_err(nothing)?;
@@ -209,7 +209,7 @@ fn elsewhere<C: RoutedConnection>(
             left = if is_taken(&error) { Left::Taken } else { Left::Unsure };
             return Err(error.into());
         }
-        let done = body(conn, migration, direction, engine)
+        let done = body(conn, migration, direction, product)
             .and_then(|()| match (is_last, is_kept) {
                 (true, _) => Ok(journal.let_go(conn, kept_for)?),
                 (false, true) => Ok(()),
@@ -224,15 +224,11 @@ fn elsewhere<C: RoutedConnection>(
     } else if outcome.is_ok() && !is_kept {
         site.kept_for.push(site.database.clone());
     }
-    let (records, conn) = site.books();
     match outcome {
-        Ok(()) => match direction {
-            Direction::Up => records.finish(conn, id, Some(start.elapsed())),
-            Direction::Down => records.delete(conn, id),
-        }
-        .map_err(unsure),
+        Ok(()) => record_end(site, id, direction, start.elapsed()).map_err(unsure),
         // It failed before the commit was asked for, so it did not happen.
         Err(cause) if is_rolled_back => {
+            let (records, conn) = site.books();
             let undone = match direction {
                 Direction::Up => records.delete(conn, id),
                 Direction::Down => records.set_state(conn, id, RecordState::Applied),
@@ -244,6 +240,20 @@ fn elsewhere<C: RoutedConnection>(
     }
 }
 
+/// Records that a migration was run one way.
+fn record_end<C: RoutedConnection>(
+    site: &mut Site<C>,
+    id: &MigrationId,
+    direction: Direction,
+    duration: Duration,
+) -> Result<(), DieselError> {
+    let (records, conn) = site.books();
+    match direction {
+        Direction::Up => records.finish(conn, id, Some(duration)),
+        Direction::Down => records.delete(conn, id),
+    }
+}
+
 /// The migration by itself, between two changes of the record: what a crash leaves is dirty.
 fn without_transaction<C: RoutedConnection>(
     site: &mut Site<C>,
@@ -251,19 +261,19 @@ fn without_transaction<C: RoutedConnection>(
     direction: Direction,
     start: Instant,
 ) -> Result<(), Broken> {
-    let (engine, id) = (site.engine(), &migration.id);
+    let (product, id) = (site.product, &migration.id);
     let (records, conn) = site.books();
     match direction {
-        Direction::Up => records.insert(conn, id, migration.checksum(engine), RecordState::Running),
+        Direction::Up => records.insert(conn, id, migration.checksum(product), RecordState::Running),
         Direction::Down => records.set_state(conn, id, RecordState::Undoing),
     }
     .map_err(|cause| Broken { cause: cause.into(), left: Left::Nothing })?;
 
     // Where the engine commits each definition by itself, rows at least are changed as one.
     let outcome = if migration.in_transaction {
-        site.conn.transaction(|conn| body(conn, migration, direction, engine))
+        site.conn.transaction(|conn| body(conn, migration, direction, product))
     } else {
-        body(&mut site.conn, migration, direction, engine)
+        body(&mut site.conn, migration, direction, product)
     };
     let outcome = outcome.and_then(|()| match direction {
         Direction::Up => site.keep().map_err(BoxError::from),
@@ -274,19 +284,16 @@ fn without_transaction<C: RoutedConnection>(
             Ok(site.forget_diesels(id)?)
         }
     });
-    let file = migration.side(engine, direction);
+    let file = migration.side(product, direction);
     let is_refused = outcome.as_ref().err().is_some_and(|cause| is_refusal(&mut site.conn, cause));
-    let (records, conn) = site.books();
     match outcome {
-        Ok(()) => match direction {
-            Direction::Up => records.finish(conn, id, Some(start.elapsed())),
-            Direction::Down => records.delete(conn, id),
-        }
-        .map_err(|cause| Broken { cause: cause.into(), left: Left::Dirty }),
+        Ok(()) => record_end(site, id, direction, start.elapsed())
+            .map_err(|cause| Broken { cause: cause.into(), left: Left::Dirty }),
         Err(cause) => {
+            let (records, conn) = site.books();
             // One statement that the server refused did nothing.
-            let is_clean =
-                is_refused && file.is_some_and(|file| file.script(engine).fails_as_a_whole(&file.text));
+            let is_clean = is_refused
+                && file.is_some_and(|file| file.script(product.engine()).fails_as_a_whole(&file.text));
             let told = match (is_clean, direction) {
                 (true, Direction::Up) => records.delete(conn, id),
                 (true, Direction::Down) => records.set_state(conn, id, RecordState::Applied),
@@ -312,12 +319,12 @@ fn body<C: RoutedConnection>(
     conn: &mut C,
     migration: &AppMigration<C::Backend>,
     direction: Direction,
-    engine: Engine,
+    product: Product,
 ) -> Result<(), BoxError> {
     match &migration.body {
         Body::Files(_) => {
-            let file = migration.side(engine, direction).ok_or("it has no file for this engine")?;
-            Ok(execute(conn, file, engine, migration.in_transaction)?)
+            let file = migration.side(product, direction).ok_or("it has no file for this engine")?;
+            Ok(execute(conn, file, product.engine(), migration.in_transaction)?)
         }
         Body::Source(source) => {
             let conn: &mut dyn BoxableConnection<C::Backend> = conn;
@@ -338,7 +345,7 @@ fn is_the_same<DB: Backend>(id: &MigrationId, found: &dyn diesel::migration::Mig
     super::Version::new(&found.name().version().to_string()) == id.version
 }
 
-/// Sends a file to the server: at once, as Diesel does. PostgreSQL runs what is sent at once in one transaction, so
+/// Sends a file to the server: at once, as Diesel does. Where the server runs what is sent at once in one transaction,
 /// what must run without one is sent statement by statement.
 fn execute<C: RoutedConnection>(
     conn: &mut C,
@@ -350,7 +357,7 @@ fn execute<C: RoutedConnection>(
     if script.is_empty() {
         return Ok(());
     }
-    if engine == Engine::Postgres && !in_transaction && !script.unreadable {
+    if engine.spec().joins_what_is_sent_at_once() && !in_transaction && !script.unreadable {
         for piece in &script.statements {
             conn.batch_execute(file.text.get(piece.range.clone()).unwrap_or_default())?;
         }
@@ -393,7 +400,7 @@ fn failure<C: RoutedConnection>(
             resolve_command(id, "applied", &site.database),
             resolve_command(id, "reverted", &site.database),
         )),
-        Left::Nothing if refuses_transaction(&cause) => failure.help(
+        Left::Nothing if refuses_transaction(site.engine(), &broken.cause) => failure.help(
             "let it be the only statement of its migration, and write `run_in_transaction = false` in a \
              `metadata.toml` beside the file",
         ),
@@ -401,13 +408,20 @@ fn failure<C: RoutedConnection>(
     }
 }
 
-/// Whether an engine says that a statement may not be part of a transaction, such as `CREATE INDEX CONCURRENTLY` of
-/// PostgreSQL or `VACUUM` of SQLite.
-fn refuses_transaction(cause: &str) -> bool {
-    cause.contains("cannot run inside a transaction block") || cause.contains("from within a transaction")
+/// Whether an engine says that a statement may not be part of a transaction.
+fn refuses_transaction(engine: Engine, cause: &BoxError) -> bool {
+    match cause.downcast_ref::<DieselError>() {
+        Some(DieselError::DatabaseError(DatabaseErrorKind::Unknown, information)) => {
+            information.statement_position().is_none()
+                && engine.spec().refuses_transaction(information.message())
+        }
+        Some(_) => false,
+        // A source's own error, which hides Diesel's.
+        None => engine.spec().refuses_transaction(&cause.to_string()),
+    }
 }
 
-/// The line of the statement that PostgreSQL points at, counted in characters from 1.
+/// The line of the statement that the server points at, counted in characters from 1.
 fn line_of(cause: &BoxError, text: &str) -> Option<usize> {
     match cause.downcast_ref::<DieselError>() {
         Some(DieselError::DatabaseError(_, information)) => {

@@ -14,7 +14,7 @@ use super::selection::Job;
 use super::site::open_existing;
 use super::state::Known;
 use crate::config::Database;
-use crate::engine::RoutedConnection;
+use crate::engine::{Opened, RoutedConnection};
 
 /// Where records are looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +62,7 @@ pub(crate) fn find<C: RoutedConnection>(
             continue;
         }
         // One that is not reached tells nothing.
-        let Ok(Some(mut conn)) = open_existing::<C>(place) else { continue };
+        let Ok(Some(Opened { mut conn, .. })) = open_existing::<C>(place) else { continue };
         let strays = look_in(job, &apps, &mut conn, place, Place::Former, has_tables)?;
         if !strays.is_empty() {
             return Ok(strays);
@@ -105,7 +105,7 @@ impl Recorded {
             false => QueryResult::Ok(RecordCounts::default()),
         };
         // One that is not reached tells nothing.
-        let conn = open_existing::<C>(place).ok().flatten();
+        let conn = open_existing::<C>(place).ok().flatten().map(|opened| opened.conn);
         let counts = Arc::new(conn.and_then(|conn| read(conn).ok()).unwrap_or_default());
         let mut by_place = self.by_place.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(by_place.entry(place.alias.clone()).or_insert(counts))

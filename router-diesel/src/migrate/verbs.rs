@@ -2,7 +2,6 @@
 
 use router_core::{Alias, AppLabel};
 
-use super::lint::Linter;
 use super::migrator::{Migrator, Resolution};
 use super::physical::Servers;
 use super::plan::{Step, choose};
@@ -12,7 +11,7 @@ use super::site::look_only;
 use super::state::{Known, states};
 use super::{
     AdoptPlan, DatabasePlan, DatabaseStatus, Failure, LintProblem, MigrateError, MigrationId,
-    MigrationStatus, Plan, Report, State, Status, Target, Version, adopt, fleet, physical,
+    MigrationStatus, Plan, Report, State, Status, Target, Version, adopt, fleet,
 };
 use crate::engine::RoutedConnection;
 
@@ -311,8 +310,7 @@ impl<C: RoutedConnection> Migrator<C> {
     }
 
     fn statuses_by(&self, job: &Job<'_, C::Backend>, known: &Known) -> Vec<MigrationStatus> {
-        let engine = job.database.url.engine();
-        states(engine, &job.migrations, known, |app| job.has_app(app))
+        states(job.product(known), &job.migrations, known, |app| job.has_app(app))
     }
 
     fn plan_for(&self, job: &Job<'_, C::Backend>) -> DatabasePlan {
@@ -324,17 +322,17 @@ impl<C: RoutedConnection> Migrator<C> {
             warnings: job.warnings.clone(),
             later: 0,
         };
-        let engine = job.database.url.engine();
         match look_only::<C>(job) {
             Ok(known) => {
-                let statuses = states(engine, &job.migrations, &known, |app| job.has_app(app));
+                let product = job.product(&known);
+                let statuses = states(product, &job.migrations, &known, |app| job.has_app(app));
                 let choice =
                     choose(&job.database.alias, &statuses, &self.manner.target, self.manner.treatment);
                 plan.steps = job
                     .migrations
                     .iter()
                     .filter(|migration| choice.run.contains(&migration.id))
-                    .map(|migration| Step::new(engine, migration))
+                    .map(|migration| Step::new(product, migration))
                     .collect();
                 plan.failures = choice.refusals;
                 plan.failures.extend(job.refusal(&known));
@@ -344,49 +342,6 @@ impl<C: RoutedConnection> Migrator<C> {
             Err(failure) => plan.failures.push(failure),
         }
         plan
-    }
-
-    fn problems_of_files(&self, jobs: &[Job<'_, C::Backend>]) -> Vec<LintProblem> {
-        let mut linter = Linter::new(self.databases.routing());
-        for job in jobs {
-            for migration in &job.migrations {
-                linter.migration(job.database, migration);
-            }
-        }
-        linter.finish()
-    }
-
-    /// Every problem, but for what concerns migrations that a database has applied already.
-    fn problems(&self, found: &Found<C::Backend>, jobs: &[Job<'_, C::Backend>]) -> Vec<LintProblem> {
-        let mut problems = self.problems_of_files(jobs);
-        // Databases are asked only where there is something to ask.
-        for job in jobs {
-            let alias = &job.database.alias;
-            if !problems.iter().any(|problem| problem.databases.contains(alias)) {
-                continue;
-            }
-            let Ok(known) = look_only::<C>(job) else { continue };
-            for problem in &mut problems {
-                let is_recorded = known.records.iter().any(|record| {
-                    record.id.app == problem.app && Some(&record.id.version) == problem.version.as_ref()
-                });
-                if is_recorded {
-                    problem.databases.retain(|database| database != alias);
-                }
-            }
-        }
-        problems.retain(|problem| !problem.databases.is_empty());
-        let mut all = found.problems.clone();
-        all.append(&mut problems);
-        all.extend(self.problems_of_places(found, Servers::Ask));
-        all
-    }
-
-    /// What is wrong with where migrations run. Aliases are compared whichever of them are narrowed to.
-    fn problems_of_places(&self, found: &Found<C::Backend>, servers: Servers) -> Vec<LintProblem> {
-        let narrowing = Narrowing { databases: Vec::new(), ..self.narrowing.clone() };
-        let everywhere = narrowing.jobs(self.databases.routing(), found);
-        physical::problems::<C>(self.databases.routing(), &everywhere, servers)
     }
 
     fn check_target(&self, jobs: &[Job<'_, C::Backend>]) -> Result<(), MigrateError> {

@@ -6,7 +6,8 @@ use std::io::ErrorKind;
 
 use serde::Serialize;
 
-use super::records::{Bookkeeping, Presence};
+use super::Presence;
+use super::records::Bookkeeping;
 use super::server::{ServerUrl, identifier, literal, mysql_identifier, mysql_literal};
 use super::target::Purpose;
 use super::{Report, TaskError, Tasks, open};

@@ -5,11 +5,10 @@ use std::path::{Path, PathBuf};
 
 use router_core::{Alias, AppLabel, Operation};
 
-use super::records::{Presence, left_records};
-use super::server::ServerUrl;
-use crate::config::{Config, Database, Restriction};
-use crate::engine::identity::sqlite_file;
-use crate::lock::{LockError, says_absent};
+use crate::config::{Config, Restriction};
+use crate::engine::absence::Unopened;
+use crate::lock::LockError;
+use crate::migrate::leftover::{Presence, left_records};
 use crate::text::nearest;
 use crate::text::one_line;
 
@@ -311,10 +310,10 @@ impl TaskError {
     }
 
     /// Why a connection could not be opened to the very database.
-    pub(super) fn unopened(database: &Database, error: &diesel::ConnectionError) -> Self {
-        match absent(database, error) {
-            Some(name) => Self::Absent { alias: database.alias.clone(), name },
-            None => Self::unreachable(&database.alias, error),
+    pub(super) fn unopened(alias: &Alias, Unopened { error, absent }: Unopened) -> Self {
+        match absent {
+            Some(name) => Self::Absent { alias: alias.clone(), name },
+            None => Self::unreachable(alias, &error),
         }
     }
 
@@ -509,15 +508,6 @@ impl fmt::Display for TaskError {
 }
 
 impl std::error::Error for TaskError {}
-
-/// What is not there of a database that could not be opened: its file, or its name on the server; nothing where that
-/// is not why.
-pub(crate) fn absent(database: &Database, error: &diesel::ConnectionError) -> Option<String> {
-    match sqlite_file(&database.url) {
-        Some(path) => (!path.exists()).then(|| path.display().to_string()),
-        None => ServerUrl::read(&database.url).name.filter(|_| says_absent(&error.to_string())),
-    }
-}
 
 fn did_you_mean(suggestion: Option<&str>, known: &[String]) -> String {
     /// As many names as a reader takes in.

@@ -44,19 +44,17 @@ use router_core::{Alias, AppLabel};
 
 use crate::config::Database;
 use crate::engine::identity::sqlite_file;
-use crate::engine::{Access, RoutedConnection};
+use crate::engine::{Access, RoutedConnection, absence};
 use crate::topology::Routing;
 
 pub use crate::engine::identity::{PhysicalDatabase, of as physical_database};
 pub use crate::lock::{Lock, LockError, LockHolder, acquire as lock};
+pub use crate::migrate::leftover::Presence;
 pub use create::Created;
 pub use drop::{Dropped, Removal};
 pub use error::TaskError;
-pub(crate) use error::absent;
-pub(crate) use new::is_skeleton;
 pub use new::{NewMigration, new_migration};
-pub(crate) use records::left_records;
-pub use records::{FormerRecords, Presence, TakenRecords};
+pub use records::{FormerRecords, TakenRecords};
 pub use report::{Outcome, Report};
 pub use schema::{Dumped, Loaded};
 pub use seed::Seeded;
@@ -171,7 +169,7 @@ fn open<C: RoutedConnection>(database: &Database) -> Result<C, TaskError> {
     }
     let mut settings = database.pool.clone();
     settings.statement_timeout = None;
-    C::open(&database.url, &settings.connect(Access::ReadWrite))
+    absence::open(&database.url, &settings.connect(Access::ReadWrite))
         .map(|opened| opened.conn)
-        .map_err(|error| TaskError::unopened(database, &error))
+        .map_err(|unopened| TaskError::unopened(&database.alias, unopened))
 }

@@ -12,15 +12,9 @@ use serde::Serialize;
 
 use super::TaskError;
 use crate::config::App;
+use crate::migrate::skeleton::{DOWN, HEAD, UP};
 use crate::time::Utc;
 use crate::topology::Routing;
-
-/// What the first line of a new file begins with.
-const HEAD: &str = "-- App `";
-/// The last line of a new `up.sql`.
-const UP: &str = "-- What this migration does:";
-/// The last line of a new `down.sql`.
-const DOWN: &str = "-- What undoes `up.sql`:";
 
 /// The files of a new migration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -86,24 +80,6 @@ pub fn new_migration(
     Ok(NewMigration { folder, up, down, databases })
 }
 
-/// Whether a file is as `new` wrote it, and nobody has written what the migration does. A comment of one's own is
-/// enough to say that it does nothing.
-pub(crate) fn is_skeleton(text: &str) -> bool {
-    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    let is_head = |line: &str| {
-        line.starts_with(HEAD)
-            && line.ends_with('.')
-            && line.contains("`, with the tables ")
-            && line.contains("; runs ")
-    };
-    let mut has_mark = false;
-    lines.all(|line| {
-        let is_mark = line == UP || line == DOWN;
-        has_mark |= is_mark;
-        is_mark || is_head(line)
-    }) && has_mark
-}
-
 /// The first second from `now` on of which the app has no migration yet: one version is one migration's.
 fn free_version(folder: &Path, now: SystemTime) -> io::Result<String> {
     let taken: Vec<OsString> =
@@ -166,6 +142,7 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
+    use crate::migrate::skeleton::is_skeleton;
 
     #[test]
     fn names_as_data() {

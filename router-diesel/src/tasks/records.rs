@@ -14,6 +14,7 @@ use super::{TaskError, open};
 use crate::config::{Config, Database, Engine};
 use crate::engine::RoutedConnection;
 use crate::engine::identity::{canonical, sqlite_file};
+use crate::migrate::leftover::Presence;
 use crate::migrate::{RECORDS, Record, Records, Tables, history_of, is_migrated_by};
 use crate::topology::Routing;
 
@@ -59,16 +60,6 @@ impl fmt::Display for FormerRecords {
              before, take {them} away there by `{clearing}`"
         )
     }
-}
-
-/// Whether a database is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Presence {
-    /// It is, though perhaps empty.
-    There,
-    /// It is not.
-    Absent,
 }
 
 /// A database that keeps records of another.
@@ -266,29 +257,6 @@ impl<'a> Bookkeeping<'a> {
         }
         Ok(())
     }
-}
-
-/// What is wrong where a database is new and another has records of its migrations, and what to do about it.
-pub(crate) fn left_records(
-    alias: &Alias,
-    presence: Presence,
-    history: &Alias,
-    number: usize,
-) -> (String, String) {
-    let (records, they) = if number == 1 { ("record", "it") } else { ("records", "they") };
-    let how = match presence {
-        Presence::There => "is there and empty",
-        Presence::Absent => "is not there",
-    };
-    (
-        format!(
-            "database `{alias}` {how}, but `{history}` has {number} {records} of its migrations, as if {they} had run"
-        ),
-        format!(
-            "correct its URL if it is the wrong database, else `dbrouter reset --database {alias}` takes the records \
-             away and sets it up"
-        ),
-    )
 }
 
 fn place(database: &Database) -> Option<Place> {

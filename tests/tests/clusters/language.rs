@@ -1,5 +1,7 @@
 //! Servers whose messages are in German: what an error means does not depend on its words.
 
+use std::time::Duration;
+
 use diesel::connection::SimpleConnection as _;
 use diesel::dsl::sql;
 use diesel::prelude::*;
@@ -9,7 +11,11 @@ use router_tests::Stop;
 
 use crate::world::{Engine, QUIET, World, count, eventually, execute, insert, posts, warm_up};
 
-crate::on_servers!(no_read_fails_while_a_replica_shuts_down, a_failed_statement_does_not_lose_its_connection);
+crate::on_servers!(
+    no_read_fails_while_a_replica_shuts_down,
+    a_failed_statement_does_not_lose_its_connection,
+    a_database_that_is_not_there_is_told_from_a_server_that_refuses,
+);
 
 fn no_read_fails_while_a_replica_shuts_down(engine: Engine) {
     let Some(mut world) = World::start(engine, 2).filter(World::speaks_german) else { return };
@@ -89,4 +95,26 @@ fn a_read_that_a_standby_cancels_goes_to_another_node() {
     });
     let status = databases.cluster("default").unwrap();
     assert_eq!(status.reads_retried, 1, "{status:?}");
+}
+
+fn a_database_that_is_not_there_is_told_from_a_server_that_refuses(engine: Engine) {
+    let Some(world) = World::start(engine, 1).filter(World::speaks_german) else { return };
+    let url = world.database.url();
+    let (server, name) = url.rsplit_once('/').unwrap();
+    let (name, rest) = name.split_at(name.find('?').unwrap_or(name.len()));
+    let yaml = format!(
+        "databases:\n  default: {{ url: '{server}/{name}{rest}' }}\n  gone: {{ url: '{server}/no_such_one{rest}' }}\n"
+    );
+    let config = router_diesel::config::Config::from_yaml(&yaml).unwrap();
+    let lock = |alias: &str| {
+        let database = config.database(alias).unwrap();
+        router_diesel::tasks::lock::<router_diesel::AnyConnection>(database, Duration::ZERO)
+    };
+    drop(lock("default").unwrap());
+    let error = lock("gone").unwrap_err();
+    let router_diesel::tasks::LockError::Unreachable { is_absent: true, cause, .. } = &error else {
+        panic!("{error}")
+    };
+    assert!(!cause.contains("does not exist") && !cause.contains("Unknown database"), "{cause}");
+    assert!(error.to_string().ends_with("; `dbrouter create --database gone` makes it"), "{error}");
 }

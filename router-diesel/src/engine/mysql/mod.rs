@@ -2,14 +2,19 @@
 //!
 //! The two share client libraries, SQL and this engine. What MariaDB alone has is in `mariadb/`.
 
+mod absence;
+mod catalogue;
 mod connection;
+mod definitions;
 mod diagnosis;
 #[cfg(feature = "mysql")]
 mod driver;
 mod gtids;
 mod identity;
+mod lock;
 mod observe;
 mod reach;
+mod records;
 mod system;
 mod transaction;
 mod url;
@@ -41,6 +46,10 @@ impl Words for Mysql {
     /// `mysql` means either product, `mariadb` asks for that one.
     fn words(&self) -> &'static [EngineWord] {
         const { &[EngineWord::of(Engine::Mysql, "mysql"), mariadb::WORD] }
+    }
+
+    fn products(&self) -> &'static [Product] {
+        &[PRODUCT, mariadb::PRODUCT]
     }
 
     fn default_port(&self) -> Option<u16> {

@@ -1,13 +1,18 @@
 //! PostgreSQL.
 
+mod absence;
+mod catalogue;
 mod connection;
+mod definitions;
 mod diagnosis;
 #[cfg(feature = "postgres")]
 mod driver;
 mod identity;
+mod lock;
 mod lsn;
 mod observe;
 mod reach;
+mod records;
 mod system;
 mod transaction;
 mod url;
@@ -36,6 +41,10 @@ impl Words for Postgres {
 
     fn words(&self) -> &'static [EngineWord] {
         const { &[EngineWord::of(Engine::Postgres, "postgres"), EngineWord::of(Engine::Postgres, "postgresql")] }
+    }
+
+    fn products(&self) -> &'static [Product] {
+        &[PRODUCT]
     }
 
     fn default_port(&self) -> Option<u16> {

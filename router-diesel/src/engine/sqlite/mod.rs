@@ -1,12 +1,17 @@
 //! SQLite.
 
+mod absence;
+mod catalogue;
 mod connection;
+mod definitions;
 mod diagnosis;
 #[cfg(feature = "sqlite")]
 mod driver;
 mod identity;
+mod lock;
 mod observe;
 mod reach;
+mod records;
 mod system;
 mod transaction;
 mod url;
@@ -38,6 +43,10 @@ impl Words for Sqlite {
     /// `file:` is SQLite's own scheme.
     fn schemes(&self) -> &'static [EngineWord] {
         const { &[EngineWord::of(Engine::Sqlite, "sqlite"), EngineWord::of(Engine::Sqlite, "file")] }
+    }
+
+    fn products(&self) -> &'static [Product] {
+        &[PRODUCT]
     }
 
     fn default_port(&self) -> Option<u16> {

@@ -205,6 +205,11 @@ impl DatabaseUrl {
         self.product
     }
 
+    /// The products that the server may be, as far as the URL tells, the likeliest first. There is always one.
+    pub(crate) fn products(&self) -> &[Product] {
+        self.product.as_ref().map_or(self.engine.spec().products(), std::slice::from_ref)
+    }
+
     /// The file that holds the database, on an engine that keeps it in one.
     #[must_use]
     pub fn file(&self) -> Option<PathBuf> {

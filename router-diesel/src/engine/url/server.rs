@@ -67,6 +67,51 @@ pub(in crate::engine) fn take_socket(parts: &mut Parts) -> Option<String> {
     parts.host.take_if(|host| host.starts_with('/'))
 }
 
+/// The sections of a URL as they stand in it, encoded.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::engine) struct Sections<'u> {
+    scheme: &'u str,
+    /// User, password, hosts and ports.
+    authority: &'u str,
+    pub(in crate::engine) name: &'u str,
+    query: &'u str,
+}
+
+impl<'u> Sections<'u> {
+    /// Takes a URL apart, as this module writes them.
+    pub(in crate::engine) fn of(url: &'u str) -> Self {
+        let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (authority, name) = rest.split_once('/').unwrap_or((rest, ""));
+        Self { scheme, authority, name, query }
+    }
+
+    /// The user before the hosts.
+    pub(in crate::engine) fn user(&self) -> Option<&'u str> {
+        let (user_info, _) = self.authority.rsplit_once('@')?;
+        Some(user_info.split_once(':').map_or(user_info, |(user, _)| user))
+    }
+
+    /// The last parameter of this name, decoded.
+    pub(in crate::engine) fn parameter(&self, name: &str) -> Option<String> {
+        let pairs = self.query.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.filter(|(key, _)| *key == name).last().map(|(_, value)| decoded(value))
+    }
+
+    /// The URL of another database on the same server. Its name must need no encoding. A parameter that would go
+    /// before the name is left out.
+    pub(in crate::engine) fn with_name(&self, name: &str, parameter: &str) -> String {
+        let Self { scheme, authority, .. } = self;
+        let is_kept = |pair: &&str| {
+            !pair.is_empty()
+                && pair.split_once('=').is_none_or(|(key, _)| parameter.is_empty() || key != parameter)
+        };
+        let query: Vec<&str> = self.query.split('&').filter(is_kept).collect();
+        let question = if query.is_empty() { "" } else { "?" };
+        format!("{scheme}://{authority}/{name}{question}{}", query.join("&"))
+    }
+}
+
 /// Where a URL leads to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::engine) struct Destination {

@@ -19,8 +19,9 @@ use router_core::Alias;
 use serde::Serialize;
 
 use self::applied::{Applied, Books};
+use super::Presence;
 use super::program::{Client, Maker};
-use super::records::{Bookkeeping, Presence};
+use super::records::Bookkeeping;
 use super::target::Purpose;
 use super::{Force, Outcome, Report, TaskError, Tasks, open};
 use crate::config::{Database, Engine};
