@@ -98,7 +98,8 @@ pub mod backend {
 pub mod cluster {
     pub use crate::decision::ClusterError;
     pub use crate::decision::token::{Token, TokenError, TokenKey, TokenKeys};
-    pub use crate::topology::balance::{Balance, Candidate, LeastConnections, Random, RoundRobin, Weighted};
+    pub use crate::topology::balance::policies::*;
+    pub use crate::topology::balance::{Balance, Candidate};
     pub use crate::topology::health::Standing;
     pub use crate::topology::status::{ClusterStatus, NodeStatus};
 }

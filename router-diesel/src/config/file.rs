@@ -4,6 +4,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::model::Policy;
 use super::values::{Length, OneOrMany, OptionValue, Ordered, Secret, Setting, Word};
 use crate::engine::words;
 
@@ -111,7 +112,7 @@ pub(crate) struct DatabaseSection {
     #[schemars(range(min = 1, max = 100))]
     pub(crate) weight: Setting<u32>,
     /// How a read chooses among the replicas of this database. By default `round_robin`.
-    #[schemars(extend("enum" = ["round_robin", "random", "weighted", "least_connections"]))]
+    #[schemars(extend("enum" = choices(Policy::WORDS)))]
     pub(crate) policy: Setting<Word>,
     /// When the primary serves reads that its replicas could serve. By default `fallback`.
     #[schemars(extend("enum" = ["never", "fallback", "always"]))]
@@ -175,4 +176,9 @@ pub(crate) struct PoolSection {
 /// What `engine:` may say.
 fn engine_words() -> Vec<&'static str> {
     words::all().map(|word| word.text).collect()
+}
+
+/// The words among which a setting chooses.
+fn choices<T>(words: &[(&'static str, T)]) -> Vec<&'static str> {
+    words.iter().map(|(word, _)| *word).collect()
 }

@@ -202,32 +202,55 @@ pub enum Restriction {
     Offline,
 }
 
-/// How a read chooses among several replicas.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Policy {
-    /// Each in turn.
-    #[default]
-    RoundRobin,
-    /// Any.
-    Random,
-    /// Any, in proportion to `weight`.
-    Weighted,
-    /// The one with the fewest connections in use.
-    LeastConnections,
+/// Makes the list of policies: each with the word of the file, and whether it looks at `weight`.
+macro_rules! policies {
+    ($($(#[$doc:meta])* $policy:ident = $word:literal, $weights:expr;)+) => {
+        /// How a read chooses among several replicas.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+        #[non_exhaustive]
+        pub enum Policy {
+            $($(#[$doc])* $policy),+
+        }
+
+        impl Policy {
+            /// Every policy with the name that a configuration file uses.
+            pub(crate) const WORDS: &'static [(&'static str, Self)] = &[$(($word, Self::$policy)),+];
+
+            /// The name that a configuration file uses.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$policy => $word),+
+                }
+            }
+
+            /// Whether it looks at the `weight` of the replicas.
+            pub(crate) const fn weights(self) -> Weights {
+                match self {
+                    $(Self::$policy => $weights),+
+                }
+            }
+        }
+    };
 }
 
-impl Policy {
-    /// The name that a configuration file uses.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::RoundRobin => "round_robin",
-            Self::Random => "random",
-            Self::Weighted => "weighted",
-            Self::LeastConnections => "least_connections",
-        }
-    }
+/// Whether a policy looks at the `weight` of the replicas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Weights {
+    Count,
+    DoNotCount,
+}
+
+policies! {
+    /// Each in turn.
+    #[default]
+    RoundRobin = "round_robin", Weights::DoNotCount;
+    /// Any.
+    Random = "random", Weights::DoNotCount;
+    /// Any, in proportion to `weight`.
+    Weighted = "weighted", Weights::Count;
+    /// The one with the fewest connections in use.
+    LeastConnections = "least_connections", Weights::Count;
 }
 
 impl fmt::Display for Policy {

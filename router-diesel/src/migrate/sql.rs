@@ -3,7 +3,6 @@
 use std::ops::Range;
 
 use router_core::Operation;
-use sqlparser::dialect::{Dialect as Grammar, MySqlDialect, PostgreSqlDialect, SQLiteDialect};
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
 use crate::statement::{Classifier, Dialect, TableName, TransactionControl};
@@ -58,7 +57,7 @@ impl Script {
     /// Takes a text apart.
     pub(crate) fn read(classifier: &Classifier, text: &str) -> Self {
         let dialect = classifier.dialect();
-        let Ok(tokens) = Tokenizer::new(grammar(dialect), text).tokenize_with_location() else {
+        let Ok(tokens) = Tokenizer::new(dialect.grammar(), text).tokenize_with_location() else {
             return Self { statements: Vec::new(), unreadable: !text.trim().is_empty() };
         };
         let lines = Lines::new(text);
@@ -94,14 +93,6 @@ impl Script {
     /// Whether there is nothing to run.
     pub(crate) fn is_empty(&self) -> bool {
         !self.unreadable && self.statements.is_empty()
-    }
-}
-
-fn grammar(dialect: Dialect) -> &'static dyn Grammar {
-    match dialect {
-        Dialect::Sqlite => &SQLiteDialect {},
-        Dialect::Postgres => &PostgreSqlDialect {},
-        Dialect::Mysql => &MySqlDialect {},
     }
 }
 
@@ -202,11 +193,11 @@ impl Words<'_> {
         let mut parts = Vec::new();
         loop {
             let part = match &self.tokens.get(at)?.token {
-                Token::Word(word) if word.quote_style.is_none() && self.dialect == Dialect::Postgres => {
+                Token::Word(word) if word.quote_style.is_none() && self.dialect.folds_names() => {
                     word.value.to_ascii_lowercase()
                 }
                 Token::Word(word) => word.value.clone(),
-                Token::SingleQuotedString(name) if self.dialect == Dialect::Sqlite => name.clone(),
+                Token::SingleQuotedString(name) if self.dialect.quotes_names_as_strings() => name.clone(),
                 Token::DoubleQuotedString(name) => name.clone(),
                 _ => return None,
             };

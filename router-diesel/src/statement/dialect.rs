@@ -44,7 +44,24 @@ impl Dialect {
         }
     }
 
-    pub(super) fn grammar(self) -> &'static dyn Grammar {
+    /// Whether a name without quotes is folded to lower case.
+    pub(crate) const fn folds_names(self) -> bool {
+        match self {
+            Self::Postgres => true,
+            Self::Sqlite | Self::Mysql => false,
+        }
+    }
+
+    /// Whether a string in single quotes may stand for a name.
+    pub(crate) const fn quotes_names_as_strings(self) -> bool {
+        match self {
+            Self::Sqlite => true,
+            Self::Postgres | Self::Mysql => false,
+        }
+    }
+
+    /// The grammar by which `sqlparser` reads the dialect.
+    pub(crate) fn grammar(self) -> &'static dyn Grammar {
         match self {
             Self::Sqlite => &SQLiteDialect {},
             Self::Postgres => &PostgreSqlDialect {},

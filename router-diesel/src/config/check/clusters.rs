@@ -7,7 +7,7 @@ use super::Checker;
 use super::databases::CLUSTER_KEYS;
 use crate::config::code::Code;
 use crate::config::draft::Draft;
-use crate::config::model::{Database, Offline, Policy, PrimaryReads};
+use crate::config::model::{Database, Offline, PrimaryReads, Weights};
 
 impl Checker<'_> {
     /// Tells of settings of clusters that change nothing where they stand. Another environment may have the replicas
@@ -35,7 +35,7 @@ impl Checker<'_> {
                     "the primary is not among the targets of reads",
                     Some(help),
                 );
-            } else if matches!(primary.policy, Policy::RoundRobin | Policy::Random) {
+            } else if primary.policy.weights() == Weights::DoNotCount {
                 let label = format!("the policy of `{}` treats all replicas alike", primary.alias);
                 let help = format!("write `policy: weighted` on `{}`", primary.alias);
                 self.no_effect(database, "weight", &label, Some(&help));

@@ -25,13 +25,6 @@ const SHORTEST_LAG: Duration = Duration::from_millis(200);
 /// How long Rails keeps a user's reads on the primary after a write.
 const PRIMARY_WINDOW: Duration = Duration::from_secs(2);
 
-const POLICIES: [(&str, Policy); 4] = [
-    ("round_robin", Policy::RoundRobin),
-    ("random", Policy::Random),
-    ("weighted", Policy::Weighted),
-    ("least_connections", Policy::LeastConnections),
-];
-
 /// What is said of a cluster as a whole, on its primary.
 pub(super) const CLUSTER_KEYS: [&str; 6] =
     ["policy", "primary_reads", "wait_for_replica", "primary_window", "health", "offline"];
@@ -72,7 +65,7 @@ impl Checker<'_> {
         }
         self.unreachable(entry, &section, operations.unwrap_or_default());
         let usual = if is_replica { Operations::none().with(Operation::Read) } else { Operations::all() };
-        let policy = self.word(node, "policy", &section.policy, &POLICIES).unwrap_or_default();
+        let policy = self.word(node, "policy", &section.policy, Policy::WORDS).unwrap_or_default();
         let primary_reads =
             self.word(node, "primary_reads", &section.primary_reads, &PRIMARY_READS).unwrap_or_default();
         let offline = self.word(node, "offline", &section.offline, &OFFLINE);

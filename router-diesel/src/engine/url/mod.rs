@@ -265,7 +265,10 @@ pub(super) fn mask_query(query: &str) -> String {
 pub(crate) fn is_secret_key(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     ["password", "passwd", "pwd", "secret", "token"].iter().any(|word| key.contains(word))
-        || matches!(key.as_str(), "key" | "hexkey" | "textkey" | "pass")
+        || matches!(
+            key.as_str(),
+            "key" | "hexkey" | "textkey" | "pass" | "scram_client_key" | "scram_server_key"
+        )
 }
 
 #[cfg(test)]

@@ -12,12 +12,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use router_core::Alias;
 
-pub use least_connections::LeastConnections;
-pub use random::Random;
-pub use round_robin::RoundRobin;
-pub use weighted::Weighted;
+use policies::{LeastConnections, Random, RoundRobin, Weighted};
 
 use crate::config::Policy;
+
+/// The policies that the file can name.
+pub(crate) mod policies {
+    pub use super::least_connections::LeastConnections;
+    pub use super::random::Random;
+    pub use super::round_robin::RoundRobin;
+    pub use super::weighted::Weighted;
+}
 
 /// Chooses which of several replicas serves the next read.
 ///
