@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use router_core::{Alias, AppLabel, Operation};
 
 use crate::config::{Config, Restriction};
+use crate::engine::Engine;
 use crate::engine::absence::Unopened;
+use crate::engine::client::ClientError;
+use crate::engine::dump::DumpError;
 use crate::lock::LockError;
 use crate::migrate::leftover::{Presence, left_records};
 use crate::text::nearest;
@@ -143,10 +146,12 @@ pub enum TaskError {
         /// One line for each connection.
         sessions: Vec<String>,
     },
-    /// The file is none of SQLite's.
-    NotSqlite {
+    /// The file is no database of the engine's.
+    NotADatabase {
         /// The database.
         alias: Alias,
+        /// The engine.
+        engine: Engine,
         /// The file.
         path: PathBuf,
     },
@@ -253,7 +258,7 @@ impl TaskError {
             | Self::Absent { alias, .. }
             | Self::Refused { alias, .. }
             | Self::InUse { alias, .. }
-            | Self::NotSqlite { alias, .. }
+            | Self::NotADatabase { alias, .. }
             | Self::NotEmpty { alias, .. }
             | Self::NoSchema { alias, .. }
             | Self::Unrecorded { alias, .. }
@@ -323,6 +328,24 @@ impl TaskError {
     ) -> impl FnOnce(diesel::result::Error) -> Self {
         let (alias, doing) = (alias.clone(), doing.into());
         move |error| Self::Refused { alias, doing, cause: error.to_string() }
+    }
+
+    pub(super) fn of_client(alias: &Alias) -> impl FnOnce(ClientError) -> Self {
+        let alias = alias.clone();
+        move |error| match error {
+            ClientError::Nameless => Self::Nameless { alias },
+            ClientError::Secret(option) => Self::SecretOption { alias, option },
+            ClientError::Missing { program, package } => Self::MissingProgram { alias, program, package },
+            ClientError::Failed { program, output } => Self::Program { alias, program, output },
+        }
+    }
+
+    pub(super) fn of_dump(alias: &Alias, doing: impl Into<String>) -> impl FnOnce(DumpError) -> Self {
+        let (alias, doing) = (alias.clone(), doing.into());
+        move |error| match error {
+            DumpError::Refused(error) => Self::refused(&alias, doing)(error),
+            DumpError::Client(error) => Self::of_client(&alias)(error),
+        }
     }
 
     pub(super) fn file(
@@ -432,10 +455,11 @@ impl fmt::Display for TaskError {
                 "database `{alias}` is in use by {}; end these connections, or pass `--force`",
                 sessions.join(", ")
             ),
-            Self::NotSqlite { alias, path } => write!(
+            Self::NotADatabase { alias, engine, path } => write!(
                 f,
-                "`{}`, which database `{alias}` names, is no SQLite file; correct its URL, or pass `--force`",
-                path.display()
+                "`{}`, which database `{alias}` names, is no {} file; correct its URL, or pass `--force`",
+                path.display(),
+                engine.title()
             ),
             Self::NotEmpty { alias, tables } => {
                 let shown: Vec<String> = tables.iter().take(5).map(|table| format!("`{table}`")).collect();

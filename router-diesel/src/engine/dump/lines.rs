@@ -2,14 +2,14 @@
 
 /// A line, and whether it begins where a statement could.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Line<'a> {
-    pub(super) text: &'a str,
-    pub(super) is_code: bool,
+pub(in crate::engine) struct Line<'a> {
+    pub(in crate::engine) text: &'a str,
+    pub(in crate::engine) is_code: bool,
 }
 
 /// How texts are quoted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Quoting {
+pub(in crate::engine) enum Quoting {
     /// `'it''s'`, `E'it\'s'`, `"name"`, `$body$ … $body$`.
     Postgres,
     /// `'it\'s'`, `"text"`, `` `name` ``.
@@ -29,7 +29,7 @@ enum State<'a> {
 }
 
 /// Splits a dump into its lines.
-pub(super) fn lines(sql: &str, quoting: Quoting) -> Vec<Line<'_>> {
+pub(in crate::engine) fn lines(sql: &str, quoting: Quoting) -> Vec<Line<'_>> {
     let bytes = sql.as_bytes();
     let mut lines = Vec::new();
     let mut state = State::Code;
