@@ -34,7 +34,6 @@ mod failure;
 mod output;
 mod probe;
 mod program;
-mod server_url;
 
 use std::process::ExitCode;
 

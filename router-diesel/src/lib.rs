@@ -81,7 +81,9 @@ pub use topology::routing::{AppRoute, Routing};
 /// [`RoutedConnection`] is implemented for Diesel's three connections and for
 /// [`AnyConnection`], which holds whichever of them the URL asks for.
 pub mod backend {
-    pub use crate::engine::{Access, Ask, ConnectSettings, Opened, Product, RoutedConnection, Server};
+    pub use crate::engine::{
+        Access, Ask, ClientProgram, ConnectSettings, Opened, Product, RoutedConnection, Server, UnsafeSecret,
+    };
     #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
     pub use crate::engine::{AnyConnection, MultiBackend, MultiField, MultiRawValue, MultiRow};
 }

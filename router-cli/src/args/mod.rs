@@ -3,9 +3,10 @@
 pub(crate) mod migrate;
 pub(crate) mod task;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use router_diesel::statement::Dialect;
 
@@ -117,28 +118,29 @@ pub(crate) struct RouteArguments {
     #[arg(long, value_name = "STATEMENT", allow_hyphen_values = true)]
     pub(crate) sql: Option<String>,
     /// Whose SQL it is; by default that of the default database
-    #[arg(long, value_name = "DIALECT", requires = "sql")]
-    pub(crate) dialect: Option<DialectName>,
+    #[arg(long, value_name = "DIALECT", requires = "sql", value_parser = DialectParser)]
+    pub(crate) dialect: Option<Dialect>,
 }
 
-/// The names that a dialect goes by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum DialectName {
-    #[value(help = None)]
-    Sqlite,
-    #[value(help = None, alias = "postgresql")]
-    Postgres,
-    #[value(help = None, alias = "mariadb")]
-    Mysql,
-}
+/// Reads the words for a dialect, and shows the one of each in help.
+#[derive(Debug, Clone)]
+struct DialectParser;
 
-impl From<DialectName> for Dialect {
-    fn from(name: DialectName) -> Self {
-        match name {
-            DialectName::Sqlite => Self::Sqlite,
-            DialectName::Postgres => Self::Postgres,
-            DialectName::Mysql => Self::Mysql,
-        }
+impl TypedValueParser for DialectParser {
+    type Value = Dialect;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        argument: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<Dialect, clap::Error> {
+        let parser = StringValueParser::new().try_map(|word| word.parse::<Dialect>());
+        parser.parse_ref(command, argument, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(Dialect::ALL.into_iter().map(|dialect| PossibleValue::new(dialect.as_str()))))
     }
 }
 

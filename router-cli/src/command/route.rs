@@ -24,10 +24,7 @@ pub(super) fn run(
     let routing = project.routing(project.config()?)?;
     match (statement, &arguments.model) {
         (Some(sql), _) => {
-            let dialect = match arguments.dialect {
-                Some(name) => name.into(),
-                None => default_dialect(&routing)?,
-            };
+            let dialect = arguments.dialect.map_or_else(|| default_dialect(&routing), Ok)?;
             route_statement(&routing, &sql, dialect, output)
         }
         (None, Some(model)) => {

@@ -15,7 +15,6 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::program::Project;
-use crate::server_url::hide_secrets;
 
 /// The whole answer. Fields may be added at the end, and nothing else.
 #[derive(Serialize)]
@@ -201,7 +200,7 @@ fn masked(error: &TaskError, config: &Config) -> String {
     };
     let aliases = error.alias().into_iter().chain(history);
     let databases = aliases.filter_map(|alias| config.database(alias.as_str()));
-    databases.fold(error.to_string(), |text, database| hide_secrets(&text, &database.url))
+    databases.fold(error.to_string(), |text, database| database.url.without_secrets(&text))
 }
 
 /// How the program ends: by the gravest failure.

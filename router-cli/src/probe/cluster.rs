@@ -6,13 +6,12 @@ use std::time::{Duration, Instant};
 
 use router_core::Alias;
 use router_diesel::cluster::{ClusterStatus, NodeStatus, Standing};
-use router_diesel::config::{Config, Database, Engine};
+use router_diesel::config::{Config, Database};
 use router_diesel::{AnyConnection, Databases};
 
 use super::{Node, Probe, limit};
 use crate::failure::Failure;
 use crate::output::{milliseconds, one_line};
-use crate::server_url::hide_secrets;
 
 /// How often the nodes are asked at least. A lag is known no more finely than that, and there is only a moment.
 const INTERVAL: Duration = Duration::from_millis(200);
@@ -83,7 +82,7 @@ impl Watch {
         if probe.version.is_none() {
             return true;
         }
-        let has_positions = database.url.engine() != Engine::Sqlite;
+        let has_positions = database.url.engine().has_positions();
         let has_answered = match &node.standing {
             // It is asked again, soon.
             Standing::Suspect { .. } | Standing::Banned { .. } | Standing::Down { .. } => false,
@@ -126,7 +125,7 @@ fn node(status: &NodeStatus, database: &Database, probe: &Probe) -> Node {
         return Node { role: Some(role), words, ..Node::default() };
     }
     let says_lag = is_other || matches!(standing, Standing::Lagging { .. } | Standing::LagUnknown { .. });
-    if status.is_replica && !says_lag && database.url.engine() != Engine::Sqlite {
+    if status.is_replica && !says_lag && database.url.engine().has_positions() {
         match status.lag {
             Some(lag) => words.push_str(&format!(", {} behind", Lag(lag))),
             None => words.push_str(", lag unknown"),
@@ -136,7 +135,7 @@ fn node(status: &NodeStatus, database: &Database, probe: &Probe) -> Node {
         words.push_str(&format!(" ({position})"));
     }
     let why =
-        (*standing != Standing::Up).then(|| hide_secrets(&one_line(&standing.to_string()), &database.url));
+        (*standing != Standing::Up).then(|| database.url.without_secrets(&one_line(&standing.to_string())));
     if let Some(why) = &why {
         words.push_str(if !status.is_replica || standing.may_serve() { "; " } else { "; serves no reads: " });
         words.push_str(why);

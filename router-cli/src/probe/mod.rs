@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use router_core::Operation;
+use router_diesel::backend::Product;
 use router_diesel::config::{Config, Database, DatabaseUrl, Engine};
 use router_diesel::tasks::PhysicalDatabase;
 use serde::Serialize;
@@ -16,7 +17,6 @@ use serde::Serialize;
 pub(crate) use self::node::Node;
 use crate::failure::Failure;
 use crate::output::{milliseconds, one_line};
-use crate::server_url::{decode, hide_secrets};
 
 /// How many databases are asked at once: a fleet should not need a thread for each.
 const AT_ONCE: usize = 64;
@@ -37,6 +37,9 @@ pub(crate) struct Probe {
     pub(crate) ms: Option<f64>,
     /// The server's own word for its version.
     pub(crate) version: Option<String>,
+    /// Which of the products that share the engine the server is; that of the engine where nobody knows.
+    #[serde(skip)]
+    pub(crate) product: String,
     /// What is worth knowing although it is well.
     pub(crate) note: Option<&'static str>,
     #[serde(flatten)]
@@ -50,6 +53,7 @@ pub(crate) struct Probe {
 #[derive(Debug)]
 struct Answer {
     version: Option<String>,
+    product: Option<Product>,
     note: Option<&'static str>,
     physical: Option<PhysicalDatabase>,
 }
@@ -65,6 +69,7 @@ impl Probe {
             error: None,
             ms: None,
             version: None,
+            product: database.url.engine().title().to_owned(),
             note: None,
             node: Node::default(),
             physical: None,
@@ -74,11 +79,12 @@ impl Probe {
     fn new(database: &Database, answer: Result<Answer, String>, took: Duration) -> Self {
         let asked = Self { ms: Some(milliseconds(took)), ..Self::unasked(database) };
         match answer {
-            Ok(Answer { version, note, physical }) => {
-                Self { ok: Some(true), version, note, physical, ..asked }
+            Ok(Answer { version, product, note, physical }) => {
+                let product = product.map_or(asked.product, |product| product.to_string());
+                Self { ok: Some(true), version, product, note, physical, ..asked }
             }
             Err(error) => {
-                let error = hide_secrets(&one_line(&error), &database.url);
+                let error = database.url.without_secrets(&one_line(&error));
                 Self { ok: Some(false), error: Some(error), ..asked }
             }
         }
@@ -96,17 +102,11 @@ impl Probe {
             None => "not asked",
         };
         let took = self.ms.map(|ms| format!("{ms:.1} ms")).unwrap_or_default();
-        let engine = match self.engine {
-            "sqlite" => "SQLite",
-            "postgres" => "PostgreSQL",
-            "mysql" => "MySQL",
-            other => other,
-        };
         let mut words = match (&self.error, &self.version, self.note) {
             (Some(error), ..) => error.clone(),
-            // MariaDB's version says so itself.
-            (None, Some(version), _) if version.contains("MariaDB") => version.clone(),
-            (None, Some(version), _) => format!("{engine} {version}"),
+            // Some versions name their product themselves.
+            (None, Some(version), _) if version.contains(&self.product) => version.clone(),
+            (None, Some(version), _) => format!("{} {version}", self.product),
             (None, None, note) => note.unwrap_or_default().to_owned(),
         };
         if !self.node.words.is_empty() {
@@ -213,33 +213,24 @@ fn ask(asked: &Asked) -> Result<Answer, String> {
     } else {
         "no file yet, and it is only read here"
     };
-    Ok(Answer { version: None, note: Some(note), physical: None })
+    Ok(Answer { version: None, product: None, note: Some(note), physical: None })
 }
 
 /// Whether this build can connect to the engine.
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 pub(crate) fn supports(engine: Engine) -> bool {
-    [
-        (Engine::Sqlite, cfg!(feature = "sqlite")),
-        (Engine::Postgres, cfg!(feature = "postgres")),
-        (Engine::Mysql, cfg!(feature = "mysql")),
-    ]
-    .contains(&(engine, true))
+    <router_diesel::AnyConnection as router_diesel::RoutedConnection>::supports(engine)
 }
 
-/// The SQLite file that is yet to be made, if the URL is of one. To look must not make it.
+/// Whether this build can connect to the engine: it can connect to none.
+#[cfg(not(any(feature = "sqlite", feature = "postgres", feature = "mysql")))]
+pub(crate) fn supports(_: Engine) -> bool {
+    false
+}
+
+/// The file that is yet to be made, on an engine that makes one. To look must not make it.
 fn missing_file(url: &DatabaseUrl) -> Result<Option<String>, String> {
-    if url.engine() != Engine::Sqlite {
-        return Ok(None);
-    }
-    let path = match url.expose().strip_prefix("file:") {
-        Some(uri) if uri.contains("mode=") || uri.contains("vfs=") => return Ok(None),
-        Some(uri) => decode(uri.split(['?', '#']).next().unwrap_or(uri)),
-        None => url.expose().to_owned(),
-    };
-    let path = std::path::Path::new(&path);
-    if path.exists() || path.as_os_str() == ":memory:" {
-        return Ok(None);
-    }
+    let Some(path) = url.file_to_make() else { return Ok(None) };
     match path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
         Some(folder) => Err(format!("there is no folder `{}`", folder.display())),
         None => Ok(Some(path.display().to_string())),
@@ -249,33 +240,18 @@ fn missing_file(url: &DatabaseUrl) -> Result<Option<String>, String> {
 /// Connects, and asks for the server's version: the question that shows that it answers.
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 fn answer(asked: &Asked) -> Result<Answer, String> {
-    use diesel::RunQueryDsl;
-    use diesel::sql_types::Text;
     use router_diesel::backend::{Access, RoutedConnection};
 
-    #[derive(diesel::QueryableByName)]
-    struct Version {
-        #[diesel(sql_type = Text)]
-        version: String,
-    }
-
-    let Asked { database, is_node } = asked;
-    let question = match database.url.engine() {
-        Engine::Postgres => "SELECT current_setting('server_version') AS version",
-        Engine::Mysql => "SELECT version() AS version",
-        _ => "SELECT sqlite_version() AS version",
-    };
+    let Asked { database: Database { url, pool, .. }, is_node } = asked;
     // No setting is made: a pooler would hand the server's connection on with it, to a user who wants to write.
-    let mut settings = database.pool.clone();
+    let mut settings = pool.clone();
     settings.statement_timeout = None;
-    let mut conn = router_diesel::AnyConnection::open(&database.url, &settings.connect(Access::ReadWrite))
-        .map_err(|error| error.to_string())?
-        .conn;
-    let Version { version } =
-        diesel::sql_query(question).get_result(&mut conn).map_err(|error| error.to_string())?;
-    let physical =
-        is_node.then(|| router_diesel::tasks::physical_database(&mut conn, &database.url).ok()).flatten();
-    Ok(Answer { version: Some(version), note: None, physical })
+    let opened = router_diesel::AnyConnection::open(url, &settings.connect(Access::ReadWrite));
+    let router_diesel::backend::Opened { mut conn, server, .. } =
+        opened.map_err(|error| error.to_string())?;
+    let version = url.engine().version(&mut conn).map_err(|error| error.to_string())?;
+    let physical = is_node.then(|| router_diesel::tasks::physical_database(&mut conn, url).ok()).flatten();
+    Ok(Answer { version: Some(version), product: Some(server.product), note: None, physical })
 }
 
 #[cfg(not(any(feature = "sqlite", feature = "postgres", feature = "mysql")))]

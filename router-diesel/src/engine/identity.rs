@@ -71,8 +71,3 @@ pub(crate) fn canonical(path: &Path) -> PathBuf {
         _ => path.to_owned(),
     }
 }
-
-/// The file of a database that is kept in one.
-pub(crate) fn sqlite_file(url: &DatabaseUrl) -> Option<PathBuf> {
-    url.file()
-}

@@ -15,9 +15,12 @@ pub(crate) mod absence;
 mod any;
 mod ask;
 pub(crate) mod catalogue;
+pub(crate) mod client;
 mod connection;
+pub(crate) mod create;
 pub(crate) mod definitions;
 pub(crate) mod diagnosis;
+pub(crate) mod dump;
 pub(crate) mod identity;
 pub(crate) mod lock;
 mod mariadb;
@@ -36,15 +39,21 @@ pub(crate) mod words;
 
 use std::fmt;
 
+use diesel::QueryResult;
+
 pub(crate) use absence::Absence;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 pub use any::{AnyConnection, MultiBackend, MultiField, MultiRawValue, MultiRow};
 pub use ask::Ask;
 pub(crate) use catalogue::Catalogue;
+pub(crate) use client::Clients;
+pub use client::{ClientProgram, UnsafeSecret};
 pub(crate) use connection::Connect;
 pub use connection::{Access, ConnectSettings, Opened, RoutedConnection, Server};
+pub(crate) use create::Places;
 pub(crate) use definitions::Definitions;
 pub(crate) use diagnosis::{Diagnose, Verdict, is_lost, verdict, was_cancelled_by_replica};
+pub(crate) use dump::Dumps;
 pub(crate) use identity::Identity;
 pub(crate) use lock::Locks;
 pub(crate) use observe::{Observe, Role};
@@ -107,6 +116,9 @@ pub(crate) trait Spec:
     + Catalogue
     + RecordTables
     + Definitions
+    + Places
+    + Dumps
+    + Clients
     + fmt::Debug
     + Send
     + Sync
@@ -118,6 +130,27 @@ impl Engine {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         self.spec().name()
+    }
+
+    /// The name as it stands in sentences: `PostgreSQL`.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        self.spec().title()
+    }
+
+    /// Whether a server of this engine can say how far it has come, so that it can be told whether a replica has a
+    /// write and how far it lags behind.
+    #[must_use]
+    pub fn has_positions(self) -> bool {
+        self.spec().has_positions()
+    }
+
+    /// The version of a server of this engine, as the server itself writes it.
+    ///
+    /// # Errors
+    /// What Diesel says of the query.
+    pub fn version(self, conn: &mut dyn Ask) -> QueryResult<String> {
+        self.spec().version(conn)
     }
 }
 

@@ -3,17 +3,18 @@
 use std::fmt;
 use std::fs;
 use std::io::ErrorKind;
+use std::path::Path;
 
 use serde::Serialize;
 
 use super::Presence;
 use super::records::Bookkeeping;
-use super::server::{ServerUrl, identifier, literal, mysql_identifier, mysql_literal};
+use super::server;
 use super::target::Purpose;
 use super::{Report, TaskError, Tasks, open};
-use crate::config::{Database, Engine};
+use crate::config::Database;
 use crate::engine::RoutedConnection;
-use crate::engine::identity::sqlite_file;
+use crate::engine::create::{Place, ServerPlace};
 
 /// What `create` did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -54,10 +55,10 @@ impl<C: RoutedConnection> Tasks<'_, C> {
         Ok(Self::each(targets, |database| {
             // What keeps records and is yet to be made has none.
             let may_be_made = || books.refuse_leftovers::<C>(database, Presence::Absent);
-            let created = match database.url.engine() {
-                Engine::Sqlite => sqlite(database, may_be_made),
-                Engine::Postgres => postgres::<C>(database, may_be_made),
-                Engine::Mysql => mysql::<C>(database, may_be_made),
+            let created = match database.url.engine().spec().place(&database.url) {
+                Place::File(path, _) => file(database, &path, may_be_made),
+                Place::Memory => Ok(Created::InMemory),
+                Place::Server(server) => on_server::<C>(database, &server, may_be_made),
             }?;
             if matches!(created, Created::AlreadyThere(_)) {
                 books.refuse_leftovers::<C>(database, Presence::There)?;
@@ -67,11 +68,11 @@ impl<C: RoutedConnection> Tasks<'_, C> {
     }
 }
 
-fn sqlite(
+fn file(
     database: &Database,
+    path: &Path,
     may_be_made: impl FnOnce() -> Result<(), TaskError>,
 ) -> Result<Created, TaskError> {
-    let Some(path) = sqlite_file(&database.url) else { return Ok(Created::InMemory) };
     let alias = Some(&database.alias);
     if !path.exists() {
         may_be_made()?;
@@ -80,69 +81,38 @@ fn sqlite(
         fs::create_dir_all(folder).map_err(TaskError::file(alias, "make the folder", folder))?;
     }
     let name = path.display().to_string();
-    // To SQLite, an empty file is an empty database.
-    match fs::File::options().write(true).create_new(true).open(&path) {
+    // An empty file is an empty database.
+    match fs::File::options().write(true).create_new(true).open(path) {
         Ok(_) => Ok(Created::Created(name)),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(Created::AlreadyThere(name)),
-        Err(error) => Err(TaskError::file(alias, "make the file", &path)(error)),
+        Err(error) => Err(TaskError::file(alias, "make the file", path)(error)),
     }
 }
 
-fn postgres<C: RoutedConnection>(
+fn on_server<C: RoutedConnection>(
     database: &Database,
+    server: &ServerPlace,
     may_be_made: impl FnOnce() -> Result<(), TaskError>,
 ) -> Result<Created, TaskError> {
-    let server = ServerUrl::read(&database.url);
-    let name = server.name_of(database)?;
-    let mut conn: C = match server.open_maintenance(database) {
+    let name = server::name_of(server, database)?;
+    let databases = server.databases;
+    let mut conn: C = match server::open(server, database) {
         Ok(conn) => conn,
         // A user who may connect to nothing else can still see that it is there.
-        Err(error) => return open::<C>(database).map(|_| Created::AlreadyThere(name)).map_err(|_| error),
+        Err(error) if databases.may_let_into_database_alone() => {
+            return open::<C>(database).map(|_| Created::AlreadyThere(name)).map_err(|_| error);
+        }
+        Err(error) => return Err(error),
     };
     let looking = format!("look for `{name}`");
-    if postgres_has(&mut conn, &name).map_err(TaskError::refused(&database.alias, looking))? {
+    if databases.has(&mut conn, &name).map_err(TaskError::refused(&database.alias, looking))? {
         return Ok(Created::AlreadyThere(name));
     }
     may_be_made()?;
-    match conn.batch_execute(&format!("CREATE DATABASE {}", identifier(&name))) {
+    match databases.create(&mut conn, &name) {
         Ok(()) => Ok(Created::Created(name)),
         // Another was faster.
-        Err(_) if postgres_has(&mut conn, &name).unwrap_or(false) => Ok(Created::AlreadyThere(name)),
+        Err(_) if databases.has(&mut conn, &name).unwrap_or(false) => Ok(Created::AlreadyThere(name)),
         Err(error) => Err(TaskError::refused(&database.alias, format!("create `{name}`"))(error)),
     }
-}
-
-/// Whether PostgreSQL has a database of that name.
-pub(super) fn postgres_has<C: RoutedConnection>(conn: &mut C, name: &str) -> diesel::QueryResult<bool> {
-    let name = literal(name);
-    let sql = format!("SELECT datname::text AS value FROM pg_database WHERE datname = {name}");
-    Ok(!conn.texts(&sql)?.is_empty())
-}
-
-fn mysql<C: RoutedConnection>(
-    database: &Database,
-    may_be_made: impl FnOnce() -> Result<(), TaskError>,
-) -> Result<Created, TaskError> {
-    let server = ServerUrl::read(&database.url);
-    let name = server.name_of(database)?;
-    let mut conn: C = server.open(database, "")?;
-    let looking = format!("look for `{name}`");
-    if mysql_has(&mut conn, &name).map_err(TaskError::refused(&database.alias, looking))? {
-        return Ok(Created::AlreadyThere(name));
-    }
-    may_be_made()?;
-    match conn.batch_execute(&format!("CREATE DATABASE {}", mysql_identifier(&name))) {
-        Ok(()) => Ok(Created::Created(name)),
-        Err(_) if mysql_has(&mut conn, &name).unwrap_or(false) => Ok(Created::AlreadyThere(name)),
-        Err(error) => Err(TaskError::refused(&database.alias, format!("create `{name}`"))(error)),
-    }
-}
-
-/// Whether MySQL or MariaDB has a schema of that name.
-pub(super) fn mysql_has<C: RoutedConnection>(conn: &mut C, name: &str) -> diesel::QueryResult<bool> {
-    let sql = format!(
-        "SELECT CAST(schema_name AS CHAR) AS value FROM information_schema.schemata WHERE schema_name = {}",
-        mysql_literal(name)
-    );
-    Ok(!conn.texts(&sql)?.is_empty())
 }

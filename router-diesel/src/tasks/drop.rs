@@ -1,23 +1,23 @@
 //! `drop`: removes the databases that the URLs name, with everything in them.
 
 use std::fmt;
-use std::fs::{self, File};
-use std::io::{ErrorKind, Read as _};
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use diesel::QueryResult;
 use router_core::Alias;
 use serde::Serialize;
 
-use super::create::{mysql_has, postgres_has};
 use super::error::quoted;
 use super::records::{Bookkeeping, FormerRecords, Kept, TakenRecords};
-use super::server::{ServerUrl, identifier, literal, mysql_identifier};
+use super::server;
 use super::target::Purpose;
 use super::{Force, Outcome, Report, TaskError, Tasks};
-use crate::config::{Database, Engine};
-use crate::engine::RoutedConnection;
-use crate::engine::identity::sqlite_file;
+use crate::config::Database;
+use crate::engine::create::{FileDatabases, Place, ServerPlace, Sessions};
+use crate::engine::{Ask, RoutedConnection};
 use crate::lock;
 
 /// What `drop` did.
@@ -132,10 +132,10 @@ impl<C: RoutedConnection> Tasks<'_, C> {
             return Err(error);
         }
         let former_records = kept.iter_mut().flat_map(|kept| kept.former(self.routing)).collect();
-        let removal = match database.url.engine() {
-            Engine::Sqlite => self.drop_sqlite(database),
-            Engine::Postgres => self.drop_postgres(database),
-            Engine::Mysql => self.drop_mysql(database),
+        let removal = match database.url.engine().spec().place(&database.url) {
+            Place::File(path, files) => self.drop_file(database, &path, files),
+            Place::Memory => Ok(Removal::InMemory),
+            Place::Server(server) => self.drop_on_server(database, &server),
         }?;
         let mut records = Vec::new();
         if removal != Removal::InMemory {
@@ -147,24 +147,34 @@ impl<C: RoutedConnection> Tasks<'_, C> {
         Ok(Dropped { removal, records, lost_records_of, former_records })
     }
 
-    fn drop_sqlite(&self, database: &Database) -> Result<Removal, TaskError> {
-        let Some(path) = sqlite_file(&database.url) else { return Ok(Removal::InMemory) };
+    fn drop_file(
+        &self,
+        database: &Database,
+        path: &Path,
+        files: &dyn FileDatabases,
+    ) -> Result<Removal, TaskError> {
         let name = path.display().to_string();
         let alias = Some(&database.alias);
-        match is_sqlite(&path) {
+        match files.is_database(path) {
             Ok(true) => {}
             Ok(false) if self.force == Force::Yes => {}
-            Ok(false) => return Err(TaskError::NotSqlite { alias: database.alias.clone(), path }),
+            Ok(false) => {
+                return Err(TaskError::NotADatabase {
+                    alias: database.alias.clone(),
+                    engine: database.url.engine(),
+                    path: path.to_owned(),
+                });
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Removal::NotThere(name)),
-            Err(error) => return Err(TaskError::file(alias, "read", &path)(error)),
+            Err(error) => return Err(TaskError::file(alias, "read", path)(error)),
         }
         let _lock = lock::acquire_for::<C>(database, self.lock_timeout, "drop")?;
         // The database itself goes last: where the removal is interrupted, the next one finds it. A log that is left
         // alone would be taken for one of the next database of that name.
-        for file in [beside(&path, "-journal"), beside(&path, "-shm"), beside(&path, "-wal"), path] {
-            match fs::remove_file(&file) {
+        for file in files.beside(path).iter().map(PathBuf::as_path).chain([path]) {
+            match fs::remove_file(file) {
                 Err(error) if error.kind() != ErrorKind::NotFound => {
-                    return Err(TaskError::file(alias, "remove", &file)(error));
+                    return Err(TaskError::file(alias, "remove", file)(error));
                 }
                 _ => {}
             }
@@ -172,80 +182,44 @@ impl<C: RoutedConnection> Tasks<'_, C> {
         Ok(Removal::Dropped(name))
     }
 
-    fn drop_postgres(&self, database: &Database) -> Result<Removal, TaskError> {
-        let server = ServerUrl::read(&database.url);
-        let name = server.name_of(database)?;
-        let mut conn: C = server.open_maintenance(database)?;
+    fn drop_on_server(&self, database: &Database, server: &ServerPlace) -> Result<Removal, TaskError> {
+        let name = server::name_of(server, database)?;
+        let mut conn: C = server::open(server, database)?;
         let refused = || TaskError::refused(&database.alias, format!("drop `{name}`"));
-        if !postgres_has(&mut conn, &name).map_err(refused())? {
+        let databases = server.databases;
+        if !databases.has(&mut conn, &name).map_err(refused())? {
             return Ok(Removal::NotThere(name));
         }
-        let of_name = format!("FROM pg_stat_activity WHERE datname = {}", literal(&name));
-        let force = match self.force {
-            Force::Yes => {
-                let version =
-                    conn.texts("SELECT current_setting('server_version_num') AS value").map_err(refused())?;
-                let version = version.into_iter().flatten().next();
-                // Before version 13 there is no FORCE, and their connections are ended first.
-                if version.and_then(|version| version.parse().ok()).unwrap_or(0_u32) >= 130_000 {
-                    " WITH (FORCE)"
-                } else {
-                    conn.texts(&format!("SELECT pg_terminate_backend(pid)::text AS value {of_name}"))
-                        .map_err(refused())?;
-                    ""
-                }
-            }
-            Force::No => {
-                let sql = format!(
-                    "SELECT format('%s (user `%s`, process %s of the server)', CASE application_name \
-                     WHEN '' THEN 'a connection' ELSE '`' || application_name || '`' END, usename, pid) \
-                     AS value {of_name} ORDER BY pid"
-                );
-                // The server ends a connection a moment after it was closed, be it one of this very program.
-                let until = Instant::now() + Duration::from_secs(1);
-                let mut sessions = conn.texts(&sql).map_err(refused())?;
-                while !sessions.is_empty() && Instant::now() < until {
-                    std::thread::sleep(Duration::from_millis(20));
-                    sessions = conn.texts(&sql).map_err(refused())?;
-                }
-                if !sessions.is_empty() {
-                    let sessions = sessions.into_iter().flatten().collect();
-                    return Err(TaskError::InUse { alias: database.alias.clone(), sessions });
-                }
-                ""
-            }
+        let sessions = databases.sessions();
+        // The connection that holds the lock would be in the way.
+        let _lock = match sessions {
+            None => Some(lock::acquire_for::<C>(database, self.lock_timeout, "drop")?),
+            Some(_) => None,
         };
-        let sql = format!("DROP DATABASE IF EXISTS {}{force}", identifier(&name));
-        conn.batch_execute(&sql).map_err(refused())?;
-        Ok(Removal::Dropped(name))
-    }
-
-    fn drop_mysql(&self, database: &Database) -> Result<Removal, TaskError> {
-        let server = ServerUrl::read(&database.url);
-        let name = server.name_of(database)?;
-        let mut conn: C = server.open(database, "")?;
-        let refused = || TaskError::refused(&database.alias, format!("drop `{name}`"));
-        if !mysql_has(&mut conn, &name).map_err(refused())? {
-            return Ok(Removal::NotThere(name));
+        match (sessions, self.force) {
+            (Some(sessions), Force::Yes) => sessions.end_and_drop(&mut conn, &name).map_err(refused())?,
+            (Some(sessions), Force::No) => {
+                let others = lasting(sessions, &mut conn, &name).map_err(refused())?;
+                if !others.is_empty() {
+                    return Err(TaskError::InUse { alias: database.alias.clone(), sessions: others });
+                }
+                databases.drop(&mut conn, &name).map_err(refused())?;
+            }
+            (None, _) => databases.drop(&mut conn, &name).map_err(refused())?,
         }
-        let _lock = lock::acquire_for::<C>(database, self.lock_timeout, "drop")?;
-        conn.batch_execute(&format!("DROP DATABASE IF EXISTS {}", mysql_identifier(&name)))
-            .map_err(refused())?;
         Ok(Removal::Dropped(name))
     }
 }
 
-/// Whether a file is a database of SQLite's: by its first bytes, or since it is empty.
-fn is_sqlite(path: &Path) -> std::io::Result<bool> {
-    const MAGIC: &[u8] = b"SQLite format 3\0";
-    let mut start = Vec::new();
-    File::open(path)?.take(MAGIC.len() as u64).read_to_end(&mut start)?;
-    Ok(start.is_empty() || start == MAGIC)
-}
-
-/// A file that SQLite keeps beside the database.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
+/// The connections to a database that last. The server ends a connection a moment after it was closed, be it one of
+/// this very program.
+fn lasting(sessions: &dyn Sessions, conn: &mut dyn Ask, name: &str) -> QueryResult<Vec<String>> {
+    let until = Instant::now() + Duration::from_secs(1);
+    loop {
+        let open = sessions.list(conn, name)?;
+        if open.is_empty() || Instant::now() >= until {
+            return Ok(open);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }

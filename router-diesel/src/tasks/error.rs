@@ -1,16 +1,21 @@
 //! Why a task was not done.
 
-use std::fmt;
+mod words;
+
 use std::path::{Path, PathBuf};
 
 use router_core::{Alias, AppLabel, Operation};
 
 use crate::config::{Config, Restriction};
+use crate::engine::Engine;
 use crate::engine::absence::Unopened;
+use crate::engine::client::ClientError;
+use crate::engine::dump::DumpError;
 use crate::lock::LockError;
-use crate::migrate::leftover::{Presence, left_records};
+use crate::migrate::leftover::Presence;
 use crate::text::nearest;
-use crate::text::one_line;
+
+pub(super) use words::quoted;
 
 /// Why a task was not done, with the database it was for and the next step.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,10 +148,12 @@ pub enum TaskError {
         /// One line for each connection.
         sessions: Vec<String>,
     },
-    /// The file is none of SQLite's.
-    NotSqlite {
+    /// The file is no database of the engine's.
+    NotADatabase {
         /// The database.
         alias: Alias,
+        /// The engine.
+        engine: Engine,
         /// The file.
         path: PathBuf,
     },
@@ -253,7 +260,7 @@ impl TaskError {
             | Self::Absent { alias, .. }
             | Self::Refused { alias, .. }
             | Self::InUse { alias, .. }
-            | Self::NotSqlite { alias, .. }
+            | Self::NotADatabase { alias, .. }
             | Self::NotEmpty { alias, .. }
             | Self::NoSchema { alias, .. }
             | Self::Unrecorded { alias, .. }
@@ -325,6 +332,24 @@ impl TaskError {
         move |error| Self::Refused { alias, doing, cause: error.to_string() }
     }
 
+    pub(super) fn of_client(alias: &Alias) -> impl FnOnce(ClientError) -> Self {
+        let alias = alias.clone();
+        move |error| match error {
+            ClientError::Nameless => Self::Nameless { alias },
+            ClientError::Secret(option) => Self::SecretOption { alias, option },
+            ClientError::Missing { program, package } => Self::MissingProgram { alias, program, package },
+            ClientError::Failed { program, output } => Self::Program { alias, program, output },
+        }
+    }
+
+    pub(super) fn of_dump(alias: &Alias, doing: impl Into<String>) -> impl FnOnce(DumpError) -> Self {
+        let (alias, doing) = (alias.clone(), doing.into());
+        move |error| match error {
+            DumpError::Refused(error) => Self::refused(&alias, doing)(error),
+            DumpError::Client(error) => Self::of_client(&alias)(error),
+        }
+    }
+
     pub(super) fn file(
         alias: Option<&Alias>,
         doing: &'static str,
@@ -341,213 +366,4 @@ impl From<LockError> for TaskError {
     }
 }
 
-impl fmt::Display for TaskError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::UnknownDatabase { alias, suggestion, known } => {
-                write!(f, "unknown database `{alias}`; {}", did_you_mean(suggestion.as_deref(), known))
-            }
-            Self::UnknownApp { app, suggestion, known } => {
-                write!(f, "unknown app `{app}`; {}", did_you_mean(suggestion.as_deref(), known))
-            }
-            Self::Replica { alias, primary } => write!(
-                f,
-                "database `{alias}` is a replica of `{primary}` and gets everything from there; name `{primary}`"
-            ),
-            Self::NotAllowed { alias, operation, restriction } => {
-                let (why, next) = match restriction {
-                    Restriction::Replica => ("is a replica", "name its primary"),
-                    Restriction::ReadOnly => ("is `read_only: true`", "take that away for the task"),
-                    Restriction::Offline => ("is `offline: primary`", "take that away for the task"),
-                    Restriction::Operations => {
-                        return write!(
-                            f,
-                            "database `{alias}` has `operations` without `{operation}`, which the task needs; add it, \
-                             or name another database"
-                        );
-                    }
-                };
-                write!(f, "database `{alias}` {why}; {next}")
-            }
-            Self::Production { task, environment } => write!(
-                f,
-                "`{task}` destroys data, and this is the environment `{environment}`; pass `--force` if you mean it"
-            ),
-            Self::UndeclaredEnvironment { task, environment, suggestion } => {
-                write!(f, "`{task}` destroys data, and no environment `{environment}` is declared; ")?;
-                match suggestion {
-                    Some(suggestion) => write!(f, "did you mean `{suggestion}`?"),
-                    None => write!(
-                        f,
-                        "declare it in the file, if only as `environments: {{ {environment}: {{}} }}`, or pass \
-                         `--force`"
-                    ),
-                }
-            }
-            Self::KeepsRecords { alias, of } => {
-                let of: Vec<String> = of.iter().map(Alias::to_string).collect();
-                let options: String = of.iter().map(|of| format!(" --database {of}")).collect();
-                write!(
-                    f,
-                    "`{alias}` keeps the records of the migrations of {}, which would all count as pending; drop them \
-                     together, with `--database {alias}{options}`, or pass `--force`",
-                    quoted(&of)
-                )
-            }
-            Self::RecordsUnreachable { alias, history, cause } => write!(
-                f,
-                "database `{alias}` was not dropped, as the records of its migrations are on `{history}` and cannot \
-                 be taken away: {}; try again when it answers, or pass `--force`, and they stay",
-                one_line(cause)
-            ),
-            Self::RecordsStay { alias, history, cause } => write!(
-                f,
-                "database `{alias}` is gone, but the records of its migrations stay on `{history}`: {}; `dbrouter \
-                 drop --database {alias}` takes them away when it answers",
-                one_line(cause)
-            ),
-            Self::LeftRecords { alias, presence, history, number } => {
-                let (message, help) = left_records(alias, *presence, history, *number);
-                write!(f, "{message}; {help}")
-            }
-            Self::InMemory { alias } => write!(
-                f,
-                "database `{alias}` is in memory, where each connection has one of its own; give it a file"
-            ),
-            Self::Nameless { alias } => {
-                write!(f, "the URL of database `{alias}` names no database on its server; add `/name`")
-            }
-            Self::Unreachable { alias, cause } => {
-                write!(f, "database `{alias}` cannot be reached: {}", cause.trim_end())
-            }
-            Self::Absent { alias, name } => write!(
-                f,
-                "database `{alias}` is not there: there is no `{name}`; `dbrouter create --database {alias}` makes it"
-            ),
-            Self::Refused { alias, doing, cause } => {
-                write!(f, "failed to {doing} for database `{alias}`: {}", cause.trim_end())
-            }
-            Self::InUse { alias, sessions } => write!(
-                f,
-                "database `{alias}` is in use by {}; end these connections, or pass `--force`",
-                sessions.join(", ")
-            ),
-            Self::NotSqlite { alias, path } => write!(
-                f,
-                "`{}`, which database `{alias}` names, is no SQLite file; correct its URL, or pass `--force`",
-                path.display()
-            ),
-            Self::NotEmpty { alias, tables } => {
-                let shown: Vec<String> = tables.iter().take(5).map(|table| format!("`{table}`")).collect();
-                write!(f, "database `{alias}` is not empty: it has {}", shown.join(", "))?;
-                if tables.len() > shown.len() {
-                    write!(f, " and {} more", tables.len() - shown.len())?;
-                }
-                write!(
-                    f,
-                    "; to begin anew, `dbrouter drop --database {alias}` and `dbrouter create --database \
-                     {alias}`, or pass `--force` to load over them"
-                )
-            }
-            Self::NoSchema { alias, path } => write!(
-                f,
-                "nothing was loaded, as there is no `{}`, where the schema of database `{alias}` is looked for; \
-                 `dbrouter schema dump` writes it where there is a database that has the schema",
-                path.display()
-            ),
-            Self::Unrecorded { alias, cause } => write!(
-                f,
-                "the schema of database `{alias}` was loaded, but not all of its migrations could be recorded: {}; \
-                 `dbrouter drop --database {alias}` and begin anew, or record them by `dbrouter fake`",
-                cause.trim_end()
-            ),
-            Self::NoSeedFolder { path } => write!(
-                f,
-                "there is no folder of seeds `{}`; correct it, or leave it out for `seeds`",
-                path.display()
-            ),
-            Self::Seed { alias, path, cause, sown } => {
-                write!(f, "seed `{}` failed on database `{alias}`: {}; ", path.display(), cause.trim_end())?;
-                match sown.as_slice() {
-                    [] => f.write_str("nothing was sown"),
-                    sown => write!(f, "what was sown before it stays: {}", quoted(sown)),
-                }
-            }
-            Self::NowhereToWrite { app, path } => write!(
-                f,
-                "app `{app}` has seeds in `{}`, but no database where it may be written to",
-                path.display()
-            ),
-            Self::File { alias, doing, path, cause } => {
-                write!(f, "failed to {doing} `{}`", path.display())?;
-                if let Some(alias) = alias {
-                    write!(f, " for database `{alias}`")?;
-                }
-                write!(f, ": {cause}")
-            }
-            Self::MissingProgram { alias, program, package } => write!(
-                f,
-                "`{program}`, which database `{alias}` needs for this, was not found; install the package \
-                 `{package}`"
-            ),
-            Self::Program { alias, program, output } => {
-                write!(f, "`{program}` failed for database `{alias}`: {}", output.trim_end())
-            }
-            Self::SecretOption { alias, option } => write!(
-                f,
-                "the URL of database `{alias}` has the option `{option}`, which cannot be handed to another \
-                 program unseen; use an alias without it"
-            ),
-            Self::BadName { name } => write!(
-                f,
-                "`{name}` cannot be the name of a migration; use letters, digits and `_`, as in `create_posts`"
-            ),
-            Self::Lock(error) => error.fmt(f),
-        }
-    }
-}
-
 impl std::error::Error for TaskError {}
-
-fn did_you_mean(suggestion: Option<&str>, known: &[String]) -> String {
-    /// As many names as a reader takes in.
-    const MANY: usize = 20;
-
-    match suggestion {
-        Some(suggestion) => format!("did you mean `{suggestion}`?"),
-        None if known.is_empty() => "there are none".to_owned(),
-        None if known.len() > MANY => {
-            format!("there are {} and {} more", quoted(&known[..MANY]), known.len() - MANY)
-        }
-        None => format!("there are {}", quoted(known)),
-    }
-}
-
-pub(super) fn quoted(names: &[String]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_stands_in_a_sentence_is_one_line() {
-        let (alias, history) = (Alias::new("blog_db"), Alias::new("default"));
-        let cause = "connection to server failed: refused\n\tIs the server running?\n".to_owned();
-        for error in [
-            TaskError::RecordsUnreachable {
-                alias: alias.clone(),
-                history: history.clone(),
-                cause: cause.clone(),
-            },
-            TaskError::RecordsStay { alias, history, cause },
-        ] {
-            let text = error.to_string();
-            assert!(
-                text.contains(": connection to server failed: refused Is the server running?; "),
-                "{text}"
-            );
-        }
-    }
-}

@@ -28,7 +28,6 @@ mod create;
 mod drop;
 mod error;
 mod new;
-mod program;
 mod records;
 mod report;
 mod schema;
@@ -43,7 +42,7 @@ use std::time::Duration;
 use router_core::{Alias, AppLabel};
 
 use crate::config::Database;
-use crate::engine::identity::sqlite_file;
+use crate::engine::create::Place;
 use crate::engine::{Access, RoutedConnection, absence};
 use crate::topology::Routing;
 
@@ -162,14 +161,30 @@ impl<'a, C: RoutedConnection> Tasks<'a, C> {
 
 /// Opens a connection for a task, which takes as long as it takes.
 ///
-/// SQLite would make a file that is not there, where a server says that it has no such database.
+/// An engine may make a file that is not there, where a server says that it has no such database.
 fn open<C: RoutedConnection>(database: &Database) -> Result<C, TaskError> {
-    if let Some(path) = sqlite_file(&database.url).filter(|path| !path.exists()) {
-        return Err(TaskError::Absent { alias: database.alias.clone(), name: path.display().to_string() });
-    }
+    must_be_there(database)?;
     let mut settings = database.pool.clone();
     settings.statement_timeout = None;
     absence::open(&database.url, &settings.connect(Access::ReadWrite))
         .map(|opened| opened.conn)
         .map_err(|unopened| TaskError::unopened(&database.alias, unopened))
+}
+
+/// Refuses a database whose file is not there.
+fn must_be_there(database: &Database) -> Result<(), TaskError> {
+    match database.url.file().filter(|path| !path.exists()) {
+        Some(path) => {
+            Err(TaskError::Absent { alias: database.alias.clone(), name: path.display().to_string() })
+        }
+        None => Ok(()),
+    }
+}
+
+/// Refuses a database in memory: what one connection loads, no other has.
+fn must_have_place(database: &Database) -> Result<(), TaskError> {
+    match database.url.engine().spec().place(&database.url) {
+        Place::Memory => Err(TaskError::InMemory { alias: database.alias.clone() }),
+        Place::File(..) | Place::Server(_) => Ok(()),
+    }
 }

@@ -8,12 +8,12 @@ use router_core::{Alias, AppLabel};
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 
-use super::server::ServerUrl;
 use super::target::{Purpose, is_usual};
 use super::{TaskError, open};
 use crate::config::{Config, Database, Engine};
 use crate::engine::RoutedConnection;
-use crate::engine::identity::{canonical, sqlite_file};
+use crate::engine::create::{self, ServerPlace};
+use crate::engine::identity::canonical;
 use crate::migrate::leftover::Presence;
 use crate::migrate::{RECORDS, Record, Records, Tables, history_of, is_migrated_by};
 use crate::topology::Routing;
@@ -261,11 +261,13 @@ impl<'a> Bookkeeping<'a> {
 
 fn place(database: &Database) -> Option<Place> {
     let engine = database.url.engine();
-    if engine == Engine::Sqlite {
-        return sqlite_file(&database.url).map(|file| Place::File(canonical(&file)));
+    match engine.spec().place(&database.url) {
+        create::Place::File(file, _) => Some(Place::File(canonical(&file))),
+        create::Place::Memory => None,
+        create::Place::Server(ServerPlace { hosts, name, .. }) => {
+            Some(Place::Server { engine, hosts, name: name? })
+        }
     }
-    let server = ServerUrl::read(&database.url);
-    Some(Place::Server { engine, hosts: server.hosts().to_owned(), name: server.name? })
 }
 
 fn is_empty<C: RoutedConnection>(database: &Database) -> bool {

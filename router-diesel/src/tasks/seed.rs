@@ -15,10 +15,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::error::quoted;
 use super::target::Purpose;
-use super::{Outcome, Report, TaskError, Tasks, open};
-use crate::config::{Database, Engine};
+use super::{Outcome, Report, TaskError, Tasks, must_have_place, open};
+use crate::config::Database;
 use crate::engine::RoutedConnection;
-use crate::engine::identity::sqlite_file;
+use crate::engine::records::SEPARATOR;
 use crate::lock;
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS __dbrouter_seeds (
@@ -146,16 +146,11 @@ impl<C: RoutedConnection> Tasks<'_, C> {
             return Ok(seeded);
         }
         let alias = &database.alias;
-        if database.url.engine() == Engine::Sqlite && sqlite_file(&database.url).is_none() {
-            return Err(TaskError::InMemory { alias: alias.clone() });
-        }
+        must_have_place(database)?;
         let mut lock = lock::acquire_for::<C>(database, self.lock_timeout, "seed")?;
         let mut conn: C = open(database)?;
         conn.batch_execute(TABLE).map_err(TaskError::refused(alias, "make the table `__dbrouter_seeds`"))?;
-        let column = match database.url.engine() {
-            Engine::Mysql => "CONCAT(checksum, ' ', name)",
-            Engine::Sqlite | Engine::Postgres => "checksum || ' ' || name",
-        };
+        let column = database.url.engine().spec().joined(&["checksum", "name"]);
         let records = conn
             .texts(&format!("SELECT {column} AS value FROM __dbrouter_seeds"))
             .map_err(TaskError::refused(alias, "read the table `__dbrouter_seeds`"))?;
@@ -163,7 +158,8 @@ impl<C: RoutedConnection> Tasks<'_, C> {
             let sql = fs::read_to_string(path).map_err(TaskError::file(Some(alias), "read", path))?;
             let checksum = checksum(&sql);
             let record = records.iter().flatten().find_map(|record| {
-                record.split_once(' ').filter(|(_, recorded)| recorded == name).map(|(checksum, _)| checksum)
+                let (checksum, recorded) = record.split_once(SEPARATOR)?;
+                (recorded == name).then_some(checksum)
             });
             match record {
                 Some(recorded) if recorded == checksum => seeded.earlier.push(name.clone()),

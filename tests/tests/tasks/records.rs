@@ -278,7 +278,7 @@ fn a_database_that_keeps_records_of_one_that_stays_stays_too() {
     let report = world.tasks().drop().unwrap();
     let errors: Vec<_> = report.failures().collect();
     assert!(
-        matches!(errors[..], [TaskError::KeepsRecords { .. }, TaskError::NotSqlite { .. }]),
+        matches!(errors[..], [TaskError::KeepsRecords { .. }, TaskError::NotADatabase { .. }]),
         "in file order: {report}"
     );
     assert!(folder.path().join("default.sqlite3").exists());

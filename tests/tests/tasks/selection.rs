@@ -63,7 +63,7 @@ fn a_file_that_is_none_of_sqlites_is_not_dropped() {
     fs::write(&file, "my only copy of a novel").unwrap();
     let report = world.tasks().databases(["default"]).drop().unwrap();
     let error = report.failures().next().unwrap();
-    assert!(matches!(error, TaskError::NotSqlite { .. }), "{error}");
+    assert!(matches!(error, TaskError::NotADatabase { .. }), "{error}");
     assert!(file.exists());
 }
 

@@ -12,7 +12,6 @@ use serde::Serialize;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Output, milliseconds, took};
-use crate::server_url::hide_secrets;
 
 /// The whole answer of whatever runs migrations. Fields may be added at the end, and nothing else.
 #[derive(Serialize)]
@@ -265,7 +264,7 @@ fn in_words(report: &DatabaseReport) -> [String; 5] {
 /// Hides what a driver may have repeated of a database's URL.
 fn masked(failure: &MigrateFailure, text: &str, config: &Config) -> String {
     let database = failure.database.as_ref().and_then(|alias| config.database(alias.as_str()));
-    database.map_or_else(|| text.to_owned(), |database| hide_secrets(text, &database.url))
+    database.map_or_else(|| text.to_owned(), |database| database.url.without_secrets(text))
 }
 
 /// How the program ends by a run.

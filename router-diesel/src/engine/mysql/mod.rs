@@ -4,11 +4,14 @@
 
 mod absence;
 mod catalogue;
+mod client;
 mod connection;
+mod create;
 mod definitions;
 mod diagnosis;
 #[cfg(feature = "mysql")]
 mod driver;
+mod dump;
 mod gtids;
 mod identity;
 mod lock;

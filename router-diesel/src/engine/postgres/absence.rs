@@ -10,7 +10,7 @@ use crate::engine::url::server::Sections;
 use crate::engine::{Ask, DatabaseUrl};
 
 /// Databases that are on every server, unless somebody dropped the first.
-const MAINTENANCE: [&str; 2] = ["postgres", "template1"];
+pub(super) const MAINTENANCE: [&str; 2] = ["postgres", "template1"];
 
 impl Absence for Postgres {
     fn absent(&self, url: &DatabaseUrl, error: &ConnectionError, connect: Connector<'_>) -> Option<String> {
@@ -26,7 +26,7 @@ impl Absence for Postgres {
 
 /// The name of the database as libpq reads it: parameters go before what stands before them, and the user's name
 /// stands for the database's where there is no other.
-fn name(sections: &Sections<'_>) -> Option<String> {
+pub(super) fn name(sections: &Sections<'_>) -> Option<String> {
     let some = |text: String| (!text.is_empty()).then_some(text);
     let parameter = |name: &str| sections.parameter(name).and_then(some);
     let user = || sections.user().and_then(|user| some(decoded(user)));

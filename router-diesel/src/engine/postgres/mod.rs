@@ -2,11 +2,14 @@
 
 mod absence;
 mod catalogue;
+mod client;
 mod connection;
+mod create;
 mod definitions;
 mod diagnosis;
 #[cfg(feature = "postgres")]
 mod driver;
+mod dump;
 mod identity;
 mod lock;
 mod lsn;

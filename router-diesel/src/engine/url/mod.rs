@@ -183,6 +183,15 @@ impl DatabaseUrl {
         }
     }
 
+    /// Reads the URL of another database on the same server, which is asked for the same product.
+    ///
+    /// # Errors
+    ///
+    /// When the text is no URL.
+    pub(super) fn with_text(&self, text: &str) -> Result<Self, UrlError> {
+        Ok(Self { product: self.product, ..Self::parse(text)? })
+    }
+
     /// Makes a URL of its parts, with user and password percent-encoded.
     pub(crate) fn from_parts(word: EngineWord, parts: Parts) -> Result<Self, UrlError> {
         Ok(Self::new(word.engine, word.product, word.engine.spec().url_of_parts(parts)?))
@@ -214,6 +223,37 @@ impl DatabaseUrl {
     #[must_use]
     pub fn file(&self) -> Option<PathBuf> {
         self.engine.spec().file(&self.real)
+    }
+
+    /// The file that a connection which may write would make, as it is not there yet. `None` on engines that make no
+    /// files by themselves, and where the URL has parameters that may keep the engine from it.
+    #[must_use]
+    pub fn file_to_make(&self) -> Option<PathBuf> {
+        self.engine.spec().file_to_make(self)
+    }
+
+    /// A text, such as a driver's error, without the secrets of the URL that it may repeat.
+    ///
+    /// ```
+    /// use router_diesel::config::DatabaseUrl;
+    ///
+    /// let url: DatabaseUrl = "postgres://blog:hunter2@db.internal/blog".parse()?;
+    /// assert_eq!(url.without_secrets("`hunter2` is wrong"), "`***` is wrong");
+    /// # Ok::<(), router_diesel::config::UrlError>(())
+    /// ```
+    #[must_use]
+    pub fn without_secrets(&self, text: &str) -> String {
+        /// A shorter secret would tear words apart, and be betrayed by where it did.
+        const SHORTEST: usize = 4;
+
+        let mut text = text.replace(&*self.real, &self.masked);
+        if self.engine.spec().has_servers() {
+            let secrets = server::Sections::of(&self.real).secrets();
+            for secret in secrets.iter().filter(|secret| secret.len() >= SHORTEST) {
+                text = text.replace(secret, MASK);
+            }
+        }
+        text
     }
 
     /// The real thing, with the password: what `Connection::establish` takes. For SQLite this is a
@@ -392,9 +432,18 @@ mod tests {
             "postgres://h/db?user=u&password=hunter2",
             "mysql://h/db?sslpassword=hunter2&x=y",
             "sqlite://x?key=hunter2",
+            "postgres://h/db?scram_client_key=hunter2",
         ] {
             let url = DatabaseUrl::parse(text).unwrap();
             assert!(!format!("{url} {url:?}").contains("hunter2"), "{url}");
         }
+    }
+
+    #[test]
+    fn an_error_repeats_no_secret() {
+        let url: DatabaseUrl = "postgres://u:p%40ssword@h/db?sslpassword=hunter2".parse().unwrap();
+        let error = format!("no {}; `p@ssword` and `hunter2` are wrong", url.expose());
+        let hidden = "no postgres://u:***@h/db?sslpassword=***; `***` and `***` are wrong";
+        assert_eq!(url.without_secrets(&error), hidden);
     }
 }

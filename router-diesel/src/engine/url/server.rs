@@ -1,7 +1,7 @@
 //! URLs of servers, `scheme://user:password@host:port/name?parameters`, as PostgreSQL and MySQL both have them.
 
 use super::percent::{decoded, encode, encoded, is_encoded, query};
-use super::{MASK, Parts, UrlError, UrlText, mask_query};
+use super::{MASK, Parts, UrlError, UrlText, is_secret_key, mask_query};
 
 /// Reads what follows the scheme, and writes it under the scheme that the engine's client takes.
 pub(in crate::engine) fn read(scheme: &str, rest: &str) -> Result<UrlText, UrlError> {
@@ -92,10 +92,53 @@ impl<'u> Sections<'u> {
         Some(user_info.split_once(':').map_or(user_info, |(user, _)| user))
     }
 
+    /// The password before the hosts, decoded.
+    pub(in crate::engine) fn password(&self) -> Option<String> {
+        let (user_info, _) = self.authority.rsplit_once('@')?;
+        user_info.split_once(':').map(|(_, password)| decoded(password))
+    }
+
+    /// The hosts and ports: `host:port,[ip]:port`.
+    pub(in crate::engine) fn hosts(&self) -> &'u str {
+        self.authority.rsplit_once('@').map_or(self.authority, |(_, hosts)| hosts)
+    }
+
+    /// The host and port of a URL that has no more than one of each.
+    pub(in crate::engine) fn host_and_port(&self) -> (Option<&'u str>, Option<&'u str>) {
+        let hosts = self.hosts();
+        let (host, port) = match hosts.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((host, port)) => (host, port.strip_prefix(':')),
+            None => hosts.split_once(':').map_or((hosts, None), |(host, port)| (host, Some(port))),
+        };
+        (Some(host).filter(|host| !host.is_empty()), port)
+    }
+
+    /// The names and values of the parameters as they stand in the URL.
+    pub(in crate::engine) fn parameters(&self) -> impl Iterator<Item = (&'u str, &'u str)> + use<'u> {
+        self.query.split('&').filter_map(|pair| pair.split_once('='))
+    }
+
     /// The last parameter of this name, decoded.
     pub(in crate::engine) fn parameter(&self, name: &str) -> Option<String> {
-        let pairs = self.query.split('&').filter_map(|pair| pair.split_once('='));
-        pairs.filter(|(key, _)| *key == name).last().map(|(_, value)| decoded(value))
+        self.parameters().filter(|(key, _)| *key == name).last().map(|(_, value)| decoded(value))
+    }
+
+    /// Every secret of the URL, decoded.
+    pub(in crate::engine) fn secrets(&self) -> Vec<String> {
+        let parameters = self.parameters().filter(|(key, _)| is_secret_key(key));
+        parameters.map(|(_, value)| decoded(value)).chain(self.password()).collect()
+    }
+
+    /// The URL without its secrets, for a command line that everybody can read. `value` may change the value of a
+    /// parameter as it stands in the URL, given which of them it is.
+    pub(in crate::engine) fn without_secrets(&self, value: impl Fn(usize, &str) -> String) -> String {
+        let Self { scheme, name, .. } = self;
+        let user = self.user().filter(|user| !user.is_empty()).map(|user| format!("{user}@"));
+        let parameters = self.parameters().enumerate().filter(|(_, (key, _))| !is_secret_key(key));
+        let parameters = parameters.map(|(index, (key, text))| format!("{key}={}", value(index, text)));
+        let query = parameters.collect::<Vec<_>>().join("&");
+        let question = if query.is_empty() { "" } else { "?" };
+        format!("{scheme}://{}{}/{name}{question}{query}", user.unwrap_or_default(), self.hosts())
     }
 
     /// The URL of another database on the same server. Its name must need no encoding. A parameter that would go
@@ -214,4 +257,37 @@ fn is_address(text: &str) -> bool {
 
 fn is_word(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_told_from_the_rest() {
+        for (url, shown, password) in [
+            ("postgres://u:p%40ss@h:5433/db", "postgres://u@h:5433/db", Some("p@ss")),
+            ("postgres://u:p%40ss+@h/db?sslmode=require", "postgres://u@h/db?sslmode=require", Some("p@ss+")),
+            ("postgres://h/db?user=u&password=hunter2&a=b", "postgres://h/db?user=u&a=b", None),
+            ("postgres://a:1,b:2/db?sslpassword=hunter2", "postgres://a:1,b:2/db", None),
+            ("postgres:///db?host=%2Fvar%2Frun", "postgres:///db?host=%2Fvar%2Frun", None),
+            ("mysql://u:@[::1]:3306/db", "mysql://u@[::1]:3306/db", Some("")),
+        ] {
+            let sections = Sections::of(url);
+            assert_eq!(sections.without_secrets(|_, value| value.to_owned()), shown, "{url}");
+            assert_eq!(sections.password().as_deref(), password, "{url}");
+        }
+    }
+
+    #[test]
+    fn hosts_as_data() {
+        for (url, host, port) in [
+            ("mysql://h/db", Some("h"), None),
+            ("mysql://u@h:3307/db", Some("h"), Some("3307")),
+            ("mysql://u@[::1]:3307/db", Some("::1"), Some("3307")),
+            ("mysql:///db", None, None),
+        ] {
+            assert_eq!(Sections::of(url).host_and_port(), (host, port), "{url}");
+        }
+    }
 }

@@ -11,13 +11,11 @@ use router_core::{Alias, AppLabel};
 use super::Aliases;
 use crate::config::Database;
 use crate::engine::RoutedConnection;
-use crate::engine::identity::sqlite_file;
-use crate::engine::url::percent::decoded;
+use crate::engine::url::percent::{decoded, encode};
 use crate::migrate::{
     MigrationId, RECORDS, RecordState, Records, Site, Tables, Version, history_of, is_migrated_by,
 };
-use crate::tasks::server::encoded;
-use crate::tasks::{TaskError, open};
+use crate::tasks::{TaskError, must_be_there, open};
 use crate::topology::Routing;
 
 /// What stands before each of them.
@@ -37,7 +35,8 @@ pub(super) struct Applied {
 /// The lines for the head of a dump.
 pub(super) fn write(applied: &[Applied]) -> String {
     let lines = applied.iter().map(|Applied { id, checksum }| {
-        let fields = [id.app.as_str(), id.version.as_str(), &id.name].map(encoded).join(" ");
+        let fields =
+            [id.app.as_str(), id.version.as_str(), &id.name].map(|field| encode(field, b"")).join(" ");
         format!("{PREFIX}{fields} {}\n", checksum.as_deref().unwrap_or(NONE))
     });
     let lines: String = lines.collect();
@@ -149,11 +148,8 @@ impl<'a, C: RoutedConnection> Books<'a, C> {
                 books.here.push((records, its));
                 continue;
             }
-            // SQLite would make the file of the one that is to keep them.
-            if let Some(path) = sqlite_file(&history.url).filter(|path| !path.exists()) {
-                let name = path.display().to_string();
-                return Err(TaskError::Absent { alias: history.alias.clone(), name });
-            }
+            // An engine may make the file of the one that is to keep them.
+            must_be_there(history)?;
             let site = Site::open(name, history).map_err(|failure| TaskError::Unreachable {
                 alias: failure.database.clone().unwrap_or_else(|| history.alias.clone()),
                 cause: failure.message,

@@ -5,8 +5,6 @@
 //! programs see to that, and for SQLite type and name do.
 
 mod applied;
-mod clean;
-mod lines;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,19 +12,18 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use diesel::QueryResult;
 use router_core::Alias;
 use serde::Serialize;
 
 use self::applied::{Applied, Books};
 use super::Presence;
-use super::program::{Client, Maker};
 use super::records::Bookkeeping;
 use super::target::Purpose;
-use super::{Force, Outcome, Report, TaskError, Tasks, open};
-use crate::config::{Database, Engine};
-use crate::engine::RoutedConnection;
-use crate::engine::identity::{self, PhysicalDatabase, sqlite_file};
+use super::{Force, Outcome, Report, TaskError, Tasks, must_have_place, open};
+use crate::config::Database;
+use crate::engine::dump::Loading;
+use crate::engine::identity::{self, PhysicalDatabase};
+use crate::engine::{RoutedConnection, client};
 use crate::lock;
 
 /// The first line of every dump.
@@ -117,13 +114,8 @@ impl<C: RoutedConnection> Tasks<'_, C> {
                 Some(other) if self.databases.is_empty() => return Ok(Dumped::SameAs(other.to_string())),
                 _ => {}
             }
-            let schema = match database.url.engine() {
-                Engine::Sqlite => {
-                    sqlite_schema(&mut conn).map_err(TaskError::refused(alias, "read the schema"))?
-                }
-                Engine::Postgres => postgres_schema(database)?,
-                Engine::Mysql => mysql_schema(&mut conn, database)?,
-            };
+            let schema = database.url.engine().spec().dump(&mut conn, &database.url);
+            let schema = schema.map_err(TaskError::of_dump(alias, "read the schema"))?;
             drop(conn);
             let applied = applied::write(&applied::recorded::<C>(self.routing, database, &mut aliases)?);
             seen.insert(physical, alias.clone());
@@ -181,7 +173,8 @@ impl<C: RoutedConnection> Tasks<'_, C> {
         let _lock = lock::acquire_for::<C>(database, self.lock_timeout, "schema load")?;
         let mut conn: C = open(database)?;
         let reading = || TaskError::refused(alias, "list the tables");
-        let tables = tables(&mut conn, database.url.engine()).map_err(reading())?;
+        let spec = database.url.engine().spec();
+        let tables = spec.own_tables(&mut conn).map_err(reading())?;
         if !tables.is_empty() && self.force == Force::No {
             return Err(TaskError::NotEmpty { alias: alias.clone(), tables });
         }
@@ -190,7 +183,7 @@ impl<C: RoutedConnection> Tasks<'_, C> {
         }
         let books = Books::open(self.routing, database, aliases, &dump.applied)?;
         let mut recorded = load(&mut conn, database, &dump, &books)?;
-        let tables = self::tables(&mut conn, database.url.engine()).map_err(reading())?.len();
+        let tables = spec.own_tables(&mut conn).map_err(reading())?.len();
         let elsewhere = books.record_elsewhere();
         recorded += elsewhere.map_err(|cause| TaskError::Unrecorded { alias: alias.clone(), cause })?;
         let recorded = (!dump.applied.is_empty()).then_some(recorded);
@@ -254,12 +247,6 @@ impl Aliases {
     }
 }
 
-/// Refuses a database in memory: what one connection loads, no other has.
-fn must_have_place(database: &Database) -> Result<(), TaskError> {
-    let is_memory = database.url.engine() == Engine::Sqlite && sqlite_file(&database.url).is_none();
-    if is_memory { Err(TaskError::InMemory { alias: database.alias.clone() }) } else { Ok(()) }
-}
-
 /// Writes a file as a whole or not at all.
 fn write(alias: &Alias, path: PathBuf, text: &str) -> Result<Dumped, TaskError> {
     if fs::read_to_string(&path).is_ok_and(|old| old == text) {
@@ -272,80 +259,6 @@ fn write(alias: &Alias, path: PathBuf, text: &str) -> Result<Dumped, TaskError> 
     Ok(Dumped::Written(path))
 }
 
-fn sqlite_schema<C: RoutedConnection>(conn: &mut C) -> QueryResult<String> {
-    // Shadow tables come with the virtual table that they belong to.
-    let statements = conn.texts(
-        "SELECT sql AS value FROM sqlite_schema
-         WHERE sql IS NOT NULL AND name NOT GLOB 'sqlite_*' AND tbl_name NOT GLOB '__dbrouter_*'
-           AND name NOT IN (SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'shadow')
-         ORDER BY CASE type WHEN 'table' THEN 1 WHEN 'index' THEN 2 WHEN 'view' THEN 3 ELSE 4 END, name",
-    )?;
-    let texts = statements.into_iter().flatten().map(|sql| {
-        // A comment at the end of the statement would take the semicolon with it.
-        let end = if sql.lines().last().is_some_and(|line| line.contains("--")) { "\n;" } else { ";" };
-        format!("{}{end}\n", sql.trim_end())
-    });
-    Ok(texts.collect::<Vec<_>>().join("\n"))
-}
-
-fn postgres_schema(database: &Database) -> Result<String, TaskError> {
-    let client = Client::new(database, "postgresql-client")?;
-    let mut command = client.postgres("pg_dump");
-    command.args([
-        "--schema-only",
-        "--no-owner",
-        "--no-privileges",
-        "--no-tablespaces",
-        // A subscription holds the password of another server.
-        "--no-publications",
-        "--no-subscriptions",
-        "--encoding=UTF8",
-        "--exclude-table=*.__dbrouter_*",
-    ]);
-    Ok(clean::postgres(&client.run(command)?))
-}
-
-fn mysql_schema<C: RoutedConnection>(conn: &mut C, database: &Database) -> Result<String, TaskError> {
-    let reading = || TaskError::refused(&database.alias, "list the tables");
-    let client = Client::new(database, "mariadb-client")?;
-    let name = client.name()?;
-    let own = conn
-        .texts(
-            "SELECT CAST(table_name AS CHAR) AS value FROM information_schema.tables
-             WHERE table_schema = DATABASE() AND LEFT(table_name, 11) = '__dbrouter_'",
-        )
-        .map_err(reading())?;
-    let (mut command, maker) = client.mysql(dump_programs(conn).map_err(reading())?)?;
-    command.args([
-        "--no-data",
-        "--routines",
-        "--skip-comments",
-        "--skip-dump-date",
-        "--skip-add-drop-table",
-        "--skip-add-locks",
-        "--skip-lock-tables",
-        "--single-transaction",
-        "--no-tablespaces",
-    ]);
-    if maker == Maker::Mysql {
-        command.args(["--set-gtid-purged=OFF", "--column-statistics=0"]);
-    }
-    for table in own.into_iter().flatten() {
-        command.arg(format!("--ignore-table={name}.{table}"));
-    }
-    command.arg("--").arg(&name);
-    Ok(clean::mysql(&client.run(command)?))
-}
-
-fn dump_programs<C: RoutedConnection>(conn: &mut C) -> QueryResult<[&'static str; 2]> {
-    Ok(if is_mariadb(conn)? { ["mariadb-dump", "mysqldump"] } else { ["mysqldump", "mariadb-dump"] })
-}
-
-fn is_mariadb<C: RoutedConnection>(conn: &mut C) -> QueryResult<bool> {
-    let version = conn.texts("SELECT CAST(VERSION() AS CHAR) AS value")?;
-    Ok(version.into_iter().flatten().any(|version| version.contains("MariaDB")))
-}
-
 /// Runs the statements of a file, and records the migrations that are recorded on the database itself.
 fn load<C: RoutedConnection>(
     conn: &mut C,
@@ -354,70 +267,27 @@ fn load<C: RoutedConnection>(
     books: &Books<'_, C>,
 ) -> Result<usize, TaskError> {
     let Dump { path, schema, .. } = dump;
-    let refused = TaskError::refused(&database.alias, format!("load `{}`", path.display()));
-    match database.url.engine() {
-        Engine::Sqlite => conn
-            .transaction(|conn| {
+    let alias = &database.alias;
+    let doing = || format!("load `{}`", path.display());
+    let loading = database.url.engine().spec().loading(conn, &database.url);
+    match loading.map_err(TaskError::of_dump(alias, doing()))? {
+        Loading::Transaction { setup } => {
+            let loaded = conn.transaction(|conn| {
+                if let Some(setup) = setup {
+                    conn.batch_execute(setup)?;
+                }
                 conn.batch_execute(schema)?;
                 books.record_here(conn)
-            })
-            .map_err(refused),
-        Engine::Postgres => conn
-            .transaction(|conn| {
-                // A function may come before the tables that it uses.
-                conn.batch_execute("SET check_function_bodies = false; SET xmloption = content;")?;
-                conn.batch_execute(schema)?;
-                books.record_here(conn)
-            })
-            .map_err(refused),
-        // The server knows no `DELIMITER`, which triggers and routines need.
-        Engine::Mysql => {
-            let client = Client::new(database, "mariadb-client")?;
-            let programs = match is_mariadb(conn).map_err(refused)? {
-                true => ["mariadb", "mysql"],
-                false => ["mysql", "mariadb"],
-            };
-            let (mut command, _) = client.mysql(programs)?;
-            let file = fs::File::open(path).map_err(TaskError::file(Some(&database.alias), "read", path))?;
-            command
-                .args([
-                    "--init-command=SET SESSION FOREIGN_KEY_CHECKS = 0, UNIQUE_CHECKS = 0",
-                    // Else the client takes the comments out of triggers and routines.
-                    "--comments",
-                    "--batch",
-                    "--",
-                ])
-                .arg(client.name()?)
-                .stdin(file);
-            client.run(command)?;
-            books.record_here(conn).map_err(|error| TaskError::Unrecorded {
-                alias: database.alias.clone(),
-                cause: error.to_string(),
-            })
+            });
+            loaded.map_err(TaskError::refused(alias, doing()))
+        }
+        Loading::Program { mut command, package } => {
+            let file = fs::File::open(path).map_err(TaskError::file(Some(alias), "read", path))?;
+            command.stdin(file);
+            client::run(command, package).map_err(TaskError::of_client(alias))?;
+            books
+                .record_here(conn)
+                .map_err(|error| TaskError::Unrecorded { alias: alias.clone(), cause: error.to_string() })
         }
     }
-}
-
-/// The tables and views of a database, but for the router's own and what belongs to extensions.
-fn tables<C: RoutedConnection>(conn: &mut C, engine: Engine) -> QueryResult<Vec<String>> {
-    let sql = match engine {
-        Engine::Sqlite => {
-            "SELECT name AS value FROM sqlite_schema WHERE type IN ('table', 'view')
-               AND name NOT GLOB 'sqlite_*' AND name NOT GLOB '__dbrouter_*' ORDER BY name"
-        }
-        Engine::Postgres => {
-            "SELECT CASE nspname WHEN 'public' THEN '' ELSE nspname || '.' END || relname AS value
-             FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-             WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND nspname <> 'information_schema'
-               AND nspname NOT LIKE 'pg\\_%' AND relname NOT LIKE '\\_\\_dbrouter\\_%'
-               AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass
-                               AND objid = pg_class.oid AND deptype = 'e')
-             ORDER BY 1"
-        }
-        Engine::Mysql => {
-            "SELECT CAST(table_name AS CHAR) AS value FROM information_schema.tables
-             WHERE table_schema = DATABASE() AND LEFT(table_name, 11) <> '__dbrouter_' ORDER BY table_name"
-        }
-    };
-    Ok(conn.texts(sql)?.into_iter().flatten().collect())
 }

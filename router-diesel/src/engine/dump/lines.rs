@@ -2,14 +2,14 @@
 
 /// A line, and whether it begins where a statement could.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Line<'a> {
-    pub(super) text: &'a str,
-    pub(super) is_code: bool,
+pub(in crate::engine) struct Line<'a> {
+    pub(in crate::engine) text: &'a str,
+    pub(in crate::engine) is_code: bool,
 }
 
 /// How texts are quoted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Quoting {
+pub(in crate::engine) enum Quoting {
     /// `'it''s'`, `E'it\'s'`, `"name"`, `$body$ … $body$`.
     Postgres,
     /// `'it\'s'`, `"text"`, `` `name` ``.
@@ -29,7 +29,7 @@ enum State<'a> {
 }
 
 /// Splits a dump into its lines.
-pub(super) fn lines(sql: &str, quoting: Quoting) -> Vec<Line<'_>> {
+pub(in crate::engine) fn lines(sql: &str, quoting: Quoting) -> Vec<Line<'_>> {
     let bytes = sql.as_bytes();
     let mut lines = Vec::new();
     let mut state = State::Code;
@@ -39,31 +39,7 @@ pub(super) fn lines(sql: &str, quoting: Quoting) -> Vec<Line<'_>> {
         let rest = &bytes[at..];
         let mut width = 1;
         match &state {
-            State::Code => match byte {
-                b'-' if is_comment(rest, quoting) => width = line_end(rest),
-                b'#' if quoting == Quoting::Mysql => width = line_end(rest),
-                // `/*!50003 … */` is read by the server.
-                b'/' if rest.starts_with(b"/*")
-                    && !rest.starts_with(b"/*!")
-                    && !rest.starts_with(b"/*M!") =>
-                {
-                    state = State::Comment;
-                    width = 2;
-                }
-                b'\'' => {
-                    let is_escaped = quoting == Quoting::Mysql || follows_e(&bytes[..at]);
-                    state = State::Quoted { end: byte, has_escapes: is_escaped };
-                }
-                b'"' => state = State::Quoted { end: byte, has_escapes: quoting == Quoting::Mysql },
-                b'`' if quoting == Quoting::Mysql => state = State::Quoted { end: byte, has_escapes: false },
-                b'$' if quoting == Quoting::Postgres && !ends_in_word(&bytes[..at]) => {
-                    if let Some(tag) = dollar_tag(rest) {
-                        width = tag.len();
-                        state = State::Dollar(tag);
-                    }
-                }
-                _ => {}
-            },
+            State::Code => (state, width) = begun(bytes, at, quoting),
             State::Quoted { has_escapes: true, .. } if byte == b'\\' => width = 2,
             // A doubled quote ends the text and begins it again, which comes to the same.
             State::Quoted { end, .. } if byte == *end => state = State::Code,
@@ -91,6 +67,27 @@ pub(super) fn lines(sql: &str, quoting: Quoting) -> Vec<Line<'_>> {
         lines.push(Line { text: &sql[start..], is_code });
     }
     lines
+}
+
+/// What begins at a place where a statement could, and how far it goes on at least.
+fn begun(bytes: &[u8], at: usize, quoting: Quoting) -> (State<'_>, usize) {
+    let (byte, rest) = (bytes[at], &bytes[at..]);
+    let quoted = |has_escapes| (State::Quoted { end: byte, has_escapes }, 1);
+    match byte {
+        b'-' if is_comment(rest, quoting) => (State::Code, line_end(rest)),
+        b'#' if quoting == Quoting::Mysql => (State::Code, line_end(rest)),
+        // `/*!50003 … */` is read by the server.
+        b'/' if rest.starts_with(b"/*") && !rest.starts_with(b"/*!") && !rest.starts_with(b"/*M!") => {
+            (State::Comment, 2)
+        }
+        b'\'' => quoted(quoting == Quoting::Mysql || follows_e(&bytes[..at])),
+        b'"' => quoted(quoting == Quoting::Mysql),
+        b'`' if quoting == Quoting::Mysql => quoted(false),
+        b'$' if quoting == Quoting::Postgres && !ends_in_word(&bytes[..at]) => {
+            dollar_tag(rest).map_or((State::Code, 1), |tag| (State::Dollar(tag), tag.len()))
+        }
+        _ => (State::Code, 1),
+    }
 }
 
 /// Whether `--` begins a comment, for which MySQL wants a space behind it.

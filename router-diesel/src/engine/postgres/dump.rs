@@ -1,0 +1,186 @@
+//! The schema of a database of PostgreSQL, which `pg_dump` writes.
+
+use diesel::QueryResult;
+
+use super::Postgres;
+use super::client::{PACKAGE, tool};
+use crate::engine::client::run;
+use crate::engine::dump::clean::{Verdict, clean};
+use crate::engine::dump::lines::{Line, Quoting, lines};
+use crate::engine::dump::{DumpError, Dumps, Loading};
+use crate::engine::{Ask, DatabaseUrl};
+
+/// Settings with which `pg_dump` begins, and which differ between its versions.
+const SETTINGS: [&str; 12] = [
+    "SET statement_timeout ",
+    "SET lock_timeout ",
+    "SET idle_in_transaction_session_timeout ",
+    "SET transaction_timeout ",
+    "SET client_encoding ",
+    "SET standard_conforming_strings = on",
+    "SET check_function_bodies ",
+    "SET xmloption ",
+    "SET client_min_messages ",
+    "SET row_security ",
+    "SET default_tablespace = ''",
+    "SELECT pg_catalog.set_config('search_path'",
+];
+
+impl Dumps for Postgres {
+    fn dump(&self, _: &mut dyn Ask, url: &DatabaseUrl) -> Result<String, DumpError> {
+        let mut command = tool("pg_dump", url)?;
+        command.args([
+            "--schema-only",
+            "--no-owner",
+            "--no-privileges",
+            "--no-tablespaces",
+            // A subscription holds the password of another server.
+            "--no-publications",
+            "--no-subscriptions",
+            "--encoding=UTF8",
+            "--exclude-table=*.__dbrouter_*",
+        ]);
+        Ok(cleaned(&run(command, PACKAGE)?))
+    }
+
+    /// A function may come before the tables that it uses.
+    fn loading(&self, _: &mut dyn Ask, _: &DatabaseUrl) -> Result<Loading, DumpError> {
+        Ok(Loading::Transaction {
+            setup: Some("SET check_function_bodies = false; SET xmloption = content;"),
+        })
+    }
+
+    fn own_tables(&self, conn: &mut dyn Ask) -> QueryResult<Vec<String>> {
+        let tables = conn.texts(
+            "SELECT CASE nspname WHEN 'public' THEN '' ELSE nspname || '.' END || relname AS value
+             FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+             WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND nspname <> 'information_schema'
+               AND nspname NOT LIKE 'pg\\_%' AND relname NOT LIKE '\\_\\_dbrouter\\_%'
+               AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass
+                               AND objid = pg_class.oid AND deptype = 'e')
+             ORDER BY 1",
+        )?;
+        Ok(tables.into_iter().flatten().collect())
+    }
+}
+
+/// Cleans what `pg_dump` wrote.
+fn cleaned(dump: &str) -> String {
+    let heap = "SET default_table_access_method = heap;";
+    let lines = lines(dump, Quoting::Postgres);
+    let is_method =
+        |line: &Line<'_>| line.is_code && line.text.starts_with("SET default_table_access_method");
+    let all_heap = lines.iter().filter(|line| is_method(line)).all(|line| line.text == heap);
+    clean(&lines, |text| {
+        if text.starts_with("--")
+            || text.starts_with("\\restrict ")
+            || text.starts_with("\\unrestrict ")
+            || SETTINGS.iter().any(|prefix| text.starts_with(prefix))
+            || (all_heap && text == heap)
+        {
+            Verdict::Drop
+        } else if text.starts_with("COMMENT ON EXTENSION ") || text.starts_with("CREATE USER MAPPING ") {
+            // The one is the extension's own and needs its owner, the other holds passwords.
+            Verdict::DropStatement
+        } else if text == "CREATE SCHEMA public;" {
+            // Every database has it but those where it was dropped and made anew.
+            Verdict::Keep("CREATE SCHEMA IF NOT EXISTS public;".into())
+        } else {
+            Verdict::Keep(text.into())
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dump_of_postgres_is_left_with_its_statements() {
+        let dump = "--
+-- PostgreSQL database dump
+--
+
+\\restrict abc
+
+-- Dumped from database version 15.18
+-- Dumped by pg_dump version 17.1
+
+SET statement_timeout = 0;
+SET transaction_timeout = 0;
+SELECT pg_catalog.set_config('search_path', '', false);
+
+--
+-- Name: EXTENSION x; Type: COMMENT
+--
+
+COMMENT ON EXTENSION x IS 'two
+lines; of it';
+
+
+CREATE USER MAPPING FOR a SERVER b OPTIONS (
+    password 'secret'
+);
+
+
+CREATE SCHEMA public;
+
+
+--
+-- Name: f(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.f() RETURNS text
+    LANGUAGE sql
+    AS $$
+
+
+-- kept
+SELECT 'x';
+SET statement_timeout = 0;
+$$;
+
+
+SET default_tablespace = '';
+
+SET default_table_access_method = heap;
+
+CREATE TABLE public.posts (
+    id integer
+);
+
+
+--
+-- PostgreSQL database dump complete
+--
+
+\\unrestrict abc
+
+";
+        assert_eq!(
+            cleaned(dump),
+            "CREATE SCHEMA IF NOT EXISTS public;
+
+CREATE FUNCTION public.f() RETURNS text
+    LANGUAGE sql
+    AS $$
+
+
+-- kept
+SELECT 'x';
+SET statement_timeout = 0;
+$$;
+
+CREATE TABLE public.posts (
+    id integer
+);
+"
+        );
+    }
+
+    #[test]
+    fn another_access_method_is_kept() {
+        let dump = "SET default_table_access_method = heap;\n\nSET default_table_access_method = columnar;\n";
+        assert_eq!(cleaned(dump), dump);
+    }
+}
