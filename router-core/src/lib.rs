@@ -68,7 +68,7 @@ pub use operation::{Operation, Operations, UnknownOperation};
 pub use place::Place;
 pub use reason::Reason;
 pub use router::{NoRouter, Router};
-pub use rule::{Claim, DatabaseRule, RuleError, RuleRouter, Unreachable};
+pub use rule::{Claim, DatabaseRule, NoMigration, RuleError, RuleKey, RuleRouter, Unreachable};
 pub use shard_key::ShardKey;
 pub use trace::{Answer, Step, Trace};
 pub use unknown_alias::UnknownAlias;

@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 use router_core::{
-    Alias, AppLabel, DatabaseRule, Hints, Model, Operation, Operations, Router, RouterChain, RuleRouter,
+    Alias, AppLabel, DatabaseRule, Hints, Model, Operation, Operations, Router, RouterChain, RuleError,
+    RuleRouter,
 };
 
 const APPS: [&str; 5] = ["blog", "shop", "users", "events", "legacy"];
@@ -17,10 +18,10 @@ fn any_rules() -> impl Strategy<Value = (Vec<DatabaseRule>, Vec<AppLabel>)> {
         let rules =
             databases.into_iter().enumerate().map(|(index, (operations, apps, target, primary, migrate))| {
                 let mut rule = DatabaseRule::new(format!("db{index}")).apps(apps);
-                rule.operations = operations.into_iter().collect::<Operations>();
+                rule.operations = Some(operations.into_iter().collect::<Operations>());
                 rule.migrate_to = target.map(name);
                 rule.replica_of = primary.map(name);
-                rule.migrate = migrate;
+                rule.migrate = (!migrate).then_some(false);
                 rule
             });
         rules.collect()
@@ -40,6 +41,9 @@ fn sound_rules() -> impl Strategy<Value = RuleRouter> {
                         let rule = rules.iter_mut().find(|rule| rule.alias == *error.alias()).unwrap();
                         (rule.migrate_to, rule.replica_of) = (None, None);
                         rule.apps.pop();
+                        if let RuleError::AllowsNothing { .. } = error {
+                            rule.operations = None;
+                        }
                     }
                 }
             }

@@ -1,17 +1,24 @@
 //! What is wrong with a set of rules.
 
-use std::fmt;
-
 use crate::{Alias, AppLabel, Operations, Place};
 
 /// One thing that is wrong with a set of rules.
+///
+/// The enum is exhaustive on purpose: a program that words these errors itself then learns of a new kind when it
+/// compiles.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum RuleError {
     /// The default alias names no database.
     UnknownDefault {
         /// The alias.
         alias: Alias,
+    },
+    /// The default database is a replica, which nobody can write to.
+    DefaultIsReplica {
+        /// The default database.
+        alias: Alias,
+        /// Where it is declared.
+        place: Option<Place>,
     },
     /// Two databases have one alias.
     DuplicateAlias {
@@ -60,12 +67,34 @@ pub enum RuleError {
         /// Where the other replica is declared.
         other_place: Option<Place>,
     },
-    /// A replica claims apps for more than reading.
+    /// Replicas follow each other in a circle.
+    ReplicaCycle {
+        /// The first of them.
+        alias: Alias,
+        /// The others, each the primary of the one before it.
+        others: Vec<Alias>,
+        /// Where the first is declared.
+        place: Option<Place>,
+        /// Where the second is declared.
+        next_place: Option<Place>,
+    },
+    /// A replica claims apps for more than reading, or says that more may be done on it.
     ReplicaClaims {
         /// The replica.
         alias: Alias,
         /// What it claims them for beyond reading.
         operations: Operations,
+        /// The setting that says so: its operations, or its apps where nothing is said of operations.
+        key: RuleKey,
+        /// Where it is declared.
+        place: Option<Place>,
+    },
+    /// A replica says something of migrations, which it gets from its primary.
+    ReplicaMigrates {
+        /// The replica.
+        alias: Alias,
+        /// The setting that says so.
+        key: RuleKey,
         /// Where it is declared.
         place: Option<Place>,
     },
@@ -88,6 +117,66 @@ pub enum RuleError {
         place: Option<Place>,
         /// Where the target is declared.
         target_place: Option<Place>,
+        /// Why no migration may run there.
+        why: NoMigration,
+    },
+    /// Databases send their migrations to each other in a circle.
+    MigrateCycle {
+        /// The first of them.
+        alias: Alias,
+        /// The others, each the target of the one before it; none if the first names itself.
+        others: Vec<Alias>,
+        /// Where the first is declared.
+        place: Option<Place>,
+        /// Where the second is declared.
+        next_place: Option<Place>,
+    },
+    /// A database has a `migrate_to` and claims no app whose migrations it could send there.
+    NothingToSend {
+        /// The database.
+        alias: Alias,
+        /// What `migrate_to` says.
+        migrate_to: Alias,
+        /// Where the database is declared.
+        place: Option<Place>,
+    },
+    /// `migration_history` names no database.
+    UnknownHistory {
+        /// The database that says so.
+        alias: Alias,
+        /// What `migration_history` says.
+        migration_history: Alias,
+        /// Where the database is declared.
+        place: Option<Place>,
+    },
+    /// `migration_history` names a replica, which cannot be written.
+    HistoryOnReplica {
+        /// The database that says so.
+        alias: Alias,
+        /// What `migration_history` says.
+        migration_history: Alias,
+        /// Where the database is declared.
+        place: Option<Place>,
+        /// Where the replica is declared.
+        other_place: Option<Place>,
+    },
+    /// A database has a `migration_history`, and there is no migration that it could record.
+    NothingToRecord {
+        /// The database.
+        alias: Alias,
+        /// What `migration_history` says.
+        migration_history: Alias,
+        /// Where the database is declared.
+        place: Option<Place>,
+        /// Why no migration may run on it.
+        why: NoMigration,
+    },
+    /// A database allows no operation.
+    AllowsNothing {
+        /// The database.
+        alias: Alias,
+        /// Where it is declared.
+        place: Option<Place>,
     },
     /// An app is claimed twice for one operation.
     ClaimedTwice {
@@ -99,10 +188,14 @@ pub enum RuleError {
         first: Alias,
         /// Where the first claim is.
         first_place: Option<Place>,
-        /// The database that claims it again.
+        /// The position of the app in the list of the database that claims it first.
+        first_position: usize,
+        /// The database that claims it again; the same one where its list has the app twice.
         alias: Alias,
         /// Where the second claim is.
         place: Option<Place>,
+        /// The position of the app in the list of the database that claims it again.
+        position: usize,
     },
     /// A claim can never decide anything.
     NeverReached {
@@ -112,6 +205,8 @@ pub enum RuleError {
         alias: Alias,
         /// Where the claim is.
         place: Option<Place>,
+        /// The position of the app in the database's list.
+        position: usize,
         /// Why it is never reached.
         why: Unreachable,
     },
@@ -119,10 +214,11 @@ pub enum RuleError {
 
 /// Why a claim can never decide anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Unreachable {
     /// It claims the app for no operation and sends its migrations nowhere.
     NoOperation,
+    /// It is about migrations alone, and its database is `migrate: false`.
+    MayNotMigrate,
     /// It is about migrations alone, and an earlier claim says where they run.
     Shadowed {
         /// The database with the earlier claim.
@@ -131,25 +227,76 @@ pub enum Unreachable {
         target: Alias,
         /// Where the earlier claim is.
         by_place: Option<Place>,
+        /// The position of the app in the list of the database with the earlier claim.
+        by_position: usize,
     },
     /// It is about migrations alone, and the app is `managed: false`.
     Unmanaged,
 }
 
+/// Why no migration may run on a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoMigration {
+    /// It is a replica.
+    Replica,
+    /// It is `migrate: false`.
+    Forbidden,
+    /// Its operations lack `migrate`.
+    Operations,
+}
+
+/// A setting of a database by which it says something wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RuleKey {
+    /// `apps`.
+    Apps,
+    /// `operations`.
+    Operations,
+    /// `migrate`.
+    Migrate,
+    /// `migrate_to`.
+    MigrateTo,
+    /// `migration_history`.
+    MigrationHistory,
+}
+
+impl RuleKey {
+    /// The name that a configuration file uses.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Apps => "apps",
+            Self::Operations => "operations",
+            Self::Migrate => "migrate",
+            Self::MigrateTo => "migrate_to",
+            Self::MigrationHistory => "migration_history",
+        }
+    }
+}
+
 impl RuleError {
-    /// The database that is at fault; of two, the later one.
+    /// The database that is at fault; of two, the later one, and of a circle the first one.
     #[must_use]
     pub const fn alias(&self) -> &Alias {
         match self {
             Self::UnknownDefault { alias }
+            | Self::DefaultIsReplica { alias, .. }
             | Self::DuplicateAlias { alias, .. }
             | Self::SameButForCase { alias, .. }
             | Self::UnknownPrimary { alias, .. }
             | Self::ReplicaOfItself { alias, .. }
             | Self::ReplicaOfReplica { alias, .. }
+            | Self::ReplicaCycle { alias, .. }
             | Self::ReplicaClaims { alias, .. }
+            | Self::ReplicaMigrates { alias, .. }
             | Self::UnknownTarget { alias, .. }
             | Self::TargetMayNotMigrate { alias, .. }
+            | Self::MigrateCycle { alias, .. }
+            | Self::NothingToSend { alias, .. }
+            | Self::UnknownHistory { alias, .. }
+            | Self::HistoryOnReplica { alias, .. }
+            | Self::NothingToRecord { alias, .. }
+            | Self::AllowsNothing { alias, .. }
             | Self::ClaimedTwice { alias, .. }
             | Self::NeverReached { alias, .. } => alias,
         }
@@ -160,14 +307,23 @@ impl RuleError {
     pub const fn place(&self) -> Option<&Place> {
         match self {
             Self::UnknownDefault { .. } => None,
-            Self::DuplicateAlias { place, .. }
+            Self::DefaultIsReplica { place, .. }
+            | Self::DuplicateAlias { place, .. }
             | Self::SameButForCase { place, .. }
             | Self::UnknownPrimary { place, .. }
             | Self::ReplicaOfItself { place, .. }
             | Self::ReplicaOfReplica { place, .. }
+            | Self::ReplicaCycle { place, .. }
             | Self::ReplicaClaims { place, .. }
+            | Self::ReplicaMigrates { place, .. }
             | Self::UnknownTarget { place, .. }
             | Self::TargetMayNotMigrate { place, .. }
+            | Self::MigrateCycle { place, .. }
+            | Self::NothingToSend { place, .. }
+            | Self::UnknownHistory { place, .. }
+            | Self::HistoryOnReplica { place, .. }
+            | Self::NothingToRecord { place, .. }
+            | Self::AllowsNothing { place, .. }
             | Self::ClaimedTwice { place, .. }
             | Self::NeverReached { place, .. } => place.as_ref(),
         }
@@ -180,76 +336,13 @@ impl RuleError {
             Self::DuplicateAlias { first_place: place, .. }
             | Self::SameButForCase { other_place: place, .. }
             | Self::ReplicaOfReplica { other_place: place, .. }
+            | Self::ReplicaCycle { next_place: place, .. }
             | Self::TargetMayNotMigrate { target_place: place, .. }
+            | Self::MigrateCycle { next_place: place, .. }
+            | Self::HistoryOnReplica { other_place: place, .. }
             | Self::ClaimedTwice { first_place: place, .. }
             | Self::NeverReached { why: Unreachable::Shadowed { by_place: place, .. }, .. } => place.as_ref(),
             _ => None,
-        }
-    }
-}
-
-impl fmt::Display for RuleError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(place) = self.place() {
-            write!(f, "{place}: ")?;
-        }
-        match self {
-            Self::UnknownDefault { alias } => {
-                write!(f, "the default `{alias}` names no database; declare it under `databases`")
-            }
-            Self::DuplicateAlias { alias, .. } => {
-                write!(f, "`{alias}` is declared twice; give one of the two another name")
-            }
-            Self::SameButForCase { alias, other, .. } => {
-                write!(f, "`{alias}` is spelt like `{other}` but for case; give one of the two another name")
-            }
-            Self::UnknownPrimary { alias, replica_of, .. } => {
-                write!(f, "`{alias}` is a replica of unknown database `{replica_of}`; declare that one too")
-            }
-            Self::ReplicaOfItself { alias, .. } => {
-                write!(f, "`{alias}` is a replica of itself; name its primary in `replica_of`")
-            }
-            Self::ReplicaOfReplica { alias, replica_of, .. } => write!(
-                f,
-                "`{alias}` is a replica of `{replica_of}`, which is a replica too; \
-                 name their primary in `replica_of`"
-            ),
-            Self::ReplicaClaims { alias, operations, .. } => write!(
-                f,
-                "replica `{alias}` claims apps for {operations}; a replica is only read: \
-                 set `operations: [read]` or claim the apps on its primary"
-            ),
-            Self::UnknownTarget { alias, migrate_to, .. } => {
-                write!(f, "`{alias}` has `migrate_to` unknown database `{migrate_to}`; declare that one too")
-            }
-            Self::TargetMayNotMigrate { alias, migrate_to, .. } => write!(
-                f,
-                "`{alias}` has `migrate_to: {migrate_to}`, on which no migration may run; \
-                 allow `migrate` there or name another database"
-            ),
-            Self::ClaimedTwice { app, operations, first, alias, .. } if first == alias => {
-                write!(f, "`{alias}` claims `{app}` twice for {operations}; remove one of the two")
-            }
-            Self::ClaimedTwice { app, operations, first, alias, .. } => write!(
-                f,
-                "`{alias}` claims `{app}` for {operations}, as `{first}` does already; \
-                 remove the app from one of the two"
-            ),
-            Self::NeverReached { app, alias, why, .. } => {
-                write!(f, "the claim of `{alias}` on `{app}` can never be reached: {why}")
-            }
-        }
-    }
-}
-
-impl fmt::Display for Unreachable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoOperation => f.write_str("its `operations` are empty; name some or remove the app"),
-            Self::Shadowed { by, target, .. } => {
-                write!(f, "by `{by}` the app's migrations run on `{target}`; remove one of the two")
-            }
-            Self::Unmanaged => f.write_str("the app is `managed: false`; remove one of the two"),
         }
     }
 }

@@ -1,13 +1,16 @@
 //! The rules of a configuration: which database claims which apps, and for what.
 
+mod check;
 mod claim;
+mod claims;
 mod compile;
 mod error;
+mod message;
 mod router;
 mod table;
 
 pub use claim::Claim;
-pub use error::{RuleError, Unreachable};
+pub use error::{NoMigration, RuleError, RuleKey, Unreachable};
 pub use router::RuleRouter;
 
 use crate::{Alias, AppLabel, Operation, Operations, Place};
@@ -30,14 +33,17 @@ pub struct DatabaseRule {
     pub alias: Alias,
     /// The apps that it claims, each with the place where it says so.
     pub apps: Vec<(AppLabel, Option<Place>)>,
-    /// What it claims them for, and what may be done on it at all. The default is all three.
-    pub operations: Operations,
+    /// What it claims them for, and what may be done on it at all. `None` where nothing is said: all three, and on a
+    /// replica without apps reading alone.
+    pub operations: Option<Operations>,
     /// The database on which the migrations of its apps run, where that is another one.
     pub migrate_to: Option<Alias>,
+    /// The database that keeps the records of its migrations, where that is another one.
+    pub migration_history: Option<Alias>,
     /// The primary of which it is a replica. A replica is only ever read.
     pub replica_of: Option<Alias>,
-    /// Whether migrations run on it at all. The default is yes.
-    pub migrate: bool,
+    /// Whether migrations run on it at all. `None` where nothing is said: yes, and on a replica no.
+    pub migrate: Option<bool>,
     /// Where it is declared.
     pub place: Option<Place>,
 }
@@ -49,10 +55,11 @@ impl DatabaseRule {
         Self {
             alias: alias.into(),
             apps: Vec::new(),
-            operations: Operations::all(),
+            operations: None,
             migrate_to: None,
+            migration_history: None,
             replica_of: None,
-            migrate: true,
+            migrate: None,
             place: None,
         }
     }
@@ -81,7 +88,7 @@ impl DatabaseRule {
     /// Says what the apps are claimed for, and so what may be done on the database.
     #[must_use]
     pub fn operations(mut self, operations: Operations) -> Self {
-        self.operations = operations;
+        self.operations = Some(operations);
         self
     }
 
@@ -89,6 +96,13 @@ impl DatabaseRule {
     #[must_use]
     pub fn migrate_to(mut self, alias: impl Into<Alias>) -> Self {
         self.migrate_to = Some(alias.into());
+        self
+    }
+
+    /// Keeps the records of its migrations on another database.
+    #[must_use]
+    pub fn migration_history(mut self, alias: impl Into<Alias>) -> Self {
+        self.migration_history = Some(alias.into());
         self
     }
 
@@ -102,7 +116,7 @@ impl DatabaseRule {
     /// Runs no migration on it, whatever the app: `migrate: false`.
     #[must_use]
     pub fn without_migrations(mut self) -> Self {
-        self.migrate = false;
+        self.migrate = Some(false);
         self
     }
 
@@ -113,23 +127,54 @@ impl DatabaseRule {
         self
     }
 
+    /// What it claims its apps for: what its `operations` say, else all three.
+    #[must_use]
+    pub const fn claimed(&self) -> Operations {
+        match self.operations {
+            Some(operations) => operations,
+            None => Operations::all(),
+        }
+    }
+
     /// Whether any migration may run on it: no replica, not `migrate: false`, and `migrate` among its operations.
     #[must_use]
     pub const fn may_migrate(&self) -> bool {
-        self.replica_of.is_none() && self.migrate && self.operations.contains(Operation::Migrate)
+        self.no_migration().is_none()
+    }
+
+    /// Why no migration may run on it; `None` where one may.
+    #[must_use]
+    pub const fn no_migration(&self) -> Option<NoMigration> {
+        if self.replica_of.is_some() {
+            Some(NoMigration::Replica)
+        } else if matches!(self.migrate, Some(false)) {
+            Some(NoMigration::Forbidden)
+        } else if !self.claimed().contains(Operation::Migrate) {
+            Some(NoMigration::Operations)
+        } else {
+            None
+        }
     }
 
     /// What may be done on it: its operations, less writes and migrations on a replica, less migrations under
     /// `migrate: false`.
     #[must_use]
     pub fn allowed(&self) -> Operations {
-        self.operations
+        self.claimed()
             .iter()
             .filter(|operation| match operation {
                 Operation::Read => true,
                 Operation::Write => self.replica_of.is_none(),
                 Operation::Migrate => self.may_migrate(),
             })
+            .collect()
+    }
+
+    /// What its claims can decide: a replica's claims hold for reading alone.
+    fn decides(&self) -> Operations {
+        self.claimed()
+            .iter()
+            .filter(|operation| *operation == Operation::Read || self.replica_of.is_none())
             .collect()
     }
 

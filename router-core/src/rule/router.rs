@@ -115,7 +115,7 @@ impl RuleRouter {
     pub fn claims(&self, app: &str) -> impl Iterator<Item = Claim<'_>> {
         self.find(app).into_iter().flat_map(|app| &app.claims).map(|(database, index)| {
             let rule = &self.databases[*database];
-            Claim { database: &rule.alias, operations: rule.operations, place: rule.place_of(*index) }
+            Claim { database: &rule.alias, operations: rule.claimed(), place: rule.place_of(*index) }
         })
     }
 
@@ -147,7 +147,7 @@ impl RuleRouter {
     fn reason_for_statement(&self, operation: Operation, model: &Model<'_>) -> Reason {
         let app = self.find(model.app);
         let claim = app.and_then(|app| {
-            app.claims.iter().find(|(database, _)| self.databases[*database].operations.contains(operation))
+            app.claims.iter().find(|(database, _)| self.databases[*database].claimed().contains(operation))
         });
         let label = app.map_or_else(|| AppLabel::new(model.app), |app| app.label.clone());
         match claim {

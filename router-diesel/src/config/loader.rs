@@ -210,6 +210,7 @@ impl Loader {
         match checked {
             Some(mut config) if problems.iter().all(|problem| problem.severity() != Severity::Error) => {
                 config.notes = problems;
+                debug_assert!(config.rules().is_ok(), "what loads also compiles: {:?}", config.rules().err());
                 Ok(config)
             }
             _ => Err(ConfigError::new(problems)),

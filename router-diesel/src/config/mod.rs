@@ -21,7 +21,7 @@
 //   parse     YAML into a tree of nodes with places
 //   assemble  includes, the chosen environment, URLs from variables (env, merge)
 //   read      the tree into the file model (file, values), going on after what is wrong
-//   check     the file model into the checked model (model, tables)
+//   check     the file model into the checked model (model, tables); rules are judged by router-core (rules)
 //   snippet   problems as they are told (code, draft, problem), with secrets hidden (mask)
 // The loader goes through it twice where there is something to tell: first fast, then with all places.
 mod assemble;
@@ -39,6 +39,7 @@ mod node;
 mod parse;
 mod problem;
 mod read;
+mod rules;
 mod schema;
 mod snippet;
 mod tables;

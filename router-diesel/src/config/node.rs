@@ -74,14 +74,6 @@ impl Node {
         }
     }
 
-    /// The elements of a list, or the one value that stands for a list of one.
-    pub(crate) fn items(&self) -> &[Self] {
-        match &self.value {
-            Value::List(nodes) => nodes,
-            _ => std::slice::from_ref(self),
-        }
-    }
-
     /// The text, if the value is one.
     pub(crate) fn text(&self) -> Option<&str> {
         match &self.value {

@@ -24,7 +24,8 @@ impl Routing {
     /// Where nobody decides, the file's default database counts, whatever the chain's own default is.
     ///
     /// # Errors
-    /// The rules contradict each other. A [`Config`] that was loaded has been checked for that.
+    /// The rules contradict each other: the error lists every problem. This cannot happen with a [`Config`] that was
+    /// loaded and left as it is, since loading asks the same judge of rules.
     pub fn with_routers(config: Config, routers: RouterChain) -> Result<Self, Error> {
         Ok(Self::compile(config, routers)?)
     }

@@ -5,9 +5,7 @@
 
 use std::sync::Arc;
 
-use router_core::{
-    Alias, AppLabel, DatabaseRule, Hints, Model, Operation, RouterChain, RuleError, RuleRouter,
-};
+use router_core::{Alias, AppLabel, Hints, Model, Operation, RouterChain, RuleError, RuleRouter};
 use rustc_hash::FxHashMap;
 
 use super::ids::DatabaseId;
@@ -51,9 +49,10 @@ impl Routing {
     /// Where nobody decides, the file's default database counts, whatever the chain's own default is.
     ///
     /// # Errors
-    /// The rules contradict each other.
+    /// Everything that is wrong with the rules. A [`Config`] that was loaded has been through the same judge, so this
+    /// fails only if the program built or changed it.
     pub(crate) fn compile(config: Config, routers: RouterChain) -> Result<Self, Vec<RuleError>> {
-        let rules = Arc::new(rules(&config)?);
+        let rules = Arc::new(config.rules()?);
         let databases: FxHashMap<Alias, DatabaseId> = config
             .databases
             .iter()
@@ -159,27 +158,6 @@ impl Routing {
     pub(crate) fn nearest(&self, alias: &str) -> Option<Alias> {
         nearest(alias, self.config.databases.iter().map(|database| database.alias.as_str())).map(Alias::from)
     }
-}
-
-/// The rules that a file declares.
-fn rules(config: &Config) -> Result<RuleRouter, Vec<RuleError>> {
-    let rules = config.databases.iter().map(|database| {
-        let mut rule = DatabaseRule::new(database.alias.clone())
-            .operations(database.operations)
-            .place(database.place.clone());
-        for app in &database.apps {
-            rule = rule.app(app.clone());
-        }
-        if let Some(target) = &database.migrate_to {
-            rule = rule.migrate_to(target.clone());
-        }
-        if let Some(primary) = &database.replica_of {
-            rule = rule.replica_of(primary.clone());
-        }
-        if database.migrate { rule } else { rule.without_migrations() }
-    });
-    let unmanaged = config.apps.iter().filter(|app| !app.managed).map(|app| app.label.clone());
-    RuleRouter::compile(config.default.clone(), rules, unmanaged)
 }
 
 /// Where one app is read, written and migrated.

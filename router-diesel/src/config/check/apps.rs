@@ -3,7 +3,7 @@
 use router_core::AppLabel;
 use rustc_hash::FxHashMap;
 
-use super::{Apps, Checker, Claims, element_of, is_name, mark_of};
+use super::{Apps, Checker, element_of, is_name, mark_of};
 use crate::config::code::Code;
 use crate::config::draft::Draft;
 use crate::config::file::AppSection;
@@ -60,6 +60,9 @@ impl Checker<'_> {
         let migrations = folder.unwrap_or_else(|| format!("migrations/{label}")).into();
         let place = Some(self.place(entry.mark));
         let managed = section.managed.take().unwrap_or(true);
+        if !managed {
+            apps.unmanaged.insert(label.clone(), mark_of(&entry.node, "managed"));
+        }
         apps.push(App { label, tables, migrations, names_migrations, managed, place }, entry.mark);
     }
 
@@ -171,7 +174,7 @@ impl Apps {
             index: FxHashMap::with_capacity_and_hasher(apps, Default::default()),
             marks: Vec::with_capacity(apps),
             capitals: FxHashMap::default(),
-            claims: Vec::with_capacity(apps),
+            unmanaged: FxHashMap::default(),
         }
     }
 
@@ -183,7 +186,6 @@ impl Apps {
         self.index.insert(app.label.clone(), index);
         self.list.push(app);
         self.marks.push(mark);
-        self.claims.push(Claims::default());
         index
     }
 

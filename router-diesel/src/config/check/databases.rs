@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use router_core::{Alias, AppLabel, Operation, Operations};
+use router_core::{Alias, AppLabel, DatabaseRule, Operation, Operations, RuleKey};
 use rustc_hash::FxHashMap;
 
 use super::pool::Least;
@@ -12,7 +12,7 @@ use crate::config::draft::Draft;
 use crate::config::env::Variables;
 use crate::config::file::DatabaseSection;
 use crate::config::model::{Database, HealthSettings, Offline, Policy, PoolSettings, PrimaryReads};
-use crate::config::node::{Entry, Node};
+use crate::config::node::{Entry, Mark, Node};
 use crate::config::read::list;
 use crate::config::values::{OneOrMany, Setting};
 
@@ -34,15 +34,15 @@ const PRIMARY_READS: [(&str, PrimaryReads); 3] =
 
 const OFFLINE: [(&str, Offline); 2] = [("primary", Offline::Primary), ("replicas", Offline::Replicas)];
 
-impl Checker<'_> {
-    /// A database; nothing where it has no URL or is no map, which is then told.
+impl<'a> Checker<'a> {
+    /// What a database says of rules, and the database itself: nothing where it has no URL or is no map, which
+    /// is then told. The rules hold either way, so that they are judged as well.
     pub(super) fn database(
         &mut self,
         apps: &mut Apps,
-        number: u32,
-        entry: &Entry,
+        entry: &'a Entry,
         section: Setting<DatabaseSection>,
-    ) -> Option<Database> {
+    ) -> (DatabaseRule, Option<Database>) {
         if !is_name(&entry.key) {
             self.tell(
                 Draft::new(Code::BadName, format!("`{}` cannot be the alias of a database", entry.key))
@@ -50,20 +50,42 @@ impl Checker<'_> {
             );
         }
         let section = match section {
-            Setting::Wrong => return None,
+            Setting::Wrong => return (DatabaseRule::new(entry.key.as_str()), None),
             section => section.take().unwrap_or_default(),
         };
+        let rule = self.rule(apps, entry, &section);
+        let database = self.model(entry, section, &rule);
+        (rule, database)
+    }
+
+    /// What a database says of rules.
+    fn rule(&mut self, apps: &mut Apps, entry: &'a Entry, section: &DatabaseSection) -> DatabaseRule {
+        let mut rule = DatabaseRule::new(entry.key.as_str());
+        rule.apps =
+            self.claimed_apps(apps, entry, &section.apps).into_iter().map(|app| (app, None)).collect();
+        rule.operations = self.operations(entry, &section.operations);
+        if matches!(section.migrate_to, Setting::Wrong) {
+            self.doubts.insert((&entry.key, RuleKey::MigrateTo));
+        }
+        rule.migrate_to = section.migrate_to.get().map(|alias| Alias::from(alias.as_str()));
+        rule.migration_history = section.migration_history.get().map(|alias| Alias::from(alias.as_str()));
+        rule.replica_of = section.replica_of.get().map(|alias| Alias::from(alias.as_str()));
+        rule.migrate = section.migrate.get().copied();
+        rule
+    }
+
+    /// The database as the checked model has it.
+    fn model(&mut self, entry: &Entry, section: DatabaseSection, rule: &DatabaseRule) -> Option<Database> {
         let node = &entry.node;
         let url = self.url(entry, &section);
-        let claimed = self.claimed_apps(apps, number, node, &section.apps);
-        let operations = self.operations(node, &section.operations);
         let is_replica = !section.replica_of.is_absent();
         if is_replica {
-            self.replica(entry, &section, operations);
+            for key in CLUSTER_KEYS.into_iter().filter(|key| node.entry(key).is_some()) {
+                self.misplaced(node, key, "this is for the whole cluster", "put it on the primary");
+            }
         } else if section.max_lag.get().is_some() {
             self.misplaced(node, "max_lag", "only a replica lags behind", "put it on the replicas");
         }
-        self.unreachable(entry, &section, operations.unwrap_or_default());
         let usual = if is_replica { Operations::none().with(Operation::Read) } else { Operations::all() };
         let policy = self.word(node, "policy", &section.policy, Policy::WORDS).unwrap_or_default();
         let primary_reads =
@@ -82,14 +104,14 @@ impl Checker<'_> {
         };
         let wait_for_replica = self.length(node, "wait_for_replica", &section.wait_for_replica, Least::Zero);
         Some(Database {
-            alias: Alias::from(entry.key.as_str()),
+            alias: rule.alias.clone(),
             url: url?,
-            apps: claimed,
-            operations: operations.unwrap_or(usual),
-            migrate_to: section.migrate_to.take().map(Alias::from),
-            migration_history: section.migration_history.take().map(Alias::from),
-            migrate: section.migrate.take().unwrap_or(!is_replica),
-            replica_of: section.replica_of.take().map(Alias::from),
+            apps: rule.apps.iter().map(|(app, _)| app.clone()).collect(),
+            operations: rule.operations.unwrap_or(usual),
+            migrate_to: rule.migrate_to.clone(),
+            migration_history: rule.migration_history.clone(),
+            migrate: rule.migrate.unwrap_or(!is_replica),
+            replica_of: rule.replica_of.clone(),
             weight,
             policy,
             primary_reads,
@@ -105,47 +127,35 @@ impl Checker<'_> {
         })
     }
 
-    /// The apps that a database claims, each once. Databases are numbered from one.
+    /// The apps that a database claims, in the order of its list.
     fn claimed_apps(
         &mut self,
         apps: &mut Apps,
-        number: u32,
-        node: &Node,
+        entry: &'a Entry,
         names: &Setting<OneOrMany>,
     ) -> Vec<AppLabel> {
-        let mut claimed = Vec::new();
+        let listed = names.get().map_or(0, OneOrMany::len);
+        let mut claimed = Vec::with_capacity(listed);
+        let mut elements = Vec::with_capacity(listed);
         for (index, name) in names.get().into_iter().flat_map(OneOrMany::iter) {
-            let mark = element_of(node, "apps", index);
+            let mark = element_of(&entry.node, "apps", index);
             let Some(app) = self.claimed(apps, name, mark) else { continue };
-            let label = apps.list[app].label.clone();
-            let (last, first) = apps.claims[app].last;
-            if last == number {
-                self.tell(
-                    Draft::new(Code::Repeated, format!("`{label}` stands twice in the list"))
-                        .at(mark, "again here")
-                        .also(element_of(node, "apps", first), "first here"),
-                );
-                continue;
-            }
-            apps.claims[app].last = (number, index);
-            claimed.push(label);
+            claimed.push(apps.list[app].label.clone());
+            elements.push(index);
+        }
+        if matches!(names, Setting::Wrong) || claimed.len() < listed {
+            self.doubts.insert((&entry.key, RuleKey::Apps));
+            self.elements.insert(&entry.key, elements);
         }
         claimed
     }
 
-    /// The operations that are listed; nothing where none are, or where all of them are wrong.
-    fn operations(&mut self, node: &Node, names: &Setting<OneOrMany>) -> Option<Operations> {
-        let names = names.get()?;
-        if names.is_empty() {
-            self.tell(
-                Draft::new(Code::NoOperations, "`operations` allows nothing")
-                    .at(mark_of(node, "operations"), "this list is empty")
-                    .help("list `read`, `write` or `migrate`, or leave `operations` out for all three"),
-            );
-            return None;
-        }
+    /// The operations that are listed; nothing where the file says nothing of them.
+    fn operations(&mut self, entry: &'a Entry, names: &Setting<OneOrMany>) -> Option<Operations> {
+        let node = &entry.node;
         let mut operations = Operations::none();
-        for (index, name) in names.iter() {
+        let mut is_doubtful = matches!(names, Setting::Wrong);
+        for (index, name) in names.get().into_iter().flat_map(OneOrMany::iter) {
             let mark = element_of(node, "operations", index);
             match name.parse::<Operation>() {
                 Ok(operation) if operations.contains(operation) => self.tell(
@@ -154,6 +164,7 @@ impl Checker<'_> {
                 ),
                 Ok(operation) => operations = operations.with(operation),
                 Err(_) => {
+                    is_doubtful = true;
                     let all: Vec<&str> = Operation::ALL.iter().map(|operation| operation.as_str()).collect();
                     self.tell(
                         Draft::new(Code::UnknownOperation, format!("unknown operation `{name}`"))
@@ -164,45 +175,11 @@ impl Checker<'_> {
                 }
             }
         }
-        Some(operations).filter(|operations| *operations != Operations::none())
-    }
-
-    /// A replica serves reads, and follows its primary in everything else.
-    fn replica(&mut self, entry: &Entry, section: &DatabaseSection, operations: Option<Operations>) {
-        let node = &entry.node;
-        let changes = |operations: Operations| {
-            operations.contains(Operation::Write) || operations.contains(Operation::Migrate)
-        };
-        let claims_all =
-            section.operations.is_absent() && section.apps.get().is_some_and(|apps| !apps.is_empty());
-        let wrong = if operations.is_some_and(changes) {
-            Some("operations")
-        } else if claims_all {
-            Some("apps")
-        } else {
-            ["migrate", "migrate_to", "migration_history"].into_iter().find(|key| match *key {
-                "migrate" => section.migrate.get() == Some(&true),
-                key => node.entry(key).is_some(),
-            })
-        };
-        if let Some(key) = wrong {
-            let message = format!("the replica `{}` can only be read", entry.key);
-            let help = match key {
-                "migrate" | "migrate_to" | "migration_history" => format!("put `{key}` on the primary"),
-                _ => "write `operations: [read]`, or let the primary claim the apps".to_owned(),
-            };
-            self.tell(
-                Draft::new(Code::ReplicaClaims, message)
-                    .at(mark_of(node, key), "this is more than reading")
-                    .also(mark_of(node, "replica_of"), "here it is made a replica")
-                    .help(help),
-            );
+        is_doubtful |= names.get().is_some_and(|names| names.iter().count() < names.len());
+        if is_doubtful {
+            self.doubts.insert((&entry.key, RuleKey::Operations));
         }
-        for key in CLUSTER_KEYS {
-            if node.entry(key).is_some() {
-                self.misplaced(node, key, "this is for the whole cluster", "put it on the primary");
-            }
-        }
+        (!names.is_absent()).then_some(operations)
     }
 
     fn weight(&mut self, node: &Node, weight: &Setting<u32>) -> u32 {
@@ -224,37 +201,7 @@ impl Checker<'_> {
         );
     }
 
-    /// Rules that nothing can ever come to.
-    fn unreachable(&mut self, entry: &Entry, section: &DatabaseSection, operations: Operations) {
-        let node = &entry.node;
-        let claims_apps = section.apps.get().is_some_and(|apps| !apps.is_empty());
-        let no_migrations = section.migrate.get() == Some(&false);
-        if section.migrate_to.get().is_some() && !claims_apps && !matches!(section.apps, Setting::Wrong) {
-            self.tell(
-                Draft::new(Code::Unreachable, format!("`{}` has no migrations to send elsewhere", entry.key))
-                    .at(mark_of(node, "migrate_to"), "this moves the migrations of the claimed apps")
-                    .also(entry.mark, "this database claims no app")
-                    .help("list the apps under `apps`"),
-            );
-        } else if no_migrations && section.migration_history.get().is_some() {
-            self.tell(
-                Draft::new(
-                    Code::Unreachable,
-                    format!("no migration that `{}` could record runs there", entry.key),
-                )
-                .at(mark_of(node, "migration_history"), "says where the records of its migrations go")
-                .also(mark_of(node, "migrate"), "but none may run here"),
-            );
-        } else if no_migrations && claims_apps && operations == Operations::none().with(Operation::Migrate) {
-            self.tell(
-                Draft::new(Code::Unreachable, format!("nothing that `{}` claims can come to it", entry.key))
-                    .at(mark_of(node, "operations"), "it claims its apps for migrations alone")
-                    .also(mark_of(node, "migrate"), "but none may run here"),
-            );
-        }
-    }
-
-    /// No two aliases differ only in case, or share the variable of their URLs.
+    /// No two aliases share the variable of their URLs. Those that differ only in case are told of already.
     pub(super) fn alike(&mut self, entries: &[Entry]) {
         let mut seen: FxHashMap<String, &Entry> = FxHashMap::default();
         for entry in entries {
@@ -264,23 +211,22 @@ impl Checker<'_> {
                 continue;
             };
             let (one, other) = (&first.key, &entry.key);
-            let (message, help) = if one.to_lowercase() == other.to_lowercase() {
-                (format!("`{other}` and `{one}` differ only in case"), "give them names that differ in more")
-            } else if !one.is_ascii() || !other.is_ascii() {
+            if self.same_but_case.contains(other.as_str()) || !one.is_ascii() || !other.is_ascii() {
                 continue;
-            } else {
-                let variable = Variables::url_name(self.env_prefix.as_deref(), other);
-                (
-                    format!("`{other}` and `{one}` share the variable `{variable}`"),
-                    "give them names that differ in more",
-                )
-            };
-            self.tell(
-                Draft::new(Code::SameButCase, message)
-                    .at(entry.mark, format!("`{other}` here"))
-                    .also(first.mark, format!("`{one}` here"))
-                    .help(help),
-            );
+            }
+            let variable = Variables::url_name(self.env_prefix.as_deref(), other);
+            let message = format!("`{other}` and `{one}` share the variable `{variable}`");
+            let draft = self.alike_aliases(message, other, one);
+            self.tell(draft);
         }
+    }
+
+    /// Two aliases that could be mistaken for each other.
+    pub(super) fn alike_aliases(&self, message: String, later: &str, earlier: &str) -> Draft {
+        let mark = |alias: &str| self.entries.get(alias).map_or(Mark::default(), |entry| entry.mark);
+        Draft::new(Code::SameButCase, message)
+            .at(mark(later), format!("`{later}` here"))
+            .also(mark(earlier), format!("`{earlier}` here"))
+            .help("give them names that differ in more")
     }
 }

@@ -7,13 +7,14 @@ mod databases;
 mod health;
 mod links;
 mod pool;
+mod rules;
 mod unclaimed;
 mod urls;
 
 use std::path::PathBuf;
 
-use router_core::{Alias, AppLabel, Place};
-use rustc_hash::FxHashMap;
+use router_core::{Alias, AppLabel, DatabaseRule, Place, RuleKey};
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::assemble::element_mark;
 use super::code::Code;
@@ -49,6 +50,15 @@ struct Checker<'a> {
     env_prefix: Option<String>,
     /// The entries of the databases, by alias: also of those that are wrong.
     entries: FxHashMap<&'a str, &'a Entry>,
+    /// What is not known of a database's rules, because it is written wrongly: that has been told of, and so nothing
+    /// that follows from it is.
+    doubts: FxHashSet<(&'a str, RuleKey)>,
+    /// Where the claims of a database stand in its list, if some of the list is wrong.
+    elements: FxHashMap<&'a str, Vec<usize>>,
+    /// The databases whose migrations cannot be sent where they say.
+    nowhere: FxHashSet<Alias>,
+    /// The aliases that are told to differ from another only in case.
+    same_but_case: FxHashSet<Alias>,
     /// How often a name may still be compared with all others, which are many.
     guesses: usize,
     problems: &'a mut Vec<Draft>,
@@ -65,6 +75,10 @@ pub(crate) fn check(input: Input<'_>, problems: &mut Vec<Draft>) -> Config {
         overruled,
         env_prefix: file.env_prefix.get().cloned(),
         entries: databases_entries.iter().map(|entry| (entry.key.as_str(), entry)).collect(),
+        doubts: FxHashSet::default(),
+        elements: FxHashMap::default(),
+        nowhere: FxHashSet::default(),
+        same_but_case: FxHashSet::default(),
         guesses: 100,
         problems,
     };
@@ -81,10 +95,12 @@ pub(crate) fn check(input: Input<'_>, problems: &mut Vec<Draft>) -> Config {
     }
     checker.tables(&apps, section("apps"));
 
+    let mut rules = Vec::with_capacity(databases_entries.len());
     let mut databases = Vec::with_capacity(databases_entries.len());
-    checker.alike(databases_entries);
-    for (number, (entry, (_, section))) in (1..).zip(databases_entries.iter().zip(sections)) {
-        databases.extend(checker.database(&mut apps, number, entry, section));
+    for (entry, (_, section)) in databases_entries.iter().zip(sections) {
+        let (rule, database) = checker.database(&mut apps, entry, section);
+        rules.push(rule);
+        databases.extend(database);
     }
     let is_map = |entry: &Entry| matches!(entry.node.value, Value::Map(_) | Value::Null);
     if databases_entries.is_empty() && root.entry("databases").is_none_or(is_map) {
@@ -95,14 +111,17 @@ pub(crate) fn check(input: Input<'_>, problems: &mut Vec<Draft>) -> Config {
         .enumerate()
         .map(|(index, database): (usize, &Database)| (database.alias.clone(), index))
         .collect();
+    let default = default(&file.default, &rules);
+    let rules = checker.judge(root, &file.default, &default, rules, &apps);
+    checker.alike(databases_entries);
     checker.links(&databases, &database_index);
-    checker.claims(&databases, &mut apps);
-    let default = checker.default(root, &file.default, &databases, &database_index);
     // What is wrong may be why something is missing.
-    if checker.problems.iter().all(|problem| problem.severity != Severity::Error) {
+    if let Some(rules) = rules
+        && checker.problems.iter().all(|problem| problem.severity != Severity::Error)
+    {
         checker.clusters(&databases, &database_index);
         checker.by_engine(&databases);
-        checker.unclaimed(&databases, &apps, &default, unrouted);
+        checker.unclaimed(&databases, &database_index, &apps, &rules, unrouted);
     }
 
     Config {
@@ -121,15 +140,6 @@ pub(crate) fn check(input: Input<'_>, problems: &mut Vec<Draft>) -> Config {
     }
 }
 
-/// Who claims an app.
-#[derive(Clone, Copy, Default)]
-struct Claims {
-    /// The number of the database that claimed it last, and the place in that database's list.
-    last: (u32, usize),
-    /// The databases that claim it for each operation.
-    databases: [Option<u32>; 3],
-}
-
 /// The apps so far.
 struct Apps {
     list: Vec<App>,
@@ -138,8 +148,8 @@ struct Apps {
     marks: Vec<Mark>,
     /// The labels that are not in lower case, by what they are in lower case.
     capitals: FxHashMap<AppLabel, usize>,
-    /// Who claims each of them.
-    claims: Vec<Claims>,
+    /// Where those that are `managed: false` say so.
+    unmanaged: FxHashMap<AppLabel, Mark>,
 }
 
 const UNROUTED: [(&str, Unrouted); 2] = [("default", Unrouted::Default), ("error", Unrouted::Error)];
@@ -215,51 +225,25 @@ impl Checker<'_> {
         );
     }
 
-    /// The default database: the one that is named, else `default`, else `primary`, else the first.
-    fn default(
-        &mut self,
-        root: &Node,
-        named: &Setting<String>,
-        databases: &[Database],
-        index: &FxHashMap<Alias, usize>,
-    ) -> Alias {
-        let named = named.get().map(String::as_str);
-        if let Some(alias) = named {
-            let mark = mark_of(root, "default");
-            if !self.entries.contains_key(alias) {
-                self.unknown_alias("default", alias, mark);
-            }
-            if let Some(database) =
-                index.get(alias).map(|index| &databases[*index]).filter(|it| it.is_replica())
-            {
-                let replica_of = mark_of(&self.entries[database.alias.as_str()].node, "replica_of");
-                self.tell(
-                    Draft::new(
-                        Code::DefaultIsReplica,
-                        format!("the default database `{alias}` is a replica"),
-                    )
-                    .at(mark, "what no rule claims would be written here")
-                    .also(replica_of, "here it is made a replica")
-                    .help("name the primary"),
-                );
-            }
-            return Alias::from(alias);
-        }
-        let usual = ["default", "primary"].into_iter().find(|alias| self.entries.contains_key(alias));
-        let first = databases.iter().find(|database| !database.is_replica()).map(|database| &database.alias);
-        usual.map(Alias::from).or_else(|| first.cloned()).unwrap_or_else(|| Alias::new("default"))
-    }
-
-    /// Tells of an alias that names no database.
-    fn unknown_alias(&mut self, key: &str, alias: &str, mark: Mark) {
-        let mut draft = Draft::new(Code::UnknownAlias, format!("`{key}` names no database"))
+    /// An alias that names no database.
+    fn unknown_alias(&mut self, key: &str, alias: &str, mark: Mark) -> Draft {
+        let draft = Draft::new(Code::UnknownAlias, format!("`{key}` names no database"))
             .at(mark, format!("no database is called `{alias}`"));
-        if let Some(left) = self.guesses.checked_sub(1) {
-            self.guesses = left;
-            draft = draft.did_you_mean(alias, self.entries.keys().copied());
-        }
-        self.tell(draft);
+        let Some(left) = self.guesses.checked_sub(1) else { return draft };
+        self.guesses = left;
+        draft.did_you_mean(alias, self.entries.keys().copied())
     }
+}
+
+/// The default database: the one that is named, else `default`, else `primary`, else the first that is no replica.
+fn default(named: &Setting<String>, rules: &[DatabaseRule]) -> Alias {
+    if let Some(alias) = named.get() {
+        return Alias::from(alias.as_str());
+    }
+    let usual = |alias: &str| rules.iter().find(|rule| rule.alias == *alias);
+    let first = || rules.iter().find(|rule| rule.replica_of.is_none());
+    let rule = usual("default").or_else(|| usual("primary")).or_else(first);
+    rule.map_or_else(|| Alias::new("default"), |rule| rule.alias.clone())
 }
 
 /// The place of the value of a key, or nothing where the key is not there.

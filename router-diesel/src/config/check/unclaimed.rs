@@ -1,6 +1,7 @@
 //! Notes on what goes to the default database without anybody having said so.
 
-use router_core::{Alias, AppLabel, Operation};
+use router_core::{Alias, AppLabel, Operation, RuleRouter};
+use rustc_hash::FxHashMap;
 
 use super::claims::and;
 use super::{Apps, Checker, mark_of};
@@ -18,13 +19,16 @@ impl Checker<'_> {
     pub(super) fn unclaimed(
         &mut self,
         databases: &[Database],
+        index: &FxHashMap<Alias, usize>,
         apps: &Apps,
-        default: &Alias,
+        rules: &RuleRouter,
         unrouted: Unrouted,
     ) {
-        self.claimed_by_nobody(databases, apps, default, unrouted);
+        let default = rules.default_alias();
+        let claims: Vec<Claimers> = apps.list.iter().map(|app| claimers(rules, index, app)).collect();
+        self.claimed_by_nobody(databases, apps, &claims, default, unrouted);
         for (operation, other) in [(Operation::Read, Operation::Write), (Operation::Write, Operation::Read)] {
-            self.claimed_by_half(databases, apps, default, operation, other);
+            self.claimed_by_half(databases, apps, &claims, default, operation, other);
         }
     }
 
@@ -34,6 +38,7 @@ impl Checker<'_> {
         &mut self,
         databases: &[Database],
         apps: &Apps,
+        claims: &[Claimers],
         default: &Alias,
         unrouted: Unrouted,
     ) {
@@ -41,8 +46,8 @@ impl Checker<'_> {
             apps.list.iter().filter(|app| app.place.is_none()).map(|app| &app.label).collect();
         // Where there is one database, nobody asks where an app lives.
         let is_choice = databases.iter().filter(|database| !database.is_replica()).count() > 1;
-        for (app, mark, claims) in apps.iter() {
-            if app.place.is_none() || claims.iter().any(Option::is_some) {
+        for ((app, mark), claimers) in apps.list.iter().zip(&apps.marks).zip(claims) {
+            if app.place.is_none() || claimers.iter().any(Option::is_some) {
                 continue;
             }
             let label = app.label.as_str();
@@ -55,11 +60,15 @@ impl Checker<'_> {
             };
             if let Some(claimed) = claimed.map(AppLabel::new) {
                 undeclared.retain(|label| **label != claimed);
-                self.misspelt(databases, apps, &claimed, app, mark);
+                let claimer =
+                    apps.index.get(&claimed).and_then(|index| claims[*index].into_iter().flatten().min());
+                if let Some(claimer) = claimer {
+                    self.misspelt(&databases[claimer as usize], &claimed, app, *mark);
+                }
             } else if unrouted == Unrouted::Error && app.managed && !app.tables.is_empty() && is_choice {
                 self.tell(
                     Draft::new(Code::Unclaimed, format!("no database claims the app `{label}`"))
-                        .at(mark, format!("its tables are looked for in `{default}`"))
+                        .at(*mark, format!("its tables are looked for in `{default}`"))
                         .help(format!(
                             "add `{label}` to the `apps` of a database, of `{default}` too, unless a router of your \
                              own sends it"
@@ -70,21 +79,12 @@ impl Checker<'_> {
         }
     }
 
-    fn misspelt(
-        &mut self,
-        databases: &[Database],
-        apps: &Apps,
-        claimed: &AppLabel,
-        meant: &App,
-        declared: Mark,
-    ) {
-        let Some(claims) = apps.index.get(claimed).map(|index| apps.claims[*index].databases) else { return };
-        let Some(claimer) = claims.into_iter().flatten().min() else { return };
-        let claimer = &databases[claimer as usize];
+    fn misspelt(&mut self, claimer: &Database, claimed: &AppLabel, meant: &App, declared: Mark) {
+        let position = claimer.apps.iter().position(|app| app == claimed).unwrap_or_default();
         let message = format!("`{}` claims `{claimed}`, which is not under `apps`", claimer.alias);
         self.tell(
             Draft::new(Code::Unclaimed, message)
-                .at(self.claim_of(claimer, claimed), format!("no app is declared as `{claimed}`"))
+                .at(self.claim((&claimer.alias, position)), format!("no app is declared as `{claimed}`"))
                 .also(declared, "and no database claims this one")
                 .help(format!("did you mean `{}`?", meant.label))
                 .note(),
@@ -97,13 +97,14 @@ impl Checker<'_> {
         &mut self,
         databases: &[Database],
         apps: &Apps,
+        claims: &[Claimers],
         default: &Alias,
         operation: Operation,
         other: Operation,
     ) {
         let mut halves: Vec<Vec<&str>> = vec![Vec::new(); databases.len()];
-        for (app, _, claims) in apps.iter() {
-            if let (Some(claimer), None) = (claims[operation as usize], claims[other as usize]) {
+        for (app, claimers) in apps.list.iter().zip(claims) {
+            if let (Some(claimer), None) = (claimers[operation as usize], claimers[other as usize]) {
                 halves[claimer as usize].push(app.label.as_str());
             }
         }
@@ -144,13 +145,17 @@ impl Checker<'_> {
     }
 }
 
-impl Apps {
-    /// Each app, where it is declared or first claimed, and the databases that claim it for each operation.
-    fn iter(&self) -> impl Iterator<Item = (&App, Mark, [Option<u32>; 3])> {
-        self.list
-            .iter()
-            .zip(&self.marks)
-            .zip(&self.claims)
-            .map(|((app, mark), claims)| (app, *mark, claims.databases))
+/// The databases that claim an app for each operation.
+type Claimers = [Option<u32>; Operation::ALL.len()];
+
+fn claimers(rules: &RuleRouter, index: &FxHashMap<Alias, usize>, app: &App) -> Claimers {
+    let mut claimers = Claimers::default();
+    for claim in rules.claims(app.label.as_str()) {
+        let database = index.get(claim.database).and_then(|database| u32::try_from(*database).ok());
+        for operation in claim.operations.iter() {
+            let claimer = &mut claimers[operation as usize];
+            *claimer = claimer.or(database);
+        }
     }
+    claimers
 }
