@@ -95,7 +95,7 @@ impl<'u> Sections<'u> {
     /// The last parameter of this name, decoded.
     pub(in crate::engine) fn parameter(&self, name: &str) -> Option<String> {
         let pairs = self.query.split('&').filter_map(|pair| pair.split_once('='));
-        pairs.filter(|(key, _)| *key == name).last().map(|(_, value)| decoded(value))
+        pairs.rev().find(|(key, _)| *key == name).map(|(_, value)| decoded(value))
     }
 
     /// The URL of another database on the same server. Its name must need no encoding. A parameter that would go
