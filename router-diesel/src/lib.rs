@@ -78,8 +78,8 @@ pub use topology::routing::{AppRoute, Routing};
 
 /// What an engine must offer so that its connections can be routed.
 ///
-/// [`RoutedConnection`](backend::RoutedConnection) is implemented for Diesel's three connections and for
-/// [`AnyConnection`](backend::AnyConnection), which holds whichever of them the URL asks for.
+/// [`RoutedConnection`] is implemented for Diesel's three connections and for
+/// [`AnyConnection`], which holds whichever of them the URL asks for.
 pub mod backend {
     pub use crate::engine::{Access, Ask, ConnectSettings, Opened, Product, RoutedConnection, Server};
     #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]

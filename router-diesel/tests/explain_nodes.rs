@@ -168,7 +168,7 @@ fn the_file_alone_names_the_nodes_too() {
     };
     let (text, node) = offline("offline: replicas");
     insta::assert_snapshot!(text, @r"
-    nodes:     default serves it: the replicas are offline by configuration
+    nodes:     default serves it: no replica may
                one does not: offline by configuration
                two does not: offline by configuration
     ");

@@ -19,7 +19,7 @@ pub(crate) trait Stage {
     /// The alias of the node that gave this answer.
     fn alias(&self, answer: &str) -> String;
 
-    /// Has the replicas be late from now on.
+    /// Has the replicas be late from now on, until they are to catch up.
     fn delay_replicas(&mut self) -> Result<(), Box<dyn Error>>;
 
     /// Waits until the replicas have all that the primary has, and it may be known.

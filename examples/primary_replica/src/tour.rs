@@ -20,7 +20,7 @@ diesel::table! {
 }
 
 /// How long the tour waits for the health checks to notice something.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Makes every stop of the tour. Each `session()` stands for one request of a service.
 pub(crate) fn tour(stage: &mut dyn Stage) -> Result<Report, Box<dyn Error>> {

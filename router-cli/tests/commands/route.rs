@@ -280,7 +280,7 @@ fn the_nodes_of_a_cluster_are_told() {
     assert_shown!(world.show(["route", "blog", "--write", "--format", "json"]), @r#"
     exit: 0
     --- stdout
-    {"app":"blog","table":null,"operation":"write","alias":"default","reason":"`default` claims `blog` for write (FOLDER/databases.yml:LINE:COLUMN)","trace":[{"router":"rules","answer":"default","reason":"`default` claims `blog` for write (FOLDER/databases.yml:LINE:COLUMN)","nested":[]}],"error":null,"nodes":[{"alias":"default","serves":"yes","why":"it is the primary, and the statement needs that"},{"alias":"copy","serves":"no","why":"the statement needs the primary"},{"alias":"second","serves":"no","why":"the statement needs the primary"}]}
+    {"app":"blog","table":null,"operation":"write","alias":"default","reason":"`default` claims `blog` for write (FOLDER/databases.yml:LINE:COLUMN)","trace":[{"router":"rules","answer":"default","reason":"`default` claims `blog` for write (FOLDER/databases.yml:LINE:COLUMN)","nested":[]}],"error":null,"nodes":[{"alias":"default","serves":"yes","why":"it is the primary, and the statement does more than read"},{"alias":"copy","serves":"no","why":"the statement goes to `default`"},{"alias":"second","serves":"no","why":"the statement goes to `default`"}]}
     --- stderr
     "#);
     assert_shown!(world.show(["route", "--sql", "SELECT title FROM posts"]), @r#"

@@ -4,17 +4,19 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use once_cell::sync::OnceCell;
 use router_core::{Alias, Router, RouterChain, RouterName};
 
 use super::{Databases, Inner};
-use crate::cluster::{Balance, TokenKeys};
 use crate::config::Config;
 use crate::decision::ClusterError;
+use crate::decision::token::TokenKeys;
 use crate::engine::RoutedConnection;
 use crate::error::Error;
+use crate::topology::balance::Balance;
 use crate::topology::pool::Isolation;
-use crate::topology::{Policies, Routing, Topology};
+use crate::topology::{Policies, Program, Routing, Topology};
 
 /// Adds routers, or what tests need, to the databases of a configuration.
 #[must_use = "nothing is built before `build`"]
@@ -106,28 +108,22 @@ impl<C: RoutedConnection> DatabasesBuilder<C> {
     /// A name given to [`only`](Self::only) is no database's, or the rules contradict each other.
     pub fn build(self) -> Result<Databases<C>, Error> {
         let routing = Routing::with_routers(self.config, self.routers)?;
-        let only = match self.only {
-            Some(aliases) => {
-                Some(aliases.iter().map(|alias| routing.find(alias)).collect::<Result<Vec<_>, _>>()?)
-            }
-            None => None,
-        };
+        for alias in self.only.iter().flatten() {
+            routing.find(alias)?;
+        }
         for primary in self.policies.keys() {
             routing.find(primary.as_str())?;
             if routing.config().replicas_of(primary.as_str()).next().is_none() {
                 return Err(ClusterError::NoCluster { alias: primary.clone() }.into());
             }
         }
-        let topology = Topology::new(routing, self.isolation, &self.policies, None);
-        Ok(Databases {
-            inner: Arc::new(Inner {
-                topology: Arc::new(topology),
-                monitor: OnceCell::new(),
-                isolation: self.isolation,
-                only,
-                policies: self.policies,
-                token_keys: self.token_keys,
-            }),
-        })
+        let program = Program { isolation: self.isolation, policies: self.policies, only: self.only };
+        let topology = Topology::new(routing, &program, None);
+        Ok(Databases::of(Arc::new(Inner {
+            topology: ArcSwap::from_pointee(topology),
+            monitor: OnceCell::new(),
+            program,
+            token_keys: self.token_keys,
+        })))
     }
 }

@@ -74,7 +74,7 @@ impl<C: RoutedConnection> Databases<C> {
         // A query that locks rows is a write however it was asked for.
         let operation = operation.max(prepared.statement.operation());
         let circumstances = Circumstances {
-            only: self.only(),
+            only: topology.only(),
             in_test_transaction: self.base_depth() > 0,
             ..Circumstances::default()
         };

@@ -8,7 +8,7 @@ use router_core::Alias;
 use crate::decision::freshness::{Event, Failure, Freshness, Search, Step};
 use crate::decision::{ClusterError, Passed, why_no_replica};
 use crate::engine::position::Position;
-use crate::engine::{RoutedConnection, read_failed_for_its_node};
+use crate::engine::{RoutedConnection, is_lost, was_cancelled_by_replica};
 use crate::error::{Error, ErrorKind};
 use crate::text::one_line;
 use crate::time::Now;
@@ -122,7 +122,8 @@ impl<'a, C: RoutedConnection> Finder<'a, C> {
 
     /// Takes in that a node failed, and says whether another may serve the read.
     pub(crate) fn failed(&mut self, node: NodeId, error: &Error) -> bool {
-        let Some(failure) = error.blames_node() else { return false };
+        let failure = if node == PRIMARY { error.blames_node() } else { error.blames_replica() };
+        let Some(failure) = failure else { return false };
         let reason = one_line(&error.to_string());
         let of_node = (node, failure, reason.clone());
         if !self.freshness.failed(self.search, self.cluster, of_node, Now::read()) {
@@ -207,7 +208,13 @@ impl Error {
         match self.kind() {
             ErrorKind::Exhausted => Some(Failure::Busy),
             ErrorKind::Unreachable => Some(Failure::Unreachable),
-            _ => self.as_diesel().filter(|error| read_failed_for_its_node(error)).map(|_| Failure::Lost),
+            _ => self.as_diesel().filter(|error| is_lost(error)).map(|_| Failure::Lost),
         }
+    }
+
+    /// The same of a replica, which also cancels reads that stand in the way of what it replays.
+    fn blames_replica(&self) -> Option<Failure> {
+        let was_cancelled = || self.as_diesel().is_some_and(was_cancelled_by_replica);
+        self.blames_node().or_else(|| was_cancelled().then_some(Failure::Lost))
     }
 }

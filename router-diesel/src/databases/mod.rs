@@ -12,20 +12,22 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use once_cell::sync::OnceCell;
 use router_core::Alias;
 
 pub use builder::DatabasesBuilder;
 
-use crate::cluster::{ClusterStatus, TokenKeys};
 use crate::config::Config;
 use crate::decision::ClusterError;
+use crate::decision::token::TokenKeys;
 use crate::engine::RoutedConnection;
 use crate::engine::position::Position;
 use crate::error::Error;
 use crate::topology::health::Event;
 use crate::topology::pool::{Checkout, Isolation, Pool};
-use crate::topology::{DatabaseId, Member, Monitor, Policies, Routing, Topology};
+use crate::topology::status::ClusterStatus;
+use crate::topology::{Member, Monitor, Program, Routing, Topology};
 
 /// Every database of one configuration file, with pools that are built at first use.
 ///
@@ -44,20 +46,21 @@ use crate::topology::{DatabaseId, Member, Monitor, Policies, Routing, Topology};
 /// ```
 pub struct Databases<C: RoutedConnection> {
     inner: Arc<Inner<C>>,
+    /// What this handle shows to its holder. Whatever it does goes by the topology of that moment.
+    routing: Arc<Routing>,
 }
 
 struct Inner<C: RoutedConnection> {
-    topology: Arc<Topology<C>>,
+    /// What there is now. Another topology takes its place as a whole.
+    topology: ArcSwap<Topology<C>>,
     monitor: OnceCell<Monitor<C>>,
-    isolation: Isolation,
-    only: Option<Vec<DatabaseId>>,
-    policies: Policies,
+    program: Program,
     token_keys: Option<TokenKeys>,
 }
 
 impl<C: RoutedConnection> Clone for Databases<C> {
     fn clone(&self) -> Self {
-        Self { inner: Arc::clone(&self.inner) }
+        Self::of(Arc::clone(&self.inner))
     }
 }
 
@@ -71,6 +74,11 @@ impl<C: RoutedConnection> fmt::Debug for Databases<C> {
 }
 
 impl<C: RoutedConnection> Databases<C> {
+    fn of(inner: Arc<Inner<C>>) -> Self {
+        let routing = Arc::clone(inner.topology.load().routing());
+        Self { inner, routing }
+    }
+
     /// Reads and checks a file, and routes by its rules. No connection is opened.
     ///
     /// # Errors
@@ -139,16 +147,16 @@ impl<C: RoutedConnection> Databases<C> {
         Ok(topology.node(database).pool()?.0.clone())
     }
 
-    /// The rules and routers, to ask without a query.
+    /// The rules and routers, to ask without a query: as they were when this handle was made or cloned.
     #[must_use]
     pub fn routing(&self) -> &Routing {
-        self.inner.topology.routing()
+        &self.routing
     }
 
-    /// The checked configuration.
+    /// The checked configuration, as it was when this handle was made or cloned.
     #[must_use]
     pub fn config(&self) -> &Config {
-        self.routing().config()
+        self.routing.config()
     }
 
     /// The names of all databases, in file order.
@@ -167,26 +175,21 @@ impl<C: RoutedConnection> Databases<C> {
 
     /// What there is now.
     pub(crate) fn topology(&self) -> Arc<Topology<C>> {
-        Arc::clone(&self.inner.topology)
+        self.inner.topology.load_full()
     }
 
     /// Whether a topology is what there is now.
     #[inline]
     pub(crate) fn is_newest(&self, topology: &Arc<Topology<C>>) -> bool {
-        Arc::ptr_eq(&self.inner.topology, topology)
+        Arc::ptr_eq(&self.inner.topology.load(), topology)
     }
 
     /// How deep in transactions a connection is when it is checked out.
     pub(crate) fn base_depth(&self) -> u32 {
-        match self.inner.isolation {
+        match self.inner.program.isolation {
             Isolation::None => 0,
             Isolation::TestTransaction => 1,
         }
-    }
-
-    /// The only databases that may be touched.
-    pub(crate) fn only(&self) -> Option<&[DatabaseId]> {
-        self.inner.only.as_deref()
     }
 
     /// What signs tokens.
@@ -204,7 +207,25 @@ impl<C: RoutedConnection> Databases<C> {
     pub fn watch_clusters(&self) {
         let topology = self.topology();
         if !topology.clusters().is_empty() {
-            self.inner.monitor.get_or_init(|| Monitor::start(topology.clusters()));
+            let monitor = self.inner.monitor.get_or_init(|| Monitor::start(topology.clusters()));
+            if !self.is_newest(&topology) {
+                monitor.watch(self.topology().clusters());
+            }
         }
+    }
+
+    /// Puts another file in the place of this one. What is the same in both stays as it is: pools, and what is known of
+    /// nodes and clusters. A session that holds nothing takes it up with its next statement.
+    ///
+    /// Nothing but a test does this yet.
+    #[cfg(test)]
+    pub(crate) fn replace(&self, config: Config) -> Result<(), Error> {
+        let routing = Routing::new(config)?;
+        let next = Topology::new(routing, &self.inner.program, Some(&self.topology()));
+        self.inner.topology.store(Arc::new(next));
+        if let Some(monitor) = self.inner.monitor.get() {
+            monitor.watch(self.topology().clusters());
+        }
+        Ok(())
     }
 }

@@ -248,7 +248,7 @@ impl Routing {
             return Vec::new();
         }
         let aliases: Vec<&Alias> = group.iter().map(|database| self.alias(*database)).collect();
-        let unwatched = Unwatched::new(cluster::Settings::new(&self.config, &group), &aliases);
+        let unwatched = Unwatched::new(&cluster::Settings::new(&self.config, &group), &aliases);
         let policy = self.declared(primary).policy.to_string();
         let scene = Scene { aliases, policy: &policy, view: &unwatched.view, nodes: &unwatched, now };
         match reach {
@@ -278,9 +278,9 @@ struct Unwatched {
 }
 
 impl Unwatched {
-    fn new(settings: cluster::Settings, aliases: &[&Alias]) -> Self {
+    fn new(settings: &cluster::Settings, aliases: &[&Alias]) -> Self {
         let candidate = |node: NodeId| Candidate::new(aliases[node.index()].clone(), 1);
-        Self { terms: (&settings).into(), view: settings.view(candidate) }
+        Self { terms: settings.into(), view: settings.view(candidate) }
     }
 }
 

@@ -101,32 +101,14 @@ impl fmt::Display for RouteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownDatabase { alias, router, suggestion } => {
-                write!(f, "no database is called `{alias}`")?;
-                if let Some(router) = router {
-                    write!(f, ", which was answered because {router}")?;
-                }
-                match suggestion {
-                    Some(suggestion) => write!(f, "; did you mean `{suggestion}`?"),
-                    None => write!(f, "; declare it under `databases`"),
-                }
+                unknown_database(f, alias, router.as_deref(), suggestion.as_ref())
             }
-            Self::CrossDatabaseQuery { tables, unclaimed } => {
-                f.write_str("one statement cannot reach two databases: ")?;
-                for (index, (table, alias)) in tables.iter().enumerate() {
-                    let separator = if index == 0 { "" } else { ", " };
-                    write!(f, "{separator}`{table}` is on `{alias}`")?;
-                }
-                if !unclaimed.is_empty() {
-                    write!(f, "; no app has {}", list(unclaimed))?;
-                }
-                f.write_str("; make one statement for each, as `belonging_to` does")
-            }
+            Self::CrossDatabaseQuery { tables, unclaimed } => cross_database_query(f, tables, unclaimed),
             Self::CrossDatabaseTransaction { open, asked, tables } => {
                 write!(f, "a transaction is open on `{open}`, and ")?;
-                if tables.is_empty() {
-                    write!(f, "this statement is for `{asked}`")?;
-                } else {
-                    write!(f, "{} would go to `{asked}`", list(tables))?;
+                match tables.is_empty() {
+                    true => write!(f, "this statement is for `{asked}`")?,
+                    false => write!(f, "{} would go to `{asked}`", list(tables))?,
                 }
                 f.write_str("; a transaction cannot span two databases, so end it first or use two sessions")
             }
@@ -135,14 +117,7 @@ impl fmt::Display for RouteError {
                 if let Some(place) = place {
                     write!(f, " ({place})")?;
                 }
-                match restriction {
-                    Restriction::Operations => {
-                        write!(f, "; add `{operation}` to its `operations`, or route elsewhere")
-                    }
-                    Restriction::ReadOnly => f.write_str("; it is `read_only: true`"),
-                    Restriction::Replica => f.write_str("; it is a replica"),
-                    Restriction::Offline => f.write_str("; it is `offline: primary`"),
-                }
+                not_allowed(f, *operation, *restriction)
             }
             Self::WritesPrevented { what, tables } => {
                 write!(f, "writes are prevented here, and this statement writes: {what}")?;
@@ -168,6 +143,49 @@ impl fmt::Display for RouteError {
                 write!(f, "this statement would go to `{alias}`, and only {} may be touched", list(expected))
             }
         }
+    }
+}
+
+fn unknown_database(
+    f: &mut fmt::Formatter<'_>,
+    alias: &Alias,
+    router: Option<&str>,
+    suggestion: Option<&Alias>,
+) -> fmt::Result {
+    write!(f, "no database is called `{alias}`")?;
+    if let Some(router) = router {
+        write!(f, ", which was answered because {router}")?;
+    }
+    match suggestion {
+        Some(suggestion) => write!(f, "; did you mean `{suggestion}`?"),
+        None => write!(f, "; declare it under `databases`"),
+    }
+}
+
+fn cross_database_query(
+    f: &mut fmt::Formatter<'_>,
+    tables: &[(String, Alias)],
+    unclaimed: &[String],
+) -> fmt::Result {
+    f.write_str("one statement cannot reach two databases: ")?;
+    for (index, (table, alias)) in tables.iter().enumerate() {
+        let separator = if index == 0 { "" } else { ", " };
+        write!(f, "{separator}`{table}` is on `{alias}`")?;
+    }
+    if !unclaimed.is_empty() {
+        write!(f, "; no app has {}", list(unclaimed))?;
+    }
+    f.write_str("; make one statement for each, as `belonging_to` does")
+}
+
+fn not_allowed(f: &mut fmt::Formatter<'_>, operation: Operation, restriction: Restriction) -> fmt::Result {
+    match restriction {
+        Restriction::Operations => {
+            write!(f, "; add `{operation}` to its `operations`, or route elsewhere")
+        }
+        Restriction::ReadOnly => f.write_str("; it is `read_only: true`"),
+        Restriction::Replica => f.write_str("; it is a replica"),
+        Restriction::Offline => f.write_str("; it is `offline: primary`"),
     }
 }
 

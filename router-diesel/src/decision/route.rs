@@ -259,7 +259,7 @@ impl<'q> Question<'q> {
             }
         }
         match open {
-            Some(open) if !self.routing.is_one_cluster(open, route.database) => {
+            Some(open) if !self.routing.holds(open, route.database) => {
                 Err(self.crosses(open, route.database))
             }
             _ => Ok(route),
@@ -400,13 +400,11 @@ impl Routing {
         self.id(alias.as_str()).map(Some).ok_or_else(unknown)
     }
 
-    /// Whether two databases are the same one, or a primary and its replica.
-    fn is_one_cluster(&self, one: DatabaseId, other: DatabaseId) -> bool {
-        let primary = |database| {
-            let declared = self.declared(database);
-            declared.replica_of.as_ref().unwrap_or(&declared.alias)
-        };
-        one == other || primary(one) == primary(other)
+    /// Whether a transaction that is open on a database serves statements for another: for that database itself, and for
+    /// its replicas, of which it is the primary.
+    fn holds(&self, open: DatabaseId, asked: DatabaseId) -> bool {
+        let primary_of_asked = || self.declared(asked).replica_of.as_ref();
+        open == asked || primary_of_asked() == Some(self.alias(open))
     }
 
     /// Why a statement goes where a [`Route`] says, with what the routers answered.

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use diesel::{ConnectionError, ConnectionResult};
 
+use super::reach::FailedAttempt;
 use super::{Ask, ConnectSettings, DatabaseUrl, Opened, RoutedConnection};
 
 /// How an engine tells that a database is not there.
@@ -39,8 +40,10 @@ pub(crate) fn open<C: RoutedConnection>(
     let start = Instant::now();
     C::open(url, settings).map_err(|error| {
         let spec = url.engine().spec();
-        // A server that kept one attempt waiting to the end would keep the next one, too.
-        let is_silent = start.elapsed() >= spec.connect_limit(url.expose(), settings);
+        let (took, cause) = (start.elapsed(), error.to_string());
+        let attempt = FailedAttempt { url, settings, took, cause: &cause };
+        // Where nobody answered one attempt, nobody would answer the next one either.
+        let is_silent = spec.is_out_of_reach(&attempt);
         let absent = spec.absent(url, &error, &mut |other| {
             if is_silent {
                 return Err(ConnectionError::BadConnection("the server does not answer".to_owned()));

@@ -76,22 +76,23 @@ fn answers<C: RoutedConnection>(conn: &mut C) -> bool {
     }
 }
 
-/// Whether a read failed because of the node that it ran on, and may succeed on another.
-///
-/// Ask this of errors that passed a [`NodeConnection`](crate::topology::pool::NodeConnection), which has given a lost
-/// connection the kind `ClosedConnection`. A read that a replica cancels, because it stands in the way of what the
-/// replica replays, is a `SerializationFailure`: PostgreSQL says so by SQLSTATE 40001, and MySQL and MariaDB by a
-/// deadlock (1213) with the thread that replays. Nobody else writes on a replica. On a primary the same kind may be of
-/// two transactions of the service's own; to read once more is right then too.
-pub(crate) fn read_failed_for_its_node(error: &DieselError) -> bool {
+/// Whether an error that passed a pool's connection says that the connection is lost. The pool has given every such
+/// error the kind `ClosedConnection`.
+pub(crate) fn is_lost(error: &DieselError) -> bool {
     matches!(
         error,
         DieselError::BrokenTransactionManager
-            | DieselError::DatabaseError(
-                DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::SerializationFailure,
-                _
-            )
+            | DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, _)
     )
+}
+
+/// Whether an error that passed a pool's connection to a replica says that the replica cancelled the read, because it
+/// stood in the way of what the replica replays. Another node may serve the read.
+///
+/// PostgreSQL says so by SQLSTATE 40001, and MySQL and MariaDB by a deadlock (1213) with the thread that replays: nobody
+/// else writes on a replica. On a primary the same kind is of two transactions of the service's own.
+pub(crate) fn was_cancelled_by_replica(error: &DieselError) -> bool {
+    matches!(error, DieselError::DatabaseError(DatabaseErrorKind::SerializationFailure, _))
 }
 
 #[cfg(test)]

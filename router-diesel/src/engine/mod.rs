@@ -1,11 +1,11 @@
 //! All that differs between engines, with a folder for each.
 //!
 //! [`Engine`] is the one list of engines. What an engine does in its own way is a method of [`Spec`], which the
-//! engine's folder implements. Each topic of [`Spec`] is a trait in a file of its own here (`words`, `connection`), and a
-//! file of the same name in each engine's folder implements it.
+//! engine's folder implements. Each topic of [`Spec`] is a trait in a file of its own here (`words`, `connection`, `diagnosis`
+//! and so on), and a file of the same name in each engine's folder implements it.
 //!
-//! A `Spec` asks a connection through [`Ask`], so that it needs to know no type of Diesel's. Only `connection.rs` in
-//! an engine's folder does.
+//! A `Spec` asks a connection through [`Ask`], so that it needs to know no type of Diesel's. Only `driver.rs` in an
+//! engine's folder does.
 //!
 //! To add an engine: write its folder, and add a line to the list below, a variant to [`AnyConnection`], a Cargo
 //! feature, and its SQL dialect in `statement/dialect.rs`.
@@ -44,7 +44,7 @@ pub(crate) use catalogue::Catalogue;
 pub(crate) use connection::Connect;
 pub use connection::{Access, ConnectSettings, Opened, RoutedConnection, Server};
 pub(crate) use definitions::Definitions;
-pub(crate) use diagnosis::{Diagnose, Verdict, read_failed_for_its_node, verdict};
+pub(crate) use diagnosis::{Diagnose, Verdict, is_lost, verdict, was_cancelled_by_replica};
 pub(crate) use identity::Identity;
 pub(crate) use lock::Locks;
 pub(crate) use observe::{Observe, Role};

@@ -1,9 +1,7 @@
-//! Whether anybody listens where a connection failed.
+//! Whether anybody answered an attempt to connect that failed.
 //!
-//! Of a failed attempt to connect, Diesel gives a text and nothing else. So the text is not read. An attempt that took
-//! all the time it had was not answered, and after any other, a socket to the same address says whether a server
-//! listens there. A server that listens and refuses, as one does that has enough clients, may still serve those that
-//! are connected.
+//! Of such an attempt, Diesel gives a text and nothing else. One that took all the time it had was not answered. After
+//! any other, an engine finds out in its own way, by a socket to the same address where that does no harm.
 
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::path::PathBuf;
@@ -11,17 +9,22 @@ use std::time::Duration;
 
 use super::{ConnectSettings, DatabaseUrl};
 
-/// Where an engine's servers listen.
+/// How an engine tells a server that cannot be reached from one that refuses.
 pub(crate) trait Reach {
-    /// The addresses that a URL leads to. None where there is no server, or where the URL leaves the address to
-    /// something that is read nowhere else.
-    fn addresses(&self, url: &str) -> Vec<Address>;
+    /// Whether nobody answered an attempt to connect that failed. A server that answers and refuses, as one does that
+    /// has enough clients, may still serve those that are connected.
+    fn is_out_of_reach(&self, attempt: &FailedAttempt<'_>) -> bool;
+}
 
-    /// How long an attempt to connect takes at least which fails because its time is over.
-    fn connect_limit(&self, url: &str, settings: &ConnectSettings) -> Duration {
-        let _ = url;
-        settings.connect_timeout
-    }
+/// An attempt to connect that failed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FailedAttempt<'a> {
+    pub(crate) url: &'a DatabaseUrl,
+    pub(crate) settings: &'a ConnectSettings,
+    /// How long it took.
+    pub(crate) took: Duration,
+    /// What the driver said, in whatever language.
+    pub(crate) cause: &'a str,
 }
 
 /// Where a server listens.
@@ -35,7 +38,7 @@ pub(crate) enum Address {
 
 impl Address {
     /// Whether a server accepts connections here.
-    fn listens(&self) -> bool {
+    pub(super) fn listens(&self) -> bool {
         /// How long the machine may take to answer. This comes after an attempt that was answered faster.
         const PATIENCE: Duration = Duration::from_millis(500);
         match self {
@@ -52,12 +55,9 @@ impl Address {
     }
 }
 
-/// Whether nobody answered an attempt to connect that failed after `took`. Of several hosts, one that does not answer
-/// is enough.
-pub(crate) fn is_out_of_reach(url: &DatabaseUrl, settings: &ConnectSettings, took: Duration) -> bool {
-    let spec = url.engine().spec();
-    took >= spec.connect_limit(url.expose(), settings)
-        || spec.addresses(url.expose()).iter().any(|address| !address.listens())
+/// Whether nobody answered an attempt to connect that failed.
+pub(crate) fn is_out_of_reach(attempt: &FailedAttempt<'_>) -> bool {
+    attempt.url.engine().spec().is_out_of_reach(attempt)
 }
 
 #[cfg(test)]
@@ -68,7 +68,7 @@ mod tests {
     use crate::engine::Access;
 
     #[test]
-    fn a_socket_says_whether_anybody_listens() {
+    fn who_answers_is_known_in_every_language() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let settings = ConnectSettings {
@@ -77,20 +77,30 @@ mod tests {
             prepared_statements: true,
             access: Access::ReadWrite,
         };
-        let is_out_of_reach = |scheme: &str, took| {
-            let url = format!("{scheme}://127.0.0.1:{port}/blog").parse().unwrap();
-            super::is_out_of_reach(&url, &settings, took)
+        let is_out_of_reach = |url: &str, took, cause: &str| {
+            let url = url.replace("PORT", &port.to_string()).parse().unwrap();
+            super::is_out_of_reach(&FailedAttempt { url: &url, settings: &settings, took, cause })
         };
-        let short = Duration::from_millis(1);
-        for scheme in ["postgres", "mysql"] {
-            assert!(!is_out_of_reach(scheme, short), "{scheme} refused");
-            assert!(is_out_of_reach(scheme, Duration::from_secs(5)), "{scheme} froze");
+        let (short, long) = (Duration::from_millis(1), Duration::from_secs(5));
+        let postgres = "postgres://127.0.0.1:PORT/blog";
+        for cause in ["sorry, too many clients already", "tut mir leid, schon zu viele Verbindungen"] {
+            assert!(!is_out_of_reach(postgres, short, cause), "{cause}");
         }
+        assert!(is_out_of_reach(postgres, long, "Zeit abgelaufen"));
         drop(listener);
-        for scheme in ["postgres", "mysql"] {
-            assert!(is_out_of_reach(scheme, short), "{scheme} is gone");
+        for cause in ["Connection refused", "Verbindungsaufbau abgelehnt", "接続を拒否されました"] {
+            assert!(is_out_of_reach(postgres, short, cause), "{cause}");
         }
-        let file = "sqlite://no/such/file".parse().unwrap();
-        assert!(!super::is_out_of_reach(&file, &settings, Duration::from_secs(3600)));
+        let mysql = "mysql://127.0.0.1:PORT/blog";
+        assert!(!is_out_of_reach(mysql, short, "Zu viele Verbindungen"));
+        assert!(is_out_of_reach(mysql, long, "Zeit abgelaufen"));
+        for cause in [
+            "Can't connect to server on '127.0.0.1' (111)",
+            "Can't connect to local MySQL server through socket '/run/mysqld/mysqld.sock' (2)",
+            "Unknown server host 'nowhere' (-2)",
+        ] {
+            assert!(is_out_of_reach(mysql, short, cause), "{cause}");
+        }
+        assert!(!is_out_of_reach("sqlite://no/such/file", long, "unable to open database file"));
     }
 }

@@ -27,7 +27,7 @@ impl<C: RoutedConnection> Session<C> {
         let prepared = topology.prepare(query)?;
         let moved = self.moved(&topology);
         let mut circumstances = self.circumstances();
-        circumstances.only = moved.only.as_deref().or_else(|| self.databases.only());
+        circumstances.only = moved.only.as_deref().or_else(|| topology.only());
         let (explanation, route) = Explanation::new(topology.routing(), &prepared, circumstances);
         let member = route.and_then(|route| topology.member(route.database));
         Ok(match member {

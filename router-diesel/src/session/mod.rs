@@ -23,6 +23,8 @@ mod save;
 mod scope;
 mod shared;
 mod statement;
+#[cfg(all(test, feature = "sqlite"))]
+mod swap;
 mod token;
 mod transaction;
 mod using;

@@ -38,7 +38,7 @@ impl<C: RoutedConnection> Session<C> {
             transaction: self.transaction(),
             role: self.state.role,
             prevent_writes: self.state.prevent_writes,
-            only: self.only.as_deref().or_else(|| self.databases.only()),
+            only: self.only.as_deref().or_else(|| self.topology.only()),
             in_test_transaction: self.isolation == Isolation::TestTransactions
                 || self.databases.base_depth() > 0,
         }

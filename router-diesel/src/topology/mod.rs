@@ -55,6 +55,18 @@ pub(crate) struct Topology<C: RoutedConnection> {
     /// The databases of each cluster's nodes.
     databases: Vec<Vec<DatabaseId>>,
     members: Vec<Option<Member>>,
+    /// The only databases that may be touched.
+    only: Option<Vec<DatabaseId>>,
+}
+
+/// What a program adds to a file, and every topology made of it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Program {
+    pub(crate) isolation: Isolation,
+    /// The policies that it brought.
+    pub(crate) policies: Policies,
+    /// The names of the only databases that may be touched.
+    pub(crate) only: Option<Vec<String>>,
 }
 
 /// A database's place in its cluster.
@@ -66,18 +78,13 @@ pub(crate) struct Member {
 
 impl<C: RoutedConnection> Topology<C> {
     /// Makes the topology of a file. It shares with an `earlier` one what is the same in both.
-    pub(crate) fn new(
-        routing: Routing,
-        isolation: Isolation,
-        policies: &Policies,
-        earlier: Option<&Self>,
-    ) -> Self {
+    pub(crate) fn new(routing: Routing, program: &Program, earlier: Option<&Self>) -> Self {
         let config = routing.config();
         let nodes: Vec<_> = config
             .databases
             .iter()
             .map(|database| {
-                let settings = NodeSettings::new(database, isolation);
+                let settings = NodeSettings::new(database, program.isolation);
                 let known = earlier.and_then(|earlier| earlier.node_with(&settings));
                 known.unwrap_or_else(|| Arc::new(Node::new(settings)))
             })
@@ -91,13 +98,15 @@ impl<C: RoutedConnection> Topology<C> {
                 members[database.index()] = Some(Member { cluster: id, node: NodeId::new(index) });
             }
             let of_group = group.iter().map(|database| Arc::clone(&nodes[database.index()])).collect();
-            let cluster = Cluster::new(config, &group, of_group, policies);
+            let cluster = Cluster::new(config, &group, of_group, &program.policies);
             let known = earlier.and_then(|earlier| earlier.cluster_like(&cluster));
             clusters.push(known.unwrap_or_else(|| Arc::new(cluster)));
             databases.push(group);
         }
         let statements = Statements::new(readings::<C>(&routing, earlier));
-        Self { routing: Arc::new(routing), statements, nodes, clusters, databases, members }
+        let only = program.only.as_ref();
+        let only = only.map(|only| only.iter().filter_map(|alias| routing.id(alias)).collect());
+        Self { routing: Arc::new(routing), statements, nodes, clusters, databases, members, only }
     }
 
     fn node_with(&self, settings: &NodeSettings) -> Option<Arc<Node<C>>> {
@@ -132,6 +141,11 @@ impl<C: RoutedConnection> Topology<C> {
     /// What is known of a text.
     pub(crate) fn prepare_text(&self, sql: &str) -> Arc<Prepared> {
         self.statements.of_text(&self.routing, sql)
+    }
+
+    /// The only databases that may be touched.
+    pub(crate) fn only(&self) -> Option<&[DatabaseId]> {
+        self.only.as_deref()
     }
 
     #[inline]

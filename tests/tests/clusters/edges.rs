@@ -6,22 +6,24 @@ use std::time::{Duration, Instant};
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 use diesel::sql_types::Integer;
+use router_tests::proxy::Proxy;
 
 use crate::world::{Engine, LIVELY, QUIET, World, count, eventually, execute, insert, standing, warm_up};
 
 crate::on_servers!(
     sessions_do_not_wait_for_each_other,
+    a_new_connection_is_waited_for_however_long_it_takes,
     what_was_never_reached_was_not_used,
     a_setting_stays_with_its_connection,
 );
 
 fn sessions_do_not_wait_for_each_other(engine: Engine) {
-    const TIMEOUT: Duration = Duration::from_secs(20);
+    const TIMEOUT: Duration = Duration::from_secs(60);
     let Some(world) = World::start(engine, 2) else { return };
     let databases = world
         .file()
-        .with("health: { interval: 10m, timeout: 10s }, pool: { max_size: 2, connection_timeout: 20s }")
-        .replicas_with("pool: { max_size: 2, connection_timeout: 20s }")
+        .with("health: { interval: 10m, timeout: 10s }, pool: { max_size: 2, connection_timeout: 60s }")
+        .replicas_with("pool: { max_size: 2, connection_timeout: 60s }")
         .build();
     warm_up(&databases);
 
@@ -66,7 +68,7 @@ fn sessions_do_not_wait_for_each_other(engine: Engine) {
     let never = world
         .file()
         .with("primary_reads: never, health: { interval: 10m, timeout: 10s }")
-        .replicas_with("pool: { max_size: 1, connection_timeout: 20s }")
+        .replicas_with("pool: { max_size: 1, connection_timeout: 60s }")
         .build();
     let mut held: Vec<_> =
         ["replica_0", "replica_1"].into_iter().map(|alias| never.connection(alias).unwrap()).collect();
@@ -77,6 +79,25 @@ fn sessions_do_not_wait_for_each_other(engine: Engine) {
         held.clear();
         assert_eq!(waiting.join().unwrap(), 80);
     });
+}
+
+/// A replica that has room for one more connection is not busy, though the others are in use and to connect takes long.
+fn a_new_connection_is_waited_for_however_long_it_takes(engine: Engine) {
+    let Some(world) = World::start(engine, 1) else { return };
+    world.write(1);
+    world.catch_up();
+    let proxy = Proxy::to(world.port(0)).unwrap();
+    let mut file = world.file().with(QUIET);
+    file.replicas[0] = proxy.url_through(&file.replicas[0]);
+    let databases = file.build();
+    warm_up(&databases);
+    let _in_use = databases.connection("replica_0").unwrap();
+    // Each piece of the handshake takes this time.
+    proxy.delay(Duration::from_millis(40));
+    let marks = world.mark();
+    assert_eq!(count(&mut databases.session()).unwrap(), 1);
+    assert_eq!(world.reads_since(&marks), [0, 1]);
+    proxy.restore().unwrap();
 }
 
 fn what_was_never_reached_was_not_used(engine: Engine) {

@@ -8,7 +8,7 @@ use router_tests::PASSWORD;
 use router_tests::proxy::Proxy;
 
 use crate::world::{
-    CONNECTION_TIMEOUT, Engine, LIVELY, World, count, eventually, insert, kind, standing, warm_up,
+    CONNECTION_TIMEOUT, Engine, HASTY, LIVELY, World, count, eventually, insert, kind, standing, warm_up,
 };
 
 crate::on_servers!(a_replica_that_hangs_is_left_alone, a_name_that_nobody_knows_is_an_error_that_says_so);
@@ -18,19 +18,24 @@ fn a_replica_that_hangs_is_left_alone(engine: Engine) {
     world.write(1);
     world.catch_up();
     let proxy = Proxy::to(world.port(0)).unwrap();
-    let mut file = world.file().with(LIVELY);
+    let mut file = world.file().with(HASTY);
     file.replicas[0] = proxy.url_through(&file.replicas[0]);
     let databases = file.build();
     warm_up(&databases);
     let is_banned = || matches!(standing(&databases, "replica_0"), Standing::Banned { .. });
     let read_all = |expected: [usize; 3]| {
-        let marks = world.mark();
-        for _ in 0..expected.iter().sum() {
-            let start = Instant::now();
-            assert_eq!(count(&mut databases.session()).unwrap(), 1);
-            assert!(start.elapsed() < CONNECTION_TIMEOUT / 2, "a read took {:?}", start.elapsed());
-        }
-        assert_eq!(world.reads_since(&marks), expected);
+        // On a busy machine a replica that is well may answer a probe late and be passed over for a while.
+        eventually("all reads to go where they belong", || {
+            let marks = world.mark();
+            for _ in 0..expected.iter().sum() {
+                let start = Instant::now();
+                assert_eq!(count(&mut databases.session()).unwrap(), 1);
+                assert!(start.elapsed() < CONNECTION_TIMEOUT / 2, "a read took {:?}", start.elapsed());
+            }
+            let served = world.reads_since(&marks);
+            assert!(expected[1] > 0 || served[1] == 0, "the replica that hangs served: {served:?}");
+            served == expected
+        });
     };
     let serves_again = |what: &str| {
         eventually(what, || {

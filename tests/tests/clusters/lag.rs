@@ -34,21 +34,26 @@ fn a_replica_that_lags_serves_nothing(engine: Engine) {
     };
     eventually("the lag to be known", up);
     read_by("the replica to serve", [0, 1]);
-    assert!(node(&databases, "replica_0").lag.unwrap() < Duration::from_secs(1));
+    let lag = || node(&databases, "replica_0").lag;
+    eventually("the lag to be short", || lag().is_some_and(|lag| lag < Duration::from_secs(1)));
 
-    // A primary without writes leaves nobody behind.
+    // A primary without writes leaves nobody behind. On a busy machine an answer may be late, and is followed by others.
     world.pause(0);
     std::thread::sleep(Duration::from_millis(1_500));
-    assert!(up(), "{}", standing(&databases, "replica_0"));
+    eventually("the replica to be up though it is paused", up);
 
     world.write(1);
+    let mut status = node(&databases, "replica_0");
     eventually("the replica to lag", || {
-        matches!(standing(&databases, "replica_0"), Standing::Lagging { .. })
+        status = node(&databases, "replica_0");
+        matches!(status.standing, Standing::Lagging { .. })
     });
-    let status = node(&databases, "replica_0");
     assert!(status.lag.unwrap() > Duration::from_secs(1), "{status:?}");
+    let Standing::Lagging { lag, .. } = status.standing else { unreachable!("it was waited for") };
+    assert!(lag > Duration::from_secs(1), "{status:?}");
     let text = status.standing.to_string();
-    assert!(text.starts_with("lagging 1.") && text.ends_with(" > 1 s"), "{text}");
+    // In tenths of a second, rounded up.
+    assert_eq!(text, format!("lagging {} s > 1 s", (lag.as_secs_f64() * 10.0).ceil() / 10.0));
     let text = explained(&databases.session());
     assert!(text.contains("default serves it: no replica may"), "{text}");
     assert!(text.contains("replica_0 does not: lagging ") && text.contains(" > 1 s"), "{text}");

@@ -11,7 +11,7 @@ use router_diesel::cluster::Standing;
 use router_diesel::pool::Checkout;
 use router_tests::proxy::Proxy;
 
-use crate::world::{Conn, Engine, LIVELY, World, count, eventually, standing, warm_up};
+use crate::world::{Conn, Engine, HASTY, World, count, eventually, standing, warm_up};
 
 /// The server's process behind a connection.
 fn process(conn: &mut Checkout<Conn>) -> i32 {
@@ -27,7 +27,7 @@ fn connections(databases: &Databases<Conn>, many: usize) -> Vec<Checkout<Conn>> 
 fn connections_of_a_node_that_is_out_are_not_used_again() {
     let Some(world) = World::start(Engine::Postgres, 1) else { return };
     let proxy = Proxy::to(world.port(0)).unwrap();
-    let mut file = world.file().with(LIVELY);
+    let mut file = world.file().with(HASTY);
     file.replicas[0] = proxy.url_through(&file.replicas[0]);
     let databases = file.build();
     warm_up(&databases);
@@ -83,7 +83,7 @@ fn the_monitor_ends_with_its_databases() {
     }
     let Some(world) = World::start(Engine::Postgres, 1) else { return };
     let proxy = Proxy::to(world.port(0)).unwrap();
-    let mut file = world.file().with(LIVELY);
+    let mut file = world.file().with(HASTY);
     file.replicas[0] = proxy.url_through(&file.replicas[0]);
     let monitors = || threads("router-monitor");
 

@@ -17,7 +17,7 @@ fn a_cluster_works_behind_poolers() {
     let Some(primary) = require(PgBouncer::start_with(cluster.primary(), &one)) else { return };
     let Some(replica) = require(PgBouncer::start(cluster.replica(0))) else { return };
     let pool = "pool: { prepared_statements: false }";
-    let health = "health: { interval: 500ms, timeout: 500ms }";
+    let health = "health: { interval: 1s, timeout: 1s }";
     let mut file = world.file().with(&format!("{pool}, {health}")).replicas_with(pool);
     file.primary = primary.url_through(&file.primary);
     file.replicas[0] = replica.url_through(&file.replicas[0]);
@@ -42,17 +42,19 @@ fn a_cluster_works_behind_poolers() {
         let token = two.token().unwrap();
         assert_eq!(count(&mut databases.session_after(token).unwrap()).unwrap(), i64::from(2 * id));
     }
-    // What the replica has, it shows.
+    // What the replica has, it shows. On a busy machine it may answer a probe late, and be passed over for a while.
     world.catch_up();
-    let marks = world.mark();
     eventually("the replica to be up", || standing(&databases, "replica_0") == Standing::Up);
-    for _ in 0..5 {
-        assert_eq!(count(&mut databases.session()).unwrap(), 80);
-        let snapshot: QueryResult<i64> =
-            databases.session().read_only_transaction(|conn| conn.get_result(posts::table.count()));
-        assert_eq!(snapshot.unwrap(), 80);
-    }
-    assert_eq!(world.reads_since(&marks), [0, 10]);
+    eventually("the replica to serve all reads", || {
+        let marks = world.mark();
+        for _ in 0..5 {
+            assert_eq!(count(&mut databases.session()).unwrap(), 80);
+            let snapshot: QueryResult<i64> =
+                databases.session().read_only_transaction(|conn| conn.get_result(posts::table.count()));
+            assert_eq!(snapshot.unwrap(), 80);
+        }
+        world.reads_since(&marks) == [0, 10]
+    });
 
     // What anybody sets on a connection would be found by everybody else's statements: probes, which have little time
     // and only read, and readers.

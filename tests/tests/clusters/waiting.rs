@@ -11,7 +11,7 @@ crate::on_servers!(a_read_waits_for_its_replica, reads_of_a_session_never_go_bac
 
 fn a_read_waits_for_its_replica(engine: Engine) {
     let Some(world) = World::start(engine, 1) else { return };
-    let databases = world.file().with(&format!("wait_for_replica: 10s, {QUIET}")).build();
+    let databases = world.file().with(&format!("wait_for_replica: 1m, {QUIET}")).build();
     warm_up(&databases);
     let marks = world.mark();
     for id in 1..=3 {
@@ -48,7 +48,7 @@ fn a_read_waits_for_its_replica(engine: Engine) {
         // And with a delay of the server's own.
         world.resume(0);
         world.delay(Duration::from_millis(100));
-        let databases = world.file().with(&format!("wait_for_replica: 10s, {QUIET}")).build();
+        let databases = world.file().with(&format!("wait_for_replica: 1m, {QUIET}")).build();
         warm_up(&databases);
         let marks = world.mark();
         let mut conn = databases.session();

@@ -23,7 +23,7 @@ const CLOCK_SKEW: Duration = Duration::from_secs(5);
 
 /// How far a server is, or must be.
 ///
-/// The order of the variants and of their fields is that of [`Token`](crate::cluster::Token)'s text: add at the end alone.
+/// The order of the variants and of their fields is that of a token's text: add at the end alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Position {
     /// PostgreSQL's place in the log.

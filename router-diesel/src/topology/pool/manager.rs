@@ -10,7 +10,7 @@ use router_core::Alias;
 
 use super::{Isolation, NodeConnection, PoolError, Vitals};
 use crate::config::{DatabaseUrl, PoolSettings};
-use crate::engine::reach::is_out_of_reach;
+use crate::engine::reach::{FailedAttempt, is_out_of_reach};
 use crate::engine::{Access, RoutedConnection, Server, WrongProduct};
 use crate::topology::node::NodeSettings;
 
@@ -76,8 +76,13 @@ impl<C> Manager<C> {
         self.isolation
     }
 
-    pub(super) fn failures(&self) -> Failures {
-        self.failures.clone()
+    pub(super) fn failures(&self) -> &Failures {
+        &self.failures
+    }
+
+    /// Changes whenever the node is taken out of use, and its connections are closed.
+    pub(super) fn generation(&self) -> u64 {
+        self.vitals.generation()
     }
 }
 
@@ -134,18 +139,18 @@ impl<C: RoutedConnection> Manager<C> {
 
     /// What an attempt to connect says that failed after `took`.
     fn failure(&self, error: &ManagerError, took: Duration) -> FailedConnect {
+        let (cause, settings) = (error.to_string(), self.settings.connect(self.access));
+        let attempt = FailedAttempt { url: &self.url, settings: &settings, took, cause: &cause };
         let wrong_product = match error {
             ManagerError::ConnectionError(error) => WrongProduct::in_error(error),
             _ => None,
         };
         let reason = match wrong_product {
             Some(wrong) => WhyNoConnection::WrongProduct(wrong),
-            None if is_out_of_reach(&self.url, &self.settings.connect(self.access), took) => {
-                WhyNoConnection::OutOfReach
-            }
+            None if is_out_of_reach(&attempt) => WhyNoConnection::OutOfReach,
             None => WhyNoConnection::Refused,
         };
-        FailedConnect { at: Instant::now(), cause: error.to_string(), reason }
+        FailedConnect { at: Instant::now(), cause, reason }
     }
 }
 

@@ -9,6 +9,7 @@
 //! - Where no connection lives and the server cannot be reached, a check-out fails at once instead of
 //!   waiting out its timeout.
 
+mod checkout;
 mod manager;
 mod node;
 mod state;
@@ -16,12 +17,12 @@ mod vitals;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use diesel::r2d2::PooledConnection;
 use router_core::Alias;
 
-use manager::FailedConnect;
+pub(crate) use checkout::{Patience, check_out};
 pub use manager::Manager;
 pub(crate) use node::NodeTransactionManager;
 pub use node::{NodeConnection, Rows};
@@ -82,98 +83,6 @@ pub(crate) fn access(database: &Database) -> Access {
     use router_core::Operation::{Migrate, Write};
     let read_only = database.restriction(Write).is_some() && database.restriction(Migrate).is_some();
     if read_only { Access::ReadOnly } else { Access::ReadWrite }
-}
-
-/// Whether a check-out waits for a connection that is in use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Patience {
-    /// For the whole `connection_timeout`.
-    Wait,
-    /// Not at all; for a new connection it does.
-    Pass,
-}
-
-/// Checks a connection out: the first free one, or a new one.
-///
-/// # Errors
-/// [`PoolError::Unreachable`] as soon as an attempt to connect has failed and no connection lives;
-/// [`PoolError::Exhausted`] where all connections stay in use for the whole `connection_timeout`, or at once where
-/// nobody waits for them.
-pub(crate) fn check_out<C: RoutedConnection>(
-    pool: &Pool<C>,
-    manager: &Manager<C>,
-    patience: Patience,
-) -> Result<Checkout<C>, PoolError> {
-    /// How often a check-out without any live connection looks whether one has come or failed to come.
-    const POLL: Duration = Duration::from_millis(1);
-    /// How long after a failure the next check-out still fails at once, while r2d2 goes on trying.
-    const RECENT: Duration = Duration::from_millis(500);
-
-    /// How long a check-out waits for any connection before it looks why there is none.
-    const GLANCE: Duration = Duration::from_millis(50);
-
-    if let Some(checkout) = pool.try_get() {
-        return Ok(checkout);
-    }
-    let start = Instant::now();
-    let timeout = pool.connection_timeout();
-    let failures = manager.failures();
-    let failed = |failure: FailedConnect| failure.into_error(manager.alias().clone());
-    let unreachable = |since| failures.since(since).map(failed);
-    if pool.state().connections == 0 {
-        if let Some(error) = unreachable(start.checked_sub(RECENT).unwrap_or(start)) {
-            return Err(error);
-        }
-        // Asks r2d2 for one new connection; each further call would ask for one more.
-        if let Ok(checkout) = pool.get_timeout(Duration::ZERO) {
-            return Ok(checkout);
-        }
-        while pool.state().connections == 0 && start.elapsed() < timeout {
-            std::thread::sleep(POLL);
-            if let Some(checkout) = pool.try_get() {
-                return Ok(checkout);
-            }
-            if let Some(error) = unreachable(start) {
-                return Err(error);
-            }
-            // r2d2 waits ever longer between its attempts; what the last one said is answer enough.
-            if start.elapsed() >= RECENT
-                && let Some(failure) = failures.last()
-            {
-                return Err(failed(failure));
-            }
-        }
-        if let Some(checkout) = pool.try_get() {
-            return Ok(checkout);
-        }
-    }
-    let exhausted = |waited| PoolError::Exhausted {
-        alias: manager.alias().clone(),
-        waited,
-        max_size: pool.max_size(),
-        in_test_transaction: manager.isolation() == Isolation::TestTransaction,
-    };
-    if patience == Patience::Pass && pool.state().connections >= pool.max_size() {
-        return Err(exhausted(Duration::ZERO));
-    }
-    // Connections that are in use may be as dead as the server: where it cannot be reached, none of them is waited for.
-    if let Ok(checkout) = pool.get_timeout(GLANCE.min(timeout)) {
-        return Ok(checkout);
-    }
-    if let Some(failure) = failures.last().filter(|failure| !failure.is_refusal()) {
-        return Err(failed(failure));
-    }
-    if patience == Patience::Pass {
-        return Err(exhausted(start.elapsed()));
-    }
-    pool.get_timeout(timeout.saturating_sub(start.elapsed())).map_err(|_| match unreachable(start) {
-        Some(error) => error,
-        None if pool.state().connections == 0 => {
-            let cause = format!("it gave no answer for {timeout:?}");
-            PoolError::Unreachable { alias: manager.alias().clone(), cause }
-        }
-        None => exhausted(timeout),
-    })
 }
 
 /// Why no connection could be had. Every message names the database.

@@ -6,9 +6,10 @@
 //!   `primary at 1/7`, `history` (the primary was asked), `no history`, `at 1/7`, `at ?`, `done`.
 //! - The world: `serving a b`, `no primary`, `replayed a 1/7` (asked now).
 
-use std::time::UNIX_EPOCH;
+mod failures;
+mod properties;
 
-use proptest::prelude::*;
+use std::time::UNIX_EPOCH;
 
 use super::*;
 use crate::engine::position::Lsn;
@@ -380,89 +381,6 @@ fn a_token_is_compared_with_the_primary_first() {
 }
 
 #[test]
-fn a_node_that_fails_is_passed_over_once() {
-    check(
-        "",
-        "
-        1s   read           -> connect a
-        1s   refused        -> connect b
-        1s   opened 0s      -> serve b
-        1s   lost           -> primary: no replica may serve
-        1s   lost           -> primary: no replica may serve
-        1s   lost           -> give up
-        ",
-    );
-    // The first read from a node that failed has shown nothing, so nothing is asked for its sake.
-    check(
-        "",
-        "
-        1s   read           -> connect a
-        1s   opened 0s      -> serve a
-        1s   lost           -> connect b
-        1s   opened 0s      -> serve b
-        2s   read           -> ready b
-        ",
-    );
-    // What was read before must be shown again.
-    check(
-        "",
-        "
-        1s   read           -> connect a
-        1s   opened 0s      -> serve a
-        2s   read           -> ready a
-        2s   lost           -> connect a
-        ",
-    );
-}
-
-#[test]
-fn a_failed_read_of_the_primary_has_shown_nothing() {
-    check(
-        "",
-        "
-        1s   serving p a
-        1s   read           -> wait for p
-        1s   lost           -> connect a
-        1s   opened 0s      -> serve a
-        ",
-    );
-    check(
-        "",
-        "
-        1s   serving p a
-        1s   read           -> wait for p
-        1s   opened 0s      -> serve p
-        2s   read           -> ready p
-        3s   serving a
-        3s   read           -> give back p
-        3s   done           -> ask primary
-        ",
-    );
-}
-
-#[test]
-fn nobody_waits_for_a_busy_node_while_another_may_serve() {
-    check(
-        "",
-        "
-        1s   read           -> connect a
-        1s   busy           -> connect b
-        1s   busy           -> primary: no replica may serve
-        ",
-    );
-    check(
-        "",
-        "
-        1s   no primary
-        1s   read           -> connect a
-        1s   busy           -> connect b
-        1s   busy           -> wait for a
-        1s   opened 0s      -> serve a
-        ",
-    );
-}
-
-#[test]
 fn the_routers_choice_of_one_replica_holds() {
     check(
         "",
@@ -531,76 +449,4 @@ fn what_must_be_shown_outlives_the_nodes() {
         2s   read           -> connect a
         ",
     );
-}
-
-/// Something that happens in a session, and how far each server is then.
-#[derive(Debug, Clone)]
-enum Act {
-    Write,
-    Read,
-    Replay(usize, u64),
-    Lose(usize),
-}
-
-fn any_act() -> impl Strategy<Value = Act> {
-    prop_oneof![
-        3 => Just(Act::Write),
-        6 => Just(Act::Read),
-        4 => (1_usize..3, 0_u64..4).prop_map(|(node, far)| Act::Replay(node, far)),
-        1 => (1_usize..3).prop_map(Act::Lose),
-    ]
-}
-
-proptest! {
-    /// A model of a cluster: the primary counts writes, replicas trail it. A read of a node shows what that has.
-    #[test]
-    fn reads_show_all_that_was_written_and_never_go_back(acts in prop::collection::vec(any_act(), 0..60)) {
-        let mut scene = Scene::new("");
-        let mut have = [0_u64; 3];
-        let mut seen = 0;
-        for (step, act) in acts.into_iter().enumerate() {
-            let now = scene.world.at(Duration::from_secs(step as u64 + 1));
-            match act {
-                Act::Write => {
-                    have[0] += 1;
-                    seen = have[0];
-                    scene.freshness.used_primary(scene.world.terms, now);
-                }
-                Act::Replay(node, far) => have[node] = have[0].min(have[node] + far),
-                Act::Lose(node) => scene.world.serving.retain(|serving| serving.index() != node),
-                Act::Read => {
-                    let node = read_through(&mut scene, now, &have);
-                    prop_assert!(have[node.index()] >= seen, "{} shows {} of {seen}", name(node), have[node.index()]);
-                    seen = have[node.index()];
-                    scene.world.serving = vec![self::node("a"), self::node("b")];
-                }
-            }
-        }
-    }
-}
-
-/// Answers all that a read asks for by how far the servers are, and says which node serves it.
-fn read_through(scene: &mut Scene, now: Now, have: &[u64; 3]) -> NodeId {
-    let lsn = |node: NodeId| Position::Postgres { system: 1, timeline: 1, lsn: Lsn(have[node.index()]) };
-    scene.search = Search::default();
-    if let Some(ready) = scene.freshness.ready(&scene.search, &scene.world) {
-        return ready;
-    }
-    let mut event = Event::Began;
-    for _ in 0..100 {
-        let step = scene.freshness.handle(&mut scene.search, &scene.world, now, event);
-        event = match step {
-            Step::Serve(node) => return node,
-            Step::Primary(_) => {
-                scene.freshness.read_primary(&mut scene.search, &scene.world, now);
-                return PRIMARY;
-            }
-            Step::Connect(..) => Event::Connected { opened: scene.world.start },
-            Step::AskPrimary => Event::PrimaryAt(lsn(PRIMARY)),
-            Step::AskHistory => Event::HistoryAsked,
-            Step::Ask(node) => Event::At(Some(lsn(node))),
-            Step::Wait(_) | Step::GiveBack(_) => Event::Done,
-        };
-    }
-    panic!("a read ends")
 }
