@@ -176,12 +176,8 @@ fn read<DB: Backend>(
             }
         } else if let Some((side, infix)) = side_of(&file) {
             let sides = if side == "up" { &mut files.up } else { &mut files.down };
-            match read_side(&id, side, infix, path) {
-                Ok((infix, file, doubt)) => {
-                    problems.extend(doubt);
-                    sides.insert(infix, file);
-                }
-                Err(problem) => problems.push(problem),
+            if let Some((infix, file)) = read_side(&id, side, infix, path, problems) {
+                sides.insert(infix, file);
             }
         }
     }
@@ -219,36 +215,47 @@ fn file_names(folder: &Path) -> std::io::Result<Vec<String>> {
 /// What the name of a file says of the servers that it holds for: every one, or those of the infix.
 type Infix = Option<&'static str>;
 
-/// Reads a file of SQL, and what is doubtful about it.
+/// Reads a file of SQL.
 fn read_side(
     id: &MigrationId,
     side: &str,
     infix: Option<Infix>,
     path: PathBuf,
-) -> Result<(Infix, SqlFile, Option<LintProblem>), LintProblem> {
+    problems: &mut Vec<LintProblem>,
+) -> Option<(Infix, SqlFile)> {
     let MigrationId { app, version, name } = id;
     let Some(infix) = infix else {
         let message = format!("`{}` is for no engine that is known", name_of(&path));
-        return Err(LintProblem::new(LintCode::NoMigration, app, message)
-            .version(version)
-            .file(&path)
-            .help(format!("use {} between `{side}.` and `.sql`", known_infixes())));
+        problems.push(
+            LintProblem::new(LintCode::NoMigration, app, message)
+                .version(version)
+                .file(&path)
+                .help(format!("use {} between `{side}.` and `.sql`", known_infixes())),
+        );
+        return None;
     };
-    let text = fs::read_to_string(&path).map_err(|error| unreadable(app, &path, &error).version(version))?;
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) => {
+            problems.push(unreadable(app, &path, &error).version(version));
+            return None;
+        }
+    };
     // What undoes a migration may be written later: until then it is refused when it is to run.
     let is_unwritten = is_skeleton(&text);
-    let mut doubt = None;
     if side == "up" && (is_unwritten || text.trim().is_empty()) {
         let how = if is_unwritten { "as `dbrouter new` wrote it" } else { "empty" };
         let message = format!(
             "migration `{name}` of app `{app}` is {how}: nothing would run, and it would count as applied"
         );
-        doubt =
-            Some(LintProblem::new(LintCode::Empty, app, message).version(version).file(&path).help(
-                "write its SQL, remove the folder, or say why in a comment that nothing is to be done",
-            ));
+        problems.push(
+            LintProblem::new(LintCode::Empty, app, message)
+                .version(version)
+                .file(&path)
+                .help("write its SQL, remove the folder, or say why in a comment that nothing is to be done"),
+        );
     }
-    Ok((infix, SqlFile::new(path, text), doubt))
+    Some((infix, SqlFile::new(path, text)))
 }
 
 /// Which side of a migration a file is, and by what infix for which servers: `Some(None)` is every one.

@@ -114,13 +114,15 @@ impl<'u> Sections<'u> {
     }
 
     /// The names and values of the parameters as they stand in the URL.
-    pub(in crate::engine) fn parameters(&self) -> impl Iterator<Item = (&'u str, &'u str)> + use<'u> {
+    pub(in crate::engine) fn parameters(
+        &self,
+    ) -> impl DoubleEndedIterator<Item = (&'u str, &'u str)> + use<'u> {
         self.query.split('&').filter_map(|pair| pair.split_once('='))
     }
 
     /// The last parameter of this name, decoded.
     pub(in crate::engine) fn parameter(&self, name: &str) -> Option<String> {
-        self.parameters().filter(|(key, _)| *key == name).last().map(|(_, value)| decoded(value))
+        self.parameters().rev().find(|(key, _)| *key == name).map(|(_, value)| decoded(value))
     }
 
     /// Every secret of the URL, decoded.
