@@ -47,6 +47,12 @@ fn set(rule: DatabaseRule, setting: &str) -> DatabaseRule {
         }
         "migrate_to" => rule.migrate_to(values),
         "replica_of" => rule.replica_of(values),
+        "migration_history" => rule.migration_history(values),
+        "migrate" if values == "true" => {
+            let mut rule = rule;
+            rule.migrate = Some(true);
+            rule
+        }
         "migrate" => rule.without_migrations(),
         _ => panic!("no setting is called `{key}`"),
     }
@@ -299,6 +305,77 @@ fn a_claim_that_is_never_reached_is_refused() {
          refused: rules:4:1: the claim of `owner` on `shop` can never be reached: by `pooled` the app's migrations run on `owner`; remove one of the two
          refused: rules:5:1: the claim of `crm` on `legacy` can never be reached: the app is `managed: false`; remove one of the two",
     );
+}
+
+#[test]
+fn a_circle_is_refused_once() {
+    check(
+        "default
+         a: replica_of b
+         b: replica_of c
+         c: replica_of a
+         d: replica_of a
+         e: apps e, migrate_to f
+         f: apps f, migrate_to e
+         g: apps g, migrate_to g",
+        "refused: rules:2:1: `replica_of` leads in a circle: `a` → `b` → `c` → `a`; declare one of them as the primary
+         refused: rules:5:1: `d` is a replica of `a`, which is a replica too; name their primary in `replica_of`
+         refused: rules:6:1: `migrate_to` leads in a circle: `e` → `f` → `e`; remove it from one of them
+         refused: rules:8:1: `migrate_to` leads in a circle: `g` → `g`; remove it from one of them",
+    );
+}
+
+#[test]
+fn a_replica_gets_its_migrations_from_its_primary() {
+    check(
+        "default
+         copy: replica_of default, migrate true, migrate_to default, migration_history default
+         busy: replica_of default, operations read write",
+        "refused: rules:2:1: replica `copy` has `migrate`; a replica is only read: put `migrate` on its primary
+         refused: rules:2:1: replica `copy` has `migrate_to`; a replica is only read: put `migrate_to` on its primary
+         refused: rules:2:1: replica `copy` has `migration_history`; a replica is only read: put `migration_history` on its primary
+         refused: rules:3:1: replica `busy` claims apps for write; a replica is only read: set `operations: [read]` or claim the apps on its primary",
+    );
+}
+
+#[test]
+fn a_default_that_nobody_can_write_to_is_refused() {
+    check(
+        "default: replica_of main
+         main",
+        "refused: rules:1:1: the default `default` is a replica; make its primary the default",
+    );
+}
+
+#[test]
+fn settings_of_migrations_that_never_run_are_refused() {
+    check(
+        "default: migrate_to owner
+         owner
+         frozen: migrate false, migration_history default
+         reader: operations read, migration_history default
+         sender: apps blog, operations read write, migrate_to owner, migration_history default
+         lost: migration_history nobody
+         kept: migration_history copy
+         copy: replica_of default
+         idle: apps shop news, operations migrate, migrate false
+         nothing: operations",
+        "refused: rules:1:1: `default` has `migrate_to` and claims no app; claim the apps or remove it
+         refused: rules:3:1: `frozen` has `migration_history` and no migration runs on it: it is `migrate: false`; remove one of the two
+         refused: rules:4:1: `reader` has `migration_history` and no migration runs on it: its `operations` lack `migrate`; remove one of the two
+         refused: rules:6:1: `lost` has `migration_history` on unknown database `nobody`; declare that one too
+         refused: rules:7:1: `kept` has `migration_history: copy`, which is a replica; name a database that can be written
+         refused: rules:9:1: the claim of `idle` on `shop` can never be reached: it is about migrations alone, and its database is `migrate: false`; remove one of the two
+         refused: rules:9:1: the claim of `idle` on `news` can never be reached: it is about migrations alone, and its database is `migrate: false`; remove one of the two
+         refused: rules:10:1: the `operations` of `nothing` are empty; name some, or leave them out for all three",
+    );
+}
+
+#[test]
+fn an_error_about_a_claim_knows_its_position() {
+    let errors = compile("default: apps users blog\n blog_db: apps shop news blog").unwrap_err();
+    let RuleError::ClaimedTwice { first_position, position, .. } = &errors[0] else { panic!("{errors:?}") };
+    assert_eq!((errors.len(), *first_position, *position), (1, 1, 2));
 }
 
 #[test]

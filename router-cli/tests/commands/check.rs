@@ -110,6 +110,18 @@ fn rules_that_contradict_each_other_cannot_be_used() {
 }
 
 #[test]
+fn every_problem_of_the_rules_is_shown_with_its_code_and_its_lines() {
+    let world = World::new(
+        "apps: { blog: { managed: false } }
+databases:
+  default: { url: 'sqlite://FOLDER/default', pool: { max_size: 0 } }
+  blog_db: { url: 'sqlite://FOLDER/blog', apps: [blog], operations: [migrate] }
+  copy: { replica_of: defualt }",
+    );
+    assert_shown!(world.show(["check"]), @"");
+}
+
+#[test]
 fn a_file_that_is_not_there_cannot_be_used() {
     let ended = World::shop().run(["check", "--config", "nowhere.yml"]);
     assert_eq!(ended.exit, Exit::Usage);
