@@ -28,7 +28,7 @@ impl<C: RoutedConnection> Session<C> {
         &'conn mut self,
         read: ClusterRead,
         source: T,
-    ) -> QueryResult<<NodeConnection<C> as LoadConnection<B>>::Cursor<'conn, 'query>>
+    ) -> Result<<NodeConnection<C> as LoadConnection<B>>::Cursor<'conn, 'query>, Error>
     where
         B: 'static,
         C: LoadConnection<B>,
@@ -45,7 +45,7 @@ impl<C: RoutedConnection> Session<C> {
                 _,
                 _,
                 ForLt!(
-                    <'any> = QueryResult<<NodeConnection<C> as LoadConnection<B>>::Cursor<'any, 'query>>
+                    <'any> = Result<<NodeConnection<C> as LoadConnection<B>>::Cursor<'any, 'query>, Error>
                 ),
             >(session, |session| {
                 let conn = match session.node(node) {

@@ -140,10 +140,10 @@ impl<B: 'static, C: RoutedConnection + LoadConnection<B>> LoadConnection<B> for 
         if T::query_id().is_none() && C::ONE_DIALECT {
             let sql = C::render(&source)?;
             let prepared = self.topology.prepare_text(&sql);
-            return self.load_prepared::<B, _>(&prepared, Rendered { sql, query: source });
+            return Ok(self.load_prepared::<B, _>(&prepared, Rendered { sql, query: source })?);
         }
         let prepared = self.topology.prepare(&source)?;
-        self.load_prepared::<B, _>(&prepared, source)
+        Ok(self.load_prepared::<B, _>(&prepared, source)?)
     }
 }
 
@@ -152,7 +152,7 @@ impl<C: RoutedConnection> Session<C> {
         &'conn mut self,
         prepared: &Prepared,
         source: T,
-    ) -> QueryResult<<NodeConnection<C> as LoadConnection<B>>::Cursor<'conn, 'query>>
+    ) -> Result<<NodeConnection<C> as LoadConnection<B>>::Cursor<'conn, 'query>, Error>
     where
         B: 'static,
         C: LoadConnection<B>,
@@ -163,7 +163,7 @@ impl<C: RoutedConnection> Session<C> {
             Target::Replicas(read) => self.load_from_cluster::<B, T>(read, source),
             Target::Node { database, node } => {
                 let conn = self.connection_to(database, node, prepared)?;
-                <NodeConnection<C> as LoadConnection<B>>::load(conn, source)
+                Ok(<NodeConnection<C> as LoadConnection<B>>::load(conn, source)?)
             }
         }
     }
