@@ -118,7 +118,45 @@ databases:
   blog_db: { url: 'sqlite://FOLDER/blog', apps: [blog], operations: [migrate] }
   copy: { replica_of: defualt }",
     );
-    assert_shown!(world.show(["check"]), @"");
+    assert_shown!(world.show(["check"]), @r#"
+    exit: 2
+    --- stdout
+    error[R010]: `max_size` is zero
+     --> FOLDER/databases.yml:LINE:COLUMN
+      |
+    3 |   default: { url: 'sqlite://FOLDER/default', pool: { max_size: 0 } }
+      |                                                                         ^ at least 1
+
+    error[R025]: the claim of `blog_db` on `blog` can never be reached
+     --> FOLDER/databases.yml:LINE:COLUMN
+      |
+    1 | apps: { blog: { managed: false } }
+      |                          ----- but no migration of the app runs
+    ...
+    4 |   blog_db: { url: 'sqlite://FOLDER/blog', apps: [blog], operations: [migrate] }
+      |                                                           ^^^^ `blog_db` claims it for migrations alone
+      |
+    help: remove one of the two
+
+    error[R028]: nothing says where `copy` is
+     --> FOLDER/databases.yml:LINE:COLUMN
+      |
+    5 |   copy: { replica_of: defualt }
+      |   ^^^^ this database has no URL
+      |
+    help: add `url`, or set the variable `COPY_DATABASE_URL`
+
+    error[R012]: `replica_of` names no database
+     --> FOLDER/databases.yml:LINE:COLUMN
+      |
+    5 |   copy: { replica_of: defualt }
+      |                       ^^^^^^^ no database is called `defualt`
+      |
+    help: did you mean `default`?
+
+    FOLDER/databases.yml cannot be used: 4 errors
+    --- stderr
+    "#);
 }
 
 #[test]

@@ -61,7 +61,7 @@ impl Checker<'_> {
                 .help("remove one of the two"),
             Unreachable::Unmanaged => {
                 let managed = apps.unmanaged.get(app).copied().unwrap_or_default();
-                draft.also(managed, "but the app has none that are run").help("remove one of the two")
+                draft.also(managed, "but no migration of the app runs").help("remove one of the two")
             }
         }
     }
