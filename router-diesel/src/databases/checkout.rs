@@ -9,7 +9,7 @@ use super::Databases;
 use super::finder::{Finder, Links};
 use crate::config::Offline;
 use crate::decision::freshness::{Freshness, Search};
-use crate::decision::{Circumstances, ClusterError, Reach, Standpoint, reach, route};
+use crate::decision::{Circumstances, ClusterError, Reach, Standpoint, permit_primary, reach, route};
 use crate::engine::RoutedConnection;
 use crate::engine::position::Position;
 use crate::error::Error;
@@ -94,7 +94,7 @@ impl<C: RoutedConnection> Databases<C> {
             }
             Reach::Only(node, _) => {
                 let database = topology.database(member.cluster, node);
-                topology.routing().permit(database, operation)?;
+                permit_primary(topology.routing(), route.database, database, circumstances)?;
                 check_out(&topology, database, Patience::Wait)
             }
             Reach::Open(database) => check_out(&topology, database, Patience::Wait),

@@ -42,6 +42,11 @@ impl Explanation {
         (explanation, route.ok())
     }
 
+    /// The same for a statement that is refused after all.
+    pub(crate) fn refused(self, error: RouteError) -> Self {
+        Self { reason: error.to_string(), outcome: Err(error), ..self }
+    }
+
     pub(crate) fn with_nodes(self, nodes: Vec<NodeRoute>) -> Self {
         Self { nodes, ..self }
     }

@@ -34,4 +34,4 @@ pub use reach::OnPrimary;
 pub(crate) use reach::{Reach, Standpoint, reach};
 pub use refusal::RouteError;
 pub use route::RouteReason;
-pub(crate) use route::{Circumstances, Route, Transaction, route};
+pub(crate) use route::{Circumstances, Route, Transaction, permit_primary, route};

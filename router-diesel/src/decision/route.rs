@@ -209,13 +209,25 @@ pub(crate) fn route_by(
     let question = Question::new(routing, prepared, operation, circumstances);
     let route = question.answer(asker)?;
     routing.permit(route.database, operation)?;
-    match circumstances.only {
-        Some(only) if !only.contains(&route.database) => Err(RouteError::DatabaseNotExpected {
-            alias: routing.alias(route.database).clone(),
-            expected: only.iter().map(|database| routing.alias(*database).clone()).collect(),
-        }),
-        _ => Ok(route),
+    routing.expect(route.database, circumstances)?;
+    Ok(route)
+}
+
+/// Says whether a read may go to its primary, where the routers chose a replica and the read needs the primary.
+///
+/// # Errors
+/// Why the primary may not be read, or touched at all.
+pub(crate) fn permit_primary(
+    routing: &Routing,
+    routed: DatabaseId,
+    primary: DatabaseId,
+    circumstances: Circumstances<'_>,
+) -> Result<(), RouteError> {
+    if routed == primary {
+        return Ok(());
     }
+    routing.permit(primary, Operation::Read)?;
+    routing.expect(primary, circumstances)
 }
 
 /// A statement whose database is sought.
@@ -379,6 +391,17 @@ impl Routing {
                 restriction,
                 place: Some(declared.place.clone()),
             }),
+        }
+    }
+
+    /// Whether a database is one of those that may be touched, where a test named them.
+    fn expect(&self, database: DatabaseId, circumstances: Circumstances<'_>) -> Result<(), RouteError> {
+        match circumstances.only {
+            Some(only) if !only.contains(&database) => Err(RouteError::DatabaseNotExpected {
+                alias: self.alias(database).clone(),
+                expected: only.iter().map(|database| self.alias(*database).clone()).collect(),
+            }),
+            _ => Ok(()),
         }
     }
 

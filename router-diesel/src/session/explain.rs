@@ -4,12 +4,11 @@ use diesel::QueryResult;
 use diesel::query_builder::{QueryFragment, QueryId};
 
 use super::Session;
-use super::follow::Moved;
 use crate::decision::freshness::Freshness;
-use crate::decision::{Explanation, NodeRoute, OnPrimary, Reach, Scene, reach};
+use crate::decision::{Explanation, OnPrimary, Reach, Scene, permit_primary, reach};
 use crate::engine::RoutedConnection;
 use crate::time::Now;
-use crate::topology::{DatabaseId, Member, Prepared, Topology};
+use crate::topology::{Member, Topology};
 
 impl<C: RoutedConnection> Session<C> {
     /// Says where this session would send a query now and why. Nothing is run, and no server is asked.
@@ -29,33 +28,43 @@ impl<C: RoutedConnection> Session<C> {
         let mut circumstances = self.circumstances();
         circumstances.only = moved.only.as_deref().or_else(|| topology.only());
         let (explanation, route) = Explanation::new(topology.routing(), &prepared, circumstances);
-        let member = route.and_then(|route| topology.member(route.database));
-        Ok(match member {
-            Some(member) => explanation.with_nodes(self.explain_nodes(&topology, &prepared, member)),
-            None => explanation,
+        let Some(route) = route else { return Ok(explanation) };
+        let Some(member) = topology.member(route.database) else { return Ok(explanation) };
+        Ok(match reach(&prepared, member, self.standpoint(member.cluster)) {
+            Reach::Only(node, why) => {
+                let node_of = topology.database(member.cluster, node);
+                match permit_primary(topology.routing(), route.database, node_of, circumstances) {
+                    Ok(()) => {
+                        explanation.with_nodes(self.scene(&topology, member, |scene| scene.only(node, why)))
+                    }
+                    Err(error) => explanation.refused(error),
+                }
+            }
+            Reach::Open(database) => {
+                let node = topology.member(database).unwrap_or(member).node;
+                let why = OnPrimary::InTransaction;
+                explanation.with_nodes(self.scene(&topology, member, |scene| scene.only(node, why)))
+            }
+            Reach::Replicas(only) => {
+                let known = moved.fresh.iter().find(|(cluster, _)| *cluster == member.cluster);
+                let freshness = known.map_or_else(Freshness::default, |(_, freshness)| freshness.clone());
+                let holds = |node| self.holds(topology.database(member.cluster, node));
+                explanation
+                    .with_nodes(self.scene(&topology, member, |scene| scene.read(&freshness, only, &holds)))
+            }
         })
     }
 
-    fn explain_nodes(&self, topology: &Topology<C>, prepared: &Prepared, member: Member) -> Vec<NodeRoute> {
+    /// Hands a cluster as it is now to those who explain it.
+    fn scene<T>(&self, topology: &Topology<C>, member: Member, tell: impl FnOnce(&Scene<'_>) -> T) -> T {
         let cluster = topology.cluster(member.cluster);
         let view = cluster.view();
-        let scene = Scene {
+        tell(&Scene {
             aliases: cluster.nodes().map(|(_, node)| node.alias()).collect(),
             policy: cluster.policy(),
             view: &view,
             nodes: &**cluster,
             now: Now::read(),
-        };
-        let node_of = |database: DatabaseId| topology.member(database).unwrap_or(member).node;
-        match reach(prepared, member, self.standpoint(member.cluster)) {
-            Reach::Only(node, why) => scene.only(node, why),
-            Reach::Open(database) => scene.only(node_of(database), OnPrimary::InTransaction),
-            Reach::Replicas(only) => {
-                let Moved { fresh, .. } = self.moved(topology);
-                let known = fresh.into_iter().find(|(cluster, _)| *cluster == member.cluster);
-                let freshness = known.map_or_else(Freshness::default, |(_, freshness)| freshness);
-                scene.read(&freshness, only, &|node| self.holds(topology.database(member.cluster, node)))
-            }
-        }
+        })
     }
 }

@@ -4,13 +4,14 @@ use diesel::connection::TransactionManagerStatus;
 use diesel::result::Error as DieselError;
 
 use super::{Isolation, Session};
-use crate::decision::{Circumstances, OnPrimary, Reach, Route, Standpoint, Transaction, reach, route};
+use crate::decision::{
+    Circumstances, OnPrimary, Reach, Route, Standpoint, Transaction, permit_primary, reach, route,
+};
 use crate::engine::RoutedConnection;
 use crate::error::Error;
 use crate::time::Now;
 use crate::topology::pool::NodeConnection;
 use crate::topology::{ClusterId, DatabaseId, Member, NodeId, PRIMARY, Prepared};
-use router_core::Operation;
 
 /// Where a statement runs.
 #[derive(Debug, Clone, Copy)]
@@ -102,9 +103,7 @@ impl<C: RoutedConnection> Session<C> {
         if why == OnPrimary::InTransaction {
             return Ok(Target::Node { database, node });
         }
-        if node != database {
-            routing.permit(node, Operation::Read)?;
-        }
+        permit_primary(routing, database, node, self.circumstances())?;
         Ok(Target::Node { database: node, node })
     }
 
