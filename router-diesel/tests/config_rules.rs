@@ -133,7 +133,15 @@ fn codes(text: &str) -> Vec<String> {
     problems.iter().map(|problem| problem.code().to_string()).collect()
 }
 
+/// A second mistake is tried with every first one, so a case takes long. `PROPTEST_CASES` asks for more than 64.
+fn cases() -> ProptestConfig {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    ProptestConfig::with_cases(asked.unwrap_or(64))
+}
+
 proptest! {
+    #![proptest_config(cases())]
+
     #[test]
     fn every_error_has_a_code_and_a_place_and_what_loads_also_compiles(file in files()) {
         let text = yaml(&file);

@@ -5,8 +5,8 @@ use router_core::{DatabaseRule, RuleError, RuleRouter};
 use super::model::{Config, Database};
 
 impl Config {
-    /// Compiles the rules. The same judge has passed those of a loaded file, where what was left out had the meaning
-    /// that the model writes down; so this fails only where the program has changed the model.
+    /// Compiles the rules. When a file is loaded, the same judge sees the rules of the file. The model only writes down
+    /// the defaults that the judge assumes, so this fails only if a program has changed the model.
     pub(crate) fn rules(&self) -> Result<RuleRouter, Vec<RuleError>> {
         let rules = self.databases.iter().map(rule);
         let unmanaged = self.apps.iter().filter(|app| !app.managed).map(|app| app.label.clone());

@@ -35,8 +35,8 @@ const PRIMARY_READS: [(&str, PrimaryReads); 3] =
 const OFFLINE: [(&str, Offline); 2] = [("primary", Offline::Primary), ("replicas", Offline::Replicas)];
 
 impl<'a> Checker<'a> {
-    /// What a database says of rules, and the database itself: nothing where it has no URL or is no map, which
-    /// is then told. The rules hold either way, so that they are judged as well.
+    /// What a database says of rules, and the database itself. Returns no database if it has no URL or is no map, and
+    /// reports that. The judge of rules needs no URL, so it sees the rules either way.
     pub(super) fn database(
         &mut self,
         apps: &mut Apps,
@@ -201,7 +201,7 @@ impl<'a> Checker<'a> {
         );
     }
 
-    /// No two aliases share the variable of their URLs. Those that differ only in case are told of already.
+    /// No two aliases share the variable of their URLs. The judge of rules has found those that differ only in case.
     pub(super) fn alike(&mut self, entries: &[Entry]) {
         let mut seen: FxHashMap<String, &Entry> = FxHashMap::default();
         for entry in entries {

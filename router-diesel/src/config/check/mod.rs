@@ -13,7 +13,7 @@ mod urls;
 
 use std::path::PathBuf;
 
-use router_core::{Alias, AppLabel, DatabaseRule, Place, RuleKey};
+use router_core::{Alias, AppLabel, DatabaseRule, Place, RuleKey, RuleRouter};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::assemble::element_mark;
@@ -50,14 +50,14 @@ struct Checker<'a> {
     env_prefix: Option<String>,
     /// The entries of the databases, by alias: also of those that are wrong.
     entries: FxHashMap<&'a str, &'a Entry>,
-    /// What is not known of a database's rules, because it is written wrongly: that has been told of, and so nothing
-    /// that follows from it is.
+    /// The settings about rules that are written wrongly. The checker has reported them, and reports nothing that only
+    /// follows from them.
     doubts: FxHashSet<(&'a str, RuleKey)>,
-    /// Where the claims of a database stand in its list, if some of the list is wrong.
+    /// Where each claim of a database stands in its list of apps, if part of the list is wrong.
     elements: FxHashMap<&'a str, Vec<usize>>,
-    /// The databases whose migrations cannot be sent where they say.
+    /// The databases whose `migrate_to` names one that may not migrate.
     nowhere: FxHashSet<Alias>,
-    /// The aliases that are told to differ from another only in case.
+    /// The aliases that differ from another only in case, which the judge of rules has found.
     same_but_case: FxHashSet<Alias>,
     /// How often a name may still be compared with all others, which are many.
     guesses: usize,
@@ -69,19 +69,8 @@ pub(crate) fn check(input: Input<'_>, problems: &mut Vec<Draft>) -> Config {
     let Input { file, root, sources, variables, overruled, environment, declares_environment, files } = input;
     let section = |name| root.entry(name).map_or(&[][..], |entry| entry.node.entries());
     let databases_entries = section("databases");
-    let mut checker = Checker {
-        sources,
-        variables,
-        overruled,
-        env_prefix: file.env_prefix.get().cloned(),
-        entries: databases_entries.iter().map(|entry| (entry.key.as_str(), entry)).collect(),
-        doubts: FxHashSet::default(),
-        elements: FxHashMap::default(),
-        nowhere: FxHashSet::default(),
-        same_but_case: FxHashSet::default(),
-        guesses: 100,
-        problems,
-    };
+    let mut checker = Checker::new(databases_entries, sources, variables, overruled, problems);
+    checker.env_prefix = file.env_prefix.get().cloned();
     let unrouted = checker.word(root, "unrouted", &file.unrouted, &UNROUTED).unwrap_or_default();
     checker.env_prefix(root);
     let write_functions = checker.write_functions(root, &file.write_functions);
@@ -115,13 +104,8 @@ pub(crate) fn check(input: Input<'_>, problems: &mut Vec<Draft>) -> Config {
     let rules = checker.judge(root, &file.default, &default, rules, &apps);
     checker.alike(databases_entries);
     checker.links(&databases, &database_index);
-    // What is wrong may be why something is missing.
-    if let Some(rules) = rules
-        && checker.problems.iter().all(|problem| problem.severity != Severity::Error)
-    {
-        checker.clusters(&databases, &database_index);
-        checker.by_engine(&databases);
-        checker.unclaimed(&databases, &database_index, &apps, &rules, unrouted);
+    if let Some(rules) = rules {
+        checker.notes(&databases, &database_index, &apps, &rules, unrouted);
     }
 
     Config {
@@ -154,7 +138,45 @@ struct Apps {
 
 const UNROUTED: [(&str, Unrouted); 2] = [("default", Unrouted::Default), ("error", Unrouted::Error)];
 
-impl Checker<'_> {
+impl<'a> Checker<'a> {
+    fn new(
+        databases: &'a [Entry],
+        sources: &'a Sources,
+        variables: &'a Variables,
+        overruled: &'a FxHashMap<String, String>,
+        problems: &'a mut Vec<Draft>,
+    ) -> Self {
+        Self {
+            sources,
+            variables,
+            overruled,
+            env_prefix: None,
+            entries: databases.iter().map(|entry| (entry.key.as_str(), entry)).collect(),
+            doubts: FxHashSet::default(),
+            elements: FxHashMap::default(),
+            nowhere: FxHashSet::default(),
+            same_but_case: FxHashSet::default(),
+            guesses: 100,
+            problems,
+        }
+    }
+
+    /// Tells what is worth knowing of a file that is valid. What is wrong may be why something is missing.
+    fn notes(
+        &mut self,
+        databases: &[Database],
+        index: &FxHashMap<Alias, usize>,
+        apps: &Apps,
+        rules: &RuleRouter,
+        unrouted: Unrouted,
+    ) {
+        if self.problems.iter().all(|problem| problem.severity != Severity::Error) {
+            self.clusters(databases, index);
+            self.by_engine(databases);
+            self.unclaimed(databases, index, apps, rules, unrouted);
+        }
+    }
+
     fn tell(&mut self, draft: Draft) {
         self.problems.push(draft);
     }

@@ -1,6 +1,6 @@
-//! Asks the one judge of rules, and says where in the file each of its answers is.
+//! Asks the one judge of rules, and turns each of its answers into a problem of the file.
 //!
-//! What a rule means is known to `router_core` alone. Here its answers get their codes, places and words.
+//! Only `router_core` knows what a rule means. This file gives its answers their codes, places and words.
 
 use router_core::{Alias, DatabaseRule, NoMigration, RuleError, RuleKey, RuleRouter};
 
@@ -12,7 +12,7 @@ use crate::config::problem::Severity;
 use crate::config::values::Setting;
 
 impl Checker<'_> {
-    /// Has the rules judged, and tells of all that is wrong with them. The answer is the rules if they are sound.
+    /// Asks the judge about the rules, and reports everything that is wrong. Returns the rules if they are valid.
     pub(super) fn judge(
         &mut self,
         root: &Node,
@@ -26,13 +26,14 @@ impl Checker<'_> {
             Ok(rules) => return Some(rules),
             Err(errors) => errors,
         };
-        // What follows from another mistake is no mistake of its own. That other one has been told of.
+        // The checker has already reported the mistake from which these errors follow.
         let (follows, own): (Vec<RuleError>, Vec<RuleError>) =
             errors.into_iter().partition(|error| self.follows(error, root, named));
         for error in &own {
             let draft = self.draft(error, root, apps);
             self.tell(draft);
         }
+        // If it has reported none, a file with wrong rules still must not load.
         if self.problems.iter().all(|problem| problem.severity != Severity::Error) {
             for error in &follows {
                 let draft = self.draft(error, root, apps);
@@ -42,7 +43,7 @@ impl Checker<'_> {
         None
     }
 
-    /// Whether an answer rests on something that is missing only because it is written wrongly.
+    /// Whether an answer says that something is missing which the file only writes wrongly.
     fn follows(&self, error: &RuleError, root: &Node, named: &Setting<String>) -> bool {
         let is_doubtful = |alias: &Alias, keys: &[RuleKey]| {
             keys.iter().any(|key| self.doubts.contains(&(alias.as_str(), *key)))
