@@ -35,6 +35,7 @@ impl Watch {
             // Nothing is routed here, so there are no rules that could miss the replicas of other clusters.
             database.apps.clear();
             database.migrate_to = None;
+            database.migration_history = None;
             let alias = &database.alias;
             database.replica_of =
                 database.replica_of.take().filter(|primary| is_asked(alias) || is_asked(primary));

@@ -45,6 +45,24 @@ fn only_those_that_are_named_are_asked() {
 }
 
 #[test]
+fn a_cluster_is_asked_whatever_is_said_of_migrations_in_the_file() {
+    let world = World::new(
+        "apps: { blog: { tables: [posts] } }
+databases:
+  default: { url: 'sqlite://FOLDER/a' }
+  copy: { url: 'sqlite://FOLDER/b', replica_of: default }
+  blog_db:
+    { url: 'sqlite://FOLDER/c', apps: [blog], operations: [read, write], migrate_to: owner, migration_history: default }
+  owner: { url: 'sqlite://FOLDER/c' }",
+    );
+    for name in ["a", "b", "c"] {
+        world.write(name, "");
+    }
+    let ended = world.run(["health"]);
+    assert_eq!(ended.exit, Exit::Fine, "{ended:?}");
+}
+
+#[test]
 fn a_name_that_is_no_database_is_wrong_usage() {
     assert_shown!(World::shop().show(["health", "--database", "analytcis"]), @r#"
     exit: 2

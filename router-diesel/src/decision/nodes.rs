@@ -161,6 +161,7 @@ impl Scene<'_> {
         holds: &dyn Fn(NodeId) -> bool,
     ) -> Vec<NodeRoute> {
         let search = Search::new(only);
+        let freshness = &freshness.once_begun(&search, self.nodes, self.now);
         let chances: Vec<Chance> =
             self.ids().map(|node| self.chance(freshness, &search, node, holds)).collect();
         let left = chances.iter().filter(|chance| !matches!(chance, Chance::No(_))).count();

@@ -225,19 +225,33 @@ impl Freshness {
             return Step::Primary(Fallback::Rests);
         }
         let Some(kept) = self.kept() else { return self.choose(search, nodes, now) };
-        if !nodes.may_serve(kept) {
+        if self.leaves(kept, search, nodes) {
             self.forget(search.first_from, nodes.terms(), now);
-            return Step::GiveBack(kept);
-        }
-        if search.passed.contains(kept) || search.is_for_another(kept) {
-            self.forget(search.first_from, nodes.terms(), now);
-            return self.choose(search, nodes, now);
+            return if nodes.may_serve(kept) {
+                self.choose(search, nodes, now)
+            } else {
+                Step::GiveBack(kept)
+            };
         }
         if kept == PRIMARY {
             return self.choose(search, nodes, now);
         }
         search.at = At::Return(kept);
         Step::Connect(kept, Patience::Pass)
+    }
+
+    /// Whether a read leaves the node that the session reads from.
+    fn leaves(&self, kept: NodeId, search: &Search, nodes: &dyn Nodes) -> bool {
+        !nodes.may_serve(kept) || search.passed.contains(kept) || search.is_for_another(kept)
+    }
+
+    /// What will be known once a read has begun, as far as no server need be asked: for those who explain it.
+    pub(crate) fn once_begun(&self, search: &Search, nodes: &dyn Nodes, now: Now) -> Self {
+        let mut begun = self.clone();
+        if self.kept().is_some_and(|kept| self.leaves(kept, search, nodes)) {
+            begun.forget(search.first_from, nodes.terms(), now);
+        }
+        begun
     }
 
     /// Leaves a node whose server may have been rebuilt since it showed something: the connection is newer.
