@@ -46,8 +46,9 @@ use crate::topology::{Member, Monitor, Program, Routing, Topology};
 /// ```
 pub struct Databases<C: RoutedConnection> {
     inner: Arc<Inner<C>>,
-    /// What this handle shows to its holder. Whatever it does goes by the topology of that moment.
-    routing: Arc<Routing>,
+    /// What this handle shows to its holder, from the first time that it is asked. Whatever the handle does goes by the
+    /// topology of that moment.
+    routing: OnceCell<Arc<Routing>>,
 }
 
 struct Inner<C: RoutedConnection> {
@@ -75,8 +76,7 @@ impl<C: RoutedConnection> fmt::Debug for Databases<C> {
 
 impl<C: RoutedConnection> Databases<C> {
     fn of(inner: Arc<Inner<C>>) -> Self {
-        let routing = Arc::clone(inner.topology.load().routing());
-        Self { inner, routing }
+        Self { inner, routing: OnceCell::new() }
     }
 
     /// Reads and checks a file, and routes by its rules. No connection is opened.
@@ -147,16 +147,16 @@ impl<C: RoutedConnection> Databases<C> {
         Ok(topology.node(database).pool()?.0.clone())
     }
 
-    /// The rules and routers, to ask without a query: as they were when this handle was made or cloned.
+    /// The rules and routers, to ask without a query: as they were when this handle was first asked for them.
     #[must_use]
     pub fn routing(&self) -> &Routing {
-        &self.routing
+        self.routing.get_or_init(|| Arc::clone(self.inner.topology.load().routing()))
     }
 
-    /// The checked configuration, as it was when this handle was made or cloned.
+    /// The checked configuration, as it was when this handle was first asked for it.
     #[must_use]
     pub fn config(&self) -> &Config {
-        self.routing.config()
+        self.routing().config()
     }
 
     /// The names of all databases, in file order.
