@@ -152,6 +152,19 @@ fn what_a_session_must_be_shown_outlives_a_topology() {
 }
 
 #[test]
+fn what_a_statement_says_is_learnt_once_and_where_it_goes_again() {
+    let files = Files::new();
+    let databases = Databases::<SqliteConnection>::builder(files.config(0)).build().unwrap();
+    let query = posts::table.count();
+    let (before, earlier) = (databases.topology(), databases.topology().prepare(&query).unwrap());
+    databases.replace(files.config(1)).unwrap();
+    let (after, later) = (databases.topology(), databases.topology().prepare(&query).unwrap());
+    assert!(Arc::ptr_eq(before.statements().readings(), after.statements().readings()));
+    assert!(Arc::ptr_eq(&earlier.statement, &later.statement), "it is read once");
+    assert!(!Arc::ptr_eq(&earlier, &later), "where it goes belongs to one topology");
+}
+
+#[test]
 fn a_cluster_that_did_not_change_keeps_what_is_known_of_it() {
     let files = Files::new();
     let databases = Databases::<SqliteConnection>::builder(files.config(0)).build().unwrap();
