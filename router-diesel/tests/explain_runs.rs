@@ -423,3 +423,32 @@ fn a_session_with_state_stays_on_the_primary_also_where_the_routers_chose_a_repl
     posts::table.count().get_result::<i64>(&mut conn).unwrap();
     assert_eq!(conn.connected().map(Alias::as_str).collect::<Vec<_>>(), ["default"]);
 }
+
+#[test]
+fn what_is_run_for_its_effect_goes_to_the_primary() {
+    let databases = two_databases(|_| None);
+    let mut conn = databases.session();
+    posts::table.count().execute(&mut conn).unwrap();
+    assert_eq!(conn.connected().map(Alias::as_str).collect::<Vec<_>>(), ["default"]);
+    conn.release();
+    conn.batch_execute("SELECT * FROM posts").unwrap();
+    assert_eq!(conn.connected().map(Alias::as_str).collect::<Vec<_>>(), ["default"]);
+}
+
+#[test]
+fn what_was_written_elsewhere_counts_in_a_transaction_on_another_database_too() {
+    let databases = two_databases(|_| None);
+    let mut conn = databases.session();
+    conn.using("analytics")
+        .unwrap()
+        .transaction(|conn| {
+            posts::table.count().get_result::<i64>(conn)?;
+            let row = (posts::id.eq(7), posts::name.eq("new"), posts::number.eq(0));
+            let mut by_hand = databases.write(posts::table).unwrap();
+            diesel::insert_into(posts::table).values(row).execute(&mut by_hand)?;
+            conn.written_elsewhere("default").unwrap();
+            QueryResult::Ok(())
+        })
+        .unwrap();
+    assert_eq!(posts::table.count().get_result::<i64>(&mut conn).unwrap(), 1);
+}

@@ -9,7 +9,7 @@ use super::Databases;
 use super::finder::{Finder, Links};
 use crate::config::Offline;
 use crate::decision::freshness::{Freshness, Search};
-use crate::decision::{Circumstances, ClusterError, Reach, Standpoint, permit_primary, reach, route};
+use crate::decision::{Circumstances, ClusterError, Reach, Standpoint, Wants, permit_primary, reach, route};
 use crate::engine::RoutedConnection;
 use crate::engine::position::Position;
 use crate::error::Error;
@@ -82,7 +82,11 @@ impl<C: RoutedConnection> Databases<C> {
         let Some(member) = topology.member(route.database).filter(|_| operation == Operation::Read) else {
             return check_out(&topology, route.database, Patience::Wait);
         };
-        match reach(&prepared, member, Standpoint { circumstances, has_session_state: false }) {
+        match reach(
+            &prepared,
+            member,
+            Standpoint { circumstances, has_session_state: false, wants: Wants::Rows },
+        ) {
             Reach::Replicas(only) => {
                 self.watch_clusters();
                 let cluster = topology.cluster(member.cluster);

@@ -31,7 +31,7 @@ pub use nodes::{Condition, NodeReason, NodeRoute, Serves};
 pub(crate) use nodes::{Scene, by_file};
 pub use passed::{Passed, Shortfall};
 pub use reach::OnPrimary;
-pub(crate) use reach::{Reach, Standpoint, reach};
+pub(crate) use reach::{Reach, Standpoint, Wants, reach};
 pub use refusal::RouteError;
 pub use route::RouteReason;
 pub(crate) use route::{Circumstances, Route, Transaction, permit_primary, route};

@@ -6,7 +6,7 @@ use router_core::Alias;
 
 use super::freshness::{Freshness, History, Judgement, Need, Nodes, Search, Terms};
 use super::passed::{Passed, Shortfall};
-use super::reach::{OnPrimary, Reach, Standpoint, reach};
+use super::reach::{OnPrimary, Reach, Standpoint, Wants, reach};
 use super::route::{Circumstances, Route};
 use crate::engine::position::Coverage;
 use crate::time::Now;
@@ -268,7 +268,8 @@ pub(crate) fn by_file(routing: &Routing, prepared: &Prepared, route: Route, now:
         primary.into_iter().flat_map(|primary| routing.config.replicas_of(routing.alias(primary).as_str()));
     let node = replicas.position(|replica| replica.alias == declared.alias).map_or(0, |index| index + 1);
     let member = Member { cluster: crate::topology::ClusterId::new(0), node: NodeId::new(node) };
-    let standpoint = Standpoint { circumstances: Circumstances::default(), has_session_state: false };
+    let standpoint =
+        Standpoint { circumstances: Circumstances::default(), has_session_state: false, wants: Wants::Rows };
     routing.nodes_by_file(primary.unwrap_or(route.database), reach(prepared, member, standpoint), now)
 }
 

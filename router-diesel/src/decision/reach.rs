@@ -39,6 +39,8 @@ pub enum OnPrimary {
     NoTable,
     /// The statement could not be parsed as a whole, so it may do more than read.
     NotParsed,
+    /// The statement was run through `execute` or `batch_execute`. These return no rows, so their caller wants an effect.
+    WantsNoRows,
     /// The session, or the databases, are in a test transaction, whose writes no replica has.
     TestTransaction,
 }
@@ -54,6 +56,7 @@ impl fmt::Display for OnPrimary {
             Self::BeginsTransaction => "a transaction begins with it",
             Self::NoTable => "the statement names no table",
             Self::NotParsed => "the statement could not be parsed as a whole, so it may do more than read",
+            Self::WantsNoRows => "it was run for its effect, as it returns no rows",
             Self::TestTransaction => "it is in a test transaction",
         })
     }
@@ -65,6 +68,15 @@ pub(crate) struct Standpoint<'a> {
     pub(crate) circumstances: Circumstances<'a>,
     /// Whether a statement has left something behind on the session's connection to the primary.
     pub(crate) has_session_state: bool,
+    pub(crate) wants: Wants,
+}
+
+/// What the caller of a statement wants of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wants {
+    Rows,
+    /// An effect: `execute` and `batch_execute` return no rows.
+    Effect,
 }
 
 /// Says which nodes of a cluster may serve a statement that was routed to one of them.
@@ -73,7 +85,7 @@ pub(crate) struct Standpoint<'a> {
 /// needs is there alone. Only a database chosen by hand stays what it is.
 #[inline]
 pub(crate) fn reach(prepared: &Prepared, member: Member, standpoint: Standpoint<'_>) -> Reach {
-    let Standpoint { circumstances, has_session_state } = standpoint;
+    let Standpoint { circumstances, has_session_state, wants } = standpoint;
     let statement = &prepared.statement;
     let is_open = match circumstances.transaction {
         Transaction::On { node, .. } => return Reach::Open(node),
@@ -95,6 +107,8 @@ pub(crate) fn reach(prepared: &Prepared, member: Member, standpoint: Standpoint<
         only(OnPrimary::NoTable)
     } else if statement.reading() != Reading::Parsed || !statement.transaction_controls().is_empty() {
         only(OnPrimary::NotParsed)
+    } else if wants == Wants::Effect {
+        only(OnPrimary::WantsNoRows)
     } else if circumstances.in_test_transaction {
         only(OnPrimary::TestTransaction)
     } else {

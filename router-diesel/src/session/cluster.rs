@@ -67,23 +67,6 @@ impl<C: RoutedConnection> Session<C> {
         }
     }
 
-    /// Runs a read that returns no cursor on a node of its cluster, as [`load_from_cluster`](Self::load_from_cluster).
-    pub(super) fn run_on_cluster<T>(
-        &mut self,
-        read: ClusterRead,
-        run: impl Fn(&mut NodeConnection<C>) -> QueryResult<T>,
-    ) -> Result<T, Error> {
-        let mut search = Search::new(read.only);
-        loop {
-            let node = self.node_for(read, &mut search)?;
-            let outcome = self.node(node).and_then(|conn| run(conn).map_err(Error::from));
-            match outcome {
-                Ok(value) => return Ok(value),
-                Err(error) => self.try_another(read, &mut search, node, error)?,
-            }
-        }
-    }
-
     /// The node for a read. The session holds a connection to it, in the transaction where one begins.
     fn node_for(&mut self, read: ClusterRead, search: &mut Search) -> Result<DatabaseId, Error> {
         loop {

@@ -15,10 +15,11 @@ use super::manager::{SessionTransactionManager, run_transaction};
 use super::rendered::Rendered;
 use super::statement::Target;
 use super::{Isolation, Session, no_url};
+use crate::decision::Wants;
 use crate::engine::RoutedConnection;
 use crate::error::Error;
-use crate::topology::Prepared;
 use crate::topology::pool::NodeConnection;
+use crate::topology::{PRIMARY, Prepared};
 
 impl<C: RoutedConnection> SimpleConnection for Session<C> {
     fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
@@ -159,7 +160,7 @@ impl<C: RoutedConnection> Session<C> {
         T: Query + QueryFragment<C::Backend> + QueryId + 'query,
         C::Backend: QueryMetadata<T::SqlType>,
     {
-        match self.target(prepared)? {
+        match self.target(prepared, Wants::Rows)? {
             Target::Replicas(read) => self.load_from_cluster::<B, T>(read, source),
             Target::Node { database, node } => {
                 let conn = self.connection_to(database, node, prepared)?;
@@ -173,11 +174,16 @@ impl<C: RoutedConnection> Session<C> {
     fn run<T>(
         &mut self,
         prepared: &Prepared,
-        run: impl Fn(&mut NodeConnection<C>) -> QueryResult<T>,
+        run: impl FnOnce(&mut NodeConnection<C>) -> QueryResult<T>,
     ) -> Result<T, Error> {
-        match self.target(prepared)? {
-            Target::Replicas(read) => self.run_on_cluster(read, run),
-            Target::Node { database, node } => Ok(run(self.connection_to(database, node, prepared)?)?),
-        }
+        let (database, node) = match self.target(prepared, Wants::Effect)? {
+            Target::Node { database, node } => (database, node),
+            // What is run for its effect is left to no replica.
+            Target::Replicas(read) => {
+                let primary = self.topology.database(read.cluster, PRIMARY);
+                (primary, primary)
+            }
+        };
+        Ok(run(self.connection_to(database, node, prepared)?)?)
     }
 }

@@ -5,13 +5,16 @@ use diesel::query_builder::{QueryFragment, QueryId};
 
 use super::Session;
 use crate::decision::freshness::Freshness;
-use crate::decision::{Explanation, OnPrimary, Reach, Scene, permit_primary, reach};
+use crate::decision::{Explanation, OnPrimary, Reach, Scene, Wants, permit_primary, reach};
 use crate::engine::RoutedConnection;
 use crate::time::Now;
 use crate::topology::{Member, Topology};
 
 impl<C: RoutedConnection> Session<C> {
     /// Says where this session would send a query now and why. Nothing is run, and no server is asked.
+    ///
+    /// It speaks of a query whose rows are loaded. Through `execute` a read goes to the primary, as it is then run for an
+    /// effect.
     ///
     /// Where the database has replicas, [`Explanation::nodes`] says which of them would serve, and why the others
     /// would not.
@@ -30,7 +33,7 @@ impl<C: RoutedConnection> Session<C> {
         let (explanation, route) = Explanation::new(topology.routing(), &prepared, circumstances);
         let Some(route) = route else { return Ok(explanation) };
         let Some(member) = topology.member(route.database) else { return Ok(explanation) };
-        Ok(match reach(&prepared, member, self.standpoint(member.cluster)) {
+        Ok(match reach(&prepared, member, self.standpoint(&topology, member.cluster, Wants::Rows)) {
             Reach::Only(node, why) => {
                 let node_of = topology.database(member.cluster, node);
                 match permit_primary(topology.routing(), route.database, node_of, circumstances) {

@@ -5,13 +5,13 @@ use diesel::result::Error as DieselError;
 
 use super::{Isolation, Session};
 use crate::decision::{
-    Circumstances, OnPrimary, Reach, Route, Standpoint, Transaction, permit_primary, reach, route,
+    Circumstances, OnPrimary, Reach, Route, Standpoint, Transaction, Wants, permit_primary, reach, route,
 };
 use crate::engine::RoutedConnection;
 use crate::error::Error;
 use crate::time::Now;
 use crate::topology::pool::NodeConnection;
-use crate::topology::{ClusterId, DatabaseId, Member, NodeId, PRIMARY, Prepared};
+use crate::topology::{ClusterId, DatabaseId, Member, NodeId, PRIMARY, Prepared, Topology};
 
 /// Where a statement runs.
 #[derive(Debug, Clone, Copy)]
@@ -55,11 +55,16 @@ impl<C: RoutedConnection> Session<C> {
         }
     }
 
-    pub(super) fn standpoint(&self, cluster: ClusterId) -> Standpoint<'_> {
-        Standpoint {
-            circumstances: self.circumstances(),
-            has_session_state: self.stateful.contains(&self.topology.database(cluster, PRIMARY)),
-        }
+    /// Where the session stands with a cluster of a topology: its own, or one that it takes up because it holds nothing.
+    pub(super) fn standpoint(
+        &self,
+        topology: &Topology<C>,
+        cluster: ClusterId,
+        wants: Wants,
+    ) -> Standpoint<'_> {
+        let has_session_state =
+            !self.stateful.is_empty() && self.stateful.contains(&topology.database(cluster, PRIMARY));
+        Standpoint { circumstances: self.circumstances(), has_session_state, wants }
     }
 
     /// Where a statement runs.
@@ -67,7 +72,7 @@ impl<C: RoutedConnection> Session<C> {
     /// # Errors
     /// Why it has no database, or may not go to it.
     #[inline]
-    pub(super) fn target(&self, prepared: &Prepared) -> Result<Target, Error> {
+    pub(super) fn target(&self, prepared: &Prepared, wants: Wants) -> Result<Target, Error> {
         let operation = prepared.statement.operation();
         let routing = self.topology.routing();
         let route = route(routing, prepared, operation, self.circumstances())?;
@@ -80,7 +85,7 @@ impl<C: RoutedConnection> Session<C> {
             "routed"
         );
         match self.topology.member(database) {
-            Some(member) => self.target_in_cluster(prepared, database, member),
+            Some(member) => self.target_in_cluster(prepared, database, member, wants),
             None => Ok(Target::Node { database, node: self.open.map_or(database, |open| open.node) }),
         }
     }
@@ -90,14 +95,16 @@ impl<C: RoutedConnection> Session<C> {
         prepared: &Prepared,
         database: DatabaseId,
         member: Member,
+        wants: Wants,
     ) -> Result<Target, Error> {
-        let (node, why) = match reach(prepared, member, self.standpoint(member.cluster)) {
-            Reach::Replicas(only) => {
-                return Ok(Target::Replicas(ClusterRead { cluster: member.cluster, only, database }));
-            }
-            Reach::Open(node) => (node, OnPrimary::InTransaction),
-            Reach::Only(node, why) => (self.topology.database(member.cluster, node), why),
-        };
+        let (node, why) =
+            match reach(prepared, member, self.standpoint(&self.topology, member.cluster, wants)) {
+                Reach::Replicas(only) => {
+                    return Ok(Target::Replicas(ClusterRead { cluster: member.cluster, only, database }));
+                }
+                Reach::Open(node) => (node, OnPrimary::InTransaction),
+                Reach::Only(node, why) => (self.topology.database(member.cluster, node), why),
+            };
         let routing = self.topology.routing();
         tracing::trace!(alias = %routing.alias(node), reason = %why, "reads from no replica");
         if why == OnPrimary::InTransaction {
@@ -139,10 +146,6 @@ impl<C: RoutedConnection> Session<C> {
 
     /// Notes that a database was used. What a replica shows after a statement on its primary must not be older.
     pub(super) fn note_use(&mut self, database: DatabaseId) {
-        if self.open.is_some_and(|open| open.node != database) {
-            // A transaction that reads, on a replica.
-            return;
-        }
         if let Some(Member { cluster, node: PRIMARY }) = self.topology.member(database) {
             let terms = self.topology.cluster(cluster).settings().into();
             self.freshness(cluster).used_primary(terms, Now::read());

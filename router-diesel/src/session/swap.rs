@@ -165,6 +165,21 @@ fn what_a_statement_says_is_learnt_once_and_where_it_goes_again() {
 }
 
 #[test]
+fn a_session_explains_what_it_will_do_after_a_swap() {
+    let files = Files::new();
+    let alone = format!(
+        "apps: {{ blog: {{ tables: [posts] }} }}\ndatabases: {{ default: {{ url: 'sqlite://{}', apps: [blog] }} }}",
+        files.0.path().join("default").display()
+    );
+    let config = Config::loader().yaml(alone, "databases.yml").load().unwrap();
+    let databases = Databases::<SqliteConnection>::builder(config).build().unwrap();
+    let conn = databases.session();
+    assert!(conn.explain(&posts::table.count()).unwrap().nodes().is_empty());
+    databases.replace(files.config(0)).unwrap();
+    assert_eq!(conn.explain(&posts::table.count()).unwrap().node().unwrap(), "replica");
+}
+
+#[test]
 fn a_cluster_that_did_not_change_keeps_what_is_known_of_it() {
     let files = Files::new();
     let databases = Databases::<SqliteConnection>::builder(files.config(0)).build().unwrap();
