@@ -61,6 +61,13 @@ impl fmt::Display for Utc {
     }
 }
 
+/// Reads `1.5s`: for scenarios that are written as tables.
+#[cfg(test)]
+pub(crate) fn seconds(text: &str) -> std::time::Duration {
+    let number: f64 = text.trim_end_matches('s').parse().unwrap_or_else(|_| panic!("no time: {text}"));
+    std::time::Duration::from_micros((number * 1e6).round() as u64)
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;

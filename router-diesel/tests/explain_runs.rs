@@ -14,6 +14,7 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use proptest::prelude::*;
 use router_diesel::config::Config;
+use router_diesel::statement::Dialect;
 use router_diesel::{
     Alias, Databases, Error, ErrorKind, Explanation, Hints, Model, NodeReason, Role, Scope, Serves, Session,
     read_fn,
@@ -451,4 +452,25 @@ fn what_was_written_elsewhere_counts_in_a_transaction_on_another_database_too() 
         })
         .unwrap();
     assert_eq!(posts::table.count().get_result::<i64>(&mut conn).unwrap(), 1);
+}
+
+#[test]
+fn a_read_that_needs_a_primary_which_may_not_be_read_is_refused_and_explained_so() {
+    let yaml = "apps: { blog: { tables: [posts] } }
+databases:
+  default: { url: 'sqlite://:memory:', operations: [write, migrate] }
+  one: { url: 'sqlite://:memory:', replica_of: default, apps: [blog], operations: [read] }";
+    let config = Config::loader().yaml(yaml, "databases.yml").load().unwrap();
+    let databases = Databases::<SqliteConnection>::builder(config).build().unwrap();
+    let query = posts::table.count();
+    assert_eq!(databases.explain(&query).unwrap().node().unwrap(), "one");
+    let mut conn = databases.session();
+    conn.batch_execute("CREATE TEMP TABLE kept (id INTEGER)").unwrap();
+    let said = conn.explain(&query).unwrap();
+    let refused = query.get_result::<i64>(&mut conn).unwrap_err();
+    assert_eq!(said.alias().unwrap_err(), Error::from_diesel(&refused).and_then(Error::as_route).unwrap());
+    assert!(said.nodes().is_empty(), "{said}");
+    // What the parser did not read in full needs the primary, by the file alone too.
+    let by_file = databases.routing().explain_sql("SELECT id FROM posts WHERE name IS ?", Dialect::Sqlite);
+    assert!(by_file.alias().is_err(), "{by_file}");
 }

@@ -9,7 +9,7 @@ use super::Databases;
 use super::finder::{Finder, Links};
 use crate::config::Offline;
 use crate::decision::freshness::{Freshness, Search};
-use crate::decision::{Circumstances, ClusterError, Reach, Standpoint, Wants, permit_primary, reach, route};
+use crate::decision::{Circumstances, ClusterError, Place, Reach, Standpoint, Wants, reach, route};
 use crate::engine::RoutedConnection;
 use crate::engine::position::Position;
 use crate::error::Error;
@@ -79,14 +79,13 @@ impl<C: RoutedConnection> Databases<C> {
             ..Circumstances::default()
         };
         let route = route(topology.routing(), &prepared, operation, circumstances)?;
-        let Some(member) = topology.member(route.database).filter(|_| operation == Operation::Read) else {
+        let place = Place::of(&topology, route.database).filter(|_| operation == Operation::Read);
+        let Some(place) = place else {
             return check_out(&topology, route.database, Patience::Wait);
         };
-        match reach(
-            &prepared,
-            member,
-            Standpoint { circumstances, has_session_state: false, wants: Wants::Rows },
-        ) {
+        let standpoint = Standpoint { circumstances, has_session_state: false, wants: Wants::Rows };
+        let member = place.member;
+        match reach(topology.routing(), &prepared, place, standpoint)? {
             Reach::Replicas(only) => {
                 self.watch_clusters();
                 let cluster = topology.cluster(member.cluster);
@@ -98,7 +97,6 @@ impl<C: RoutedConnection> Databases<C> {
             }
             Reach::Only(node, _) => {
                 let database = topology.database(member.cluster, node);
-                permit_primary(topology.routing(), route.database, database, circumstances)?;
                 check_out(&topology, database, Patience::Wait)
             }
             Reach::Open(database) => check_out(&topology, database, Patience::Wait),

@@ -159,7 +159,7 @@ impl<C: RoutedConnection> Databases<C> {
         self.routing().config()
     }
 
-    /// The names of all databases, in file order.
+    /// The names of all databases, in file order, as they were when this handle was first asked for them.
     pub fn aliases(&self) -> impl Iterator<Item = &Alias> {
         self.config().databases.iter().map(|database| &database.alias)
     }

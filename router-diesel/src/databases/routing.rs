@@ -35,8 +35,9 @@ impl Routing {
     pub fn explain_sql(&self, sql: &str, dialect: Dialect) -> Explanation {
         let prepared = self.prepare(self.classifier(dialect).classify(sql).into());
         let (explanation, route) = Explanation::new(self, &prepared, Circumstances::default());
-        match route {
-            Some(route) => explanation.with_nodes(by_file(self, &prepared, route, Now::read())),
+        match route.map(|route| by_file(self, &prepared, route, Now::read())) {
+            Some(Ok(nodes)) => explanation.with_nodes(nodes),
+            Some(Err(refusal)) => explanation.refused(refusal),
             None => explanation,
         }
     }

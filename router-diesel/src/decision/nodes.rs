@@ -4,15 +4,16 @@ use std::fmt;
 
 use router_core::Alias;
 
+use super::RouteError;
 use super::freshness::{Freshness, History, Judgement, Need, Nodes, Search, Terms};
 use super::passed::{Passed, Shortfall};
-use super::reach::{OnPrimary, Reach, Standpoint, Wants, reach};
+use super::reach::{OnPrimary, Place, Reach, Standpoint, Wants, reach};
 use super::route::{Circumstances, Route};
 use crate::engine::position::Coverage;
 use crate::time::Now;
 use crate::topology::balance::Candidate;
 use crate::topology::cluster;
-use crate::topology::{DatabaseId, Member, NodeId, PRIMARY, Prepared, Replayed, Routing, View};
+use crate::topology::{ClusterId, DatabaseId, Member, NodeId, PRIMARY, Prepared, Replayed, Routing, View};
 
 /// What one node of the database's cluster has to do with a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -261,16 +262,29 @@ impl Routing {
 }
 
 /// The nodes that would serve a statement by the file alone.
-pub(crate) fn by_file(routing: &Routing, prepared: &Prepared, route: Route, now: Now) -> Vec<NodeRoute> {
+///
+/// # Errors
+/// As [`reach`].
+pub(crate) fn by_file(
+    routing: &Routing,
+    prepared: &Prepared,
+    route: Route,
+    now: Now,
+) -> Result<Vec<NodeRoute>, RouteError> {
     let declared = routing.declared(route.database);
     let primary = declared.replica_of.as_ref().and_then(|primary| routing.id(primary.as_str()));
     let mut replicas =
         primary.into_iter().flat_map(|primary| routing.config.replicas_of(routing.alias(primary).as_str()));
     let node = replicas.position(|replica| replica.alias == declared.alias).map_or(0, |index| index + 1);
-    let member = Member { cluster: crate::topology::ClusterId::new(0), node: NodeId::new(node) };
-    let standpoint =
-        Standpoint { circumstances: Circumstances::default(), has_session_state: false, wants: Wants::Rows };
-    routing.nodes_by_file(primary.unwrap_or(route.database), reach(prepared, member, standpoint), now)
+    let place = Place {
+        routed: route.database,
+        member: Member { cluster: ClusterId::new(0), node: NodeId::new(node) },
+        primary: primary.unwrap_or(route.database),
+    };
+    let circumstances = Circumstances::default();
+    let standpoint = Standpoint { circumstances, has_session_state: false, wants: Wants::Rows };
+    let reach = reach(routing, prepared, place, standpoint)?;
+    Ok(routing.nodes_by_file(place.primary, reach, now))
 }
 
 /// A cluster of which nothing is known but what the file says.

@@ -4,9 +4,11 @@ use std::fmt;
 
 use router_core::{Operation, Role};
 
-use super::route::{Circumstances, Transaction};
+use super::RouteError;
+use super::route::{Circumstances, Transaction, permit_primary};
+use crate::engine::RoutedConnection;
 use crate::statement::Reading;
-use crate::topology::{DatabaseId, Member, NodeId, PRIMARY, Prepared};
+use crate::topology::{DatabaseId, Member, NodeId, PRIMARY, Prepared, Routing, Topology};
 
 /// Which nodes of a cluster may serve a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,8 +85,44 @@ pub(crate) enum Wants {
 ///
 /// A statement that no replica may serve goes to the primary, also where the routers chose a replica: what the statement
 /// needs is there alone. Only a database chosen by hand stays what it is.
+///
+/// # Errors
+/// The routers chose a replica, the statement needs the primary, and the primary may not be read, or not touched at all.
 #[inline]
-pub(crate) fn reach(prepared: &Prepared, member: Member, standpoint: Standpoint<'_>) -> Reach {
+pub(crate) fn reach(
+    routing: &Routing,
+    prepared: &Prepared,
+    place: Place,
+    standpoint: Standpoint<'_>,
+) -> Result<Reach, RouteError> {
+    let reach = reach_of(prepared, place.member, standpoint);
+    if let Reach::Only(PRIMARY, _) = reach {
+        permit_primary(routing, place.routed, place.primary, standpoint.circumstances)?;
+    }
+    Ok(reach)
+}
+
+/// Where a statement was routed to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) routed: DatabaseId,
+    /// The node of its cluster that this is.
+    pub(crate) member: Member,
+    /// The primary of that cluster.
+    pub(crate) primary: DatabaseId,
+}
+
+impl Place {
+    /// The place of a database; nothing where it has no replica and is none.
+    #[inline]
+    pub(crate) fn of<C: RoutedConnection>(topology: &Topology<C>, routed: DatabaseId) -> Option<Self> {
+        let member = topology.member(routed)?;
+        Some(Self { routed, member, primary: topology.database(member.cluster, PRIMARY) })
+    }
+}
+
+#[inline]
+fn reach_of(prepared: &Prepared, member: Member, standpoint: Standpoint<'_>) -> Reach {
     let Standpoint { circumstances, has_session_state, wants } = standpoint;
     let statement = &prepared.statement;
     let is_open = match circumstances.transaction {

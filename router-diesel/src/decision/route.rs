@@ -217,7 +217,7 @@ pub(crate) fn route_by(
 ///
 /// # Errors
 /// Why the primary may not be read, or touched at all.
-pub(crate) fn permit_primary(
+pub(super) fn permit_primary(
     routing: &Routing,
     routed: DatabaseId,
     primary: DatabaseId,

@@ -5,7 +5,7 @@ use diesel::query_builder::{QueryFragment, QueryId};
 
 use super::Session;
 use crate::decision::freshness::Freshness;
-use crate::decision::{Explanation, OnPrimary, Reach, Scene, Wants, permit_primary, reach};
+use crate::decision::{Explanation, OnPrimary, Place, Reach, Scene, Standpoint, Wants, reach};
 use crate::engine::RoutedConnection;
 use crate::time::Now;
 use crate::topology::{Member, Topology};
@@ -32,30 +32,25 @@ impl<C: RoutedConnection> Session<C> {
         circumstances.only = moved.only.as_deref().or_else(|| topology.only());
         let (explanation, route) = Explanation::new(topology.routing(), &prepared, circumstances);
         let Some(route) = route else { return Ok(explanation) };
-        let Some(member) = topology.member(route.database) else { return Ok(explanation) };
-        Ok(match reach(&prepared, member, self.standpoint(&topology, member.cluster, Wants::Rows)) {
-            Reach::Only(node, why) => {
-                let node_of = topology.database(member.cluster, node);
-                match permit_primary(topology.routing(), route.database, node_of, circumstances) {
-                    Ok(()) => {
-                        explanation.with_nodes(self.scene(&topology, member, |scene| scene.only(node, why)))
-                    }
-                    Err(error) => explanation.refused(error),
-                }
-            }
-            Reach::Open(database) => {
+        let Some(place) = Place::of(&topology, route.database) else { return Ok(explanation) };
+        // A session that takes up another topology holds nothing, and so has no state either.
+        let standpoint = Standpoint { circumstances, ..self.standpoint(place.primary, Wants::Rows) };
+        let member = place.member;
+        let nodes = match reach(topology.routing(), &prepared, place, standpoint) {
+            Err(refusal) => return Ok(explanation.refused(refusal)),
+            Ok(Reach::Only(node, why)) => self.scene(&topology, member, |scene| scene.only(node, why)),
+            Ok(Reach::Open(database)) => {
                 let node = topology.member(database).unwrap_or(member).node;
-                let why = OnPrimary::InTransaction;
-                explanation.with_nodes(self.scene(&topology, member, |scene| scene.only(node, why)))
+                self.scene(&topology, member, |scene| scene.only(node, OnPrimary::InTransaction))
             }
-            Reach::Replicas(only) => {
+            Ok(Reach::Replicas(only)) => {
                 let known = moved.fresh.iter().find(|(cluster, _)| *cluster == member.cluster);
                 let freshness = known.map_or_else(Freshness::default, |(_, freshness)| freshness.clone());
                 let holds = |node| self.holds(topology.database(member.cluster, node));
-                explanation
-                    .with_nodes(self.scene(&topology, member, |scene| scene.read(&freshness, only, &holds)))
+                self.scene(&topology, member, |scene| scene.read(&freshness, only, &holds))
             }
-        })
+        };
+        Ok(explanation.with_nodes(nodes))
     }
 
     /// Hands a cluster as it is now to those who explain it.

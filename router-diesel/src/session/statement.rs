@@ -5,13 +5,13 @@ use diesel::result::Error as DieselError;
 
 use super::{Isolation, Session};
 use crate::decision::{
-    Circumstances, OnPrimary, Reach, Route, Standpoint, Transaction, Wants, permit_primary, reach, route,
+    Circumstances, OnPrimary, Place, Reach, Route, Standpoint, Transaction, Wants, reach, route,
 };
 use crate::engine::RoutedConnection;
 use crate::error::Error;
 use crate::time::Now;
 use crate::topology::pool::NodeConnection;
-use crate::topology::{ClusterId, DatabaseId, Member, NodeId, PRIMARY, Prepared, Topology};
+use crate::topology::{ClusterId, DatabaseId, Member, NodeId, PRIMARY, Prepared};
 
 /// Where a statement runs.
 #[derive(Debug, Clone, Copy)]
@@ -55,15 +55,9 @@ impl<C: RoutedConnection> Session<C> {
         }
     }
 
-    /// Where the session stands with a cluster of a topology: its own, or one that it takes up because it holds nothing.
-    pub(super) fn standpoint(
-        &self,
-        topology: &Topology<C>,
-        cluster: ClusterId,
-        wants: Wants,
-    ) -> Standpoint<'_> {
-        let has_session_state =
-            !self.stateful.is_empty() && self.stateful.contains(&topology.database(cluster, PRIMARY));
+    /// Where the session stands with the cluster of a primary.
+    pub(super) fn standpoint(&self, primary: DatabaseId, wants: Wants) -> Standpoint<'_> {
+        let has_session_state = self.stateful.contains(&primary);
         Standpoint { circumstances: self.circumstances(), has_session_state, wants }
     }
 
@@ -75,43 +69,36 @@ impl<C: RoutedConnection> Session<C> {
     pub(super) fn target(&self, prepared: &Prepared, wants: Wants) -> Result<Target, Error> {
         let operation = prepared.statement.operation();
         let routing = self.topology.routing();
-        let route = route(routing, prepared, operation, self.circumstances())?;
-        let Route { database, .. } = route;
+        let Route { database, by } = route(routing, prepared, operation, self.circumstances())?;
         tracing::trace!(
             alias = %routing.alias(database),
             %operation,
             tables = ?prepared.statement.tables(),
-            by = ?route.by,
+            ?by,
             "routed"
         );
-        match self.topology.member(database) {
-            Some(member) => self.target_in_cluster(prepared, database, member, wants),
+        match Place::of(&self.topology, database) {
+            Some(place) => self.target_in_cluster(prepared, place, wants),
             None => Ok(Target::Node { database, node: self.open.map_or(database, |open| open.node) }),
         }
     }
 
-    fn target_in_cluster(
-        &self,
-        prepared: &Prepared,
-        database: DatabaseId,
-        member: Member,
-        wants: Wants,
-    ) -> Result<Target, Error> {
-        let (node, why) =
-            match reach(prepared, member, self.standpoint(&self.topology, member.cluster, wants)) {
-                Reach::Replicas(only) => {
-                    return Ok(Target::Replicas(ClusterRead { cluster: member.cluster, only, database }));
-                }
-                Reach::Open(node) => (node, OnPrimary::InTransaction),
-                Reach::Only(node, why) => (self.topology.database(member.cluster, node), why),
-            };
+    fn target_in_cluster(&self, prepared: &Prepared, place: Place, wants: Wants) -> Result<Target, Error> {
+        let Place { routed, member, .. } = place;
         let routing = self.topology.routing();
-        tracing::trace!(alias = %routing.alias(node), reason = %why, "reads from no replica");
-        if why == OnPrimary::InTransaction {
-            return Ok(Target::Node { database, node });
-        }
-        permit_primary(routing, database, node, self.circumstances())?;
-        Ok(Target::Node { database: node, node })
+        let standpoint = self.standpoint(place.primary, wants);
+        let (database, node, why) = match reach(routing, prepared, place, standpoint)? {
+            Reach::Replicas(only) => {
+                return Ok(Target::Replicas(ClusterRead { cluster: member.cluster, only, database: routed }));
+            }
+            Reach::Open(node) => (routed, node, OnPrimary::InTransaction),
+            Reach::Only(node, why) => {
+                let node = self.topology.database(member.cluster, node);
+                (node, node, why)
+            }
+        };
+        tracing::trace!(alias = %routing.alias(node), reason = %why, "goes to no other node");
+        Ok(Target::Node { database, node })
     }
 
     /// The connection to a node that was chosen for a statement.

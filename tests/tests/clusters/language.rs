@@ -7,6 +7,8 @@ use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel::sql_types::Bool;
+use router_diesel::AnyConnection;
+use router_diesel::tasks::{Created, Removal, TaskError, Tasks};
 use router_tests::Stop;
 
 use crate::world::{Engine, QUIET, World, count, eventually, execute, insert, posts, warm_up};
@@ -15,6 +17,7 @@ crate::on_servers!(
     no_read_fails_while_a_replica_shuts_down,
     a_failed_statement_does_not_lose_its_connection,
     a_database_that_is_not_there_is_told_from_a_server_that_refuses,
+    a_database_is_made_once_and_dropped_once,
 );
 
 fn no_read_fails_while_a_replica_shuts_down(engine: Engine) {
@@ -117,4 +120,25 @@ fn a_database_that_is_not_there_is_told_from_a_server_that_refuses(engine: Engin
     };
     assert!(!cause.contains("does not exist") && !cause.contains("Unknown database"), "{cause}");
     assert!(error.to_string().ends_with("; `dbrouter create --database gone` makes it"), "{error}");
+}
+
+fn a_database_is_made_once_and_dropped_once(engine: Engine) {
+    let Some(world) = World::start(engine, 1).filter(World::speaks_german) else { return };
+    let (server, name) = world.database.url().rsplit_once('/').unwrap();
+    let rest = name.find('?').map_or("", |at| &name[at..]);
+    let yaml = format!("databases: {{ default: {{ url: '{server}/made_here{rest}' }} }}");
+    let config = router_diesel::config::Config::from_yaml(&yaml).unwrap();
+    let routing = router_diesel::Routing::new(config).unwrap();
+    let tasks = || Tasks::<AnyConnection>::new(&routing);
+    let made = || tasks().create().unwrap().on("default").cloned();
+    let removal = || tasks().drop().unwrap().on("default").map(|dropped| dropped.removal.clone());
+    assert!(matches!(removal(), Some(Removal::NotThere(_))));
+    assert!(matches!(made(), Some(Created::Created(_))));
+    assert!(matches!(made(), Some(Created::AlreadyThere(_))));
+    assert!(matches!(removal(), Some(Removal::Dropped(_))));
+    assert!(matches!(removal(), Some(Removal::NotThere(_))));
+    // What a task says of a database that is gone names it, and not the server's words.
+    let report = tasks().dump_schema().unwrap();
+    let error = report.failures().next().unwrap();
+    assert!(matches!(error, TaskError::Absent { .. }), "{error}");
 }

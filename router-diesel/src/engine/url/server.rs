@@ -105,11 +105,7 @@ impl<'u> Sections<'u> {
 
     /// The host and port of a URL that has no more than one of each.
     pub(in crate::engine) fn host_and_port(&self) -> (Option<&'u str>, Option<&'u str>) {
-        let hosts = self.hosts();
-        let (host, port) = match hosts.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-            Some((host, port)) => (host, port.strip_prefix(':')),
-            None => hosts.split_once(':').map_or((hosts, None), |(host, port)| (host, Some(port))),
-        };
+        let (host, port) = host_and_port(self.hosts());
         (Some(host).filter(|host| !host.is_empty()), port)
     }
 
@@ -174,24 +170,20 @@ impl Destination {
 
 /// Reads where a URL, as this module writes them, leads to.
 pub(in crate::engine) fn destination(url: &str) -> Destination {
-    let (_, rest) = url.split_once("://").unwrap_or(("", url));
-    let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let (authority, _) = address.split_once('/').unwrap_or((address, ""));
-    let hosts = authority.rsplit_once('@').map_or(authority, |(_, hosts)| hosts);
-    let host = |host: &str| {
-        let (name, port) = match host.strip_prefix('[').and_then(|ip| ip.split_once(']')) {
-            Some((ip, port)) => (ip, port.strip_prefix(':')),
-            None => host.split_once(':').map_or((host, None), |(host, port)| (host, Some(port))),
-        };
+    let sections = Sections::of(url);
+    let hosts = sections.hosts().split(',').map(|host| {
+        let (name, port) = host_and_port(host);
         (decoded(name), port.and_then(|port| port.parse().ok()))
-    };
-    Destination {
-        hosts: hosts.split(',').map(host).collect(),
-        parameters: query
-            .split('&')
-            .filter_map(|pair| pair.split_once('='))
-            .map(|(key, value)| (decoded(key), decoded(value)))
-            .collect(),
+    });
+    let parameters = sections.parameters().map(|(key, value)| (decoded(key), decoded(value)));
+    Destination { hosts: hosts.collect(), parameters: parameters.collect() }
+}
+
+/// Takes `host:port` or `[ip]:port` apart.
+fn host_and_port(text: &str) -> (&str, Option<&str>) {
+    match text.strip_prefix('[').and_then(|ip| ip.split_once(']')) {
+        Some((ip, port)) => (ip, port.strip_prefix(':')),
+        None => text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))),
     }
 }
 

@@ -13,6 +13,7 @@ use std::time::UNIX_EPOCH;
 
 use super::*;
 use crate::engine::position::Lsn;
+use crate::time::seconds;
 use crate::topology::pool::Patience;
 
 const NAMES: [&str; 3] = ["p", "a", "b"];
@@ -72,11 +73,6 @@ impl World {
     fn at(&self, time: Duration) -> Now {
         Now { steady: self.start + time, wall: UNIX_EPOCH + Duration::from_secs(1_000_000) + time }
     }
-}
-
-fn seconds(text: &str) -> Duration {
-    let number: f64 = text.trim_end_matches('s').parse().unwrap_or_else(|_| panic!("no time: {text}"));
-    Duration::from_micros((number * 1e6).round() as u64)
 }
 
 fn node(name: &str) -> NodeId {

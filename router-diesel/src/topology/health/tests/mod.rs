@@ -6,6 +6,7 @@ mod lag;
 mod properties;
 
 use super::*;
+use crate::time::seconds;
 
 const NAMES: [&str; 4] = ["p", "a", "b", "c"];
 
@@ -26,11 +27,6 @@ impl Progress for Spot {
     fn is_of_other_cluster(&self, other: &Self) -> bool {
         self.cluster != other.cluster
     }
-}
-
-fn seconds(text: &str) -> Duration {
-    let number: f64 = text.trim_end_matches('s').parse().unwrap_or_else(|_| panic!("no time: {text}"));
-    Duration::from_micros((number * 1e6).round() as u64)
 }
 
 fn node(name: &str) -> NodeId {
