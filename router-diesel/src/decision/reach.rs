@@ -84,7 +84,7 @@ pub(crate) enum Wants {
 /// Says which nodes of a cluster may serve a statement that was routed to one of them.
 ///
 /// A statement that no replica may serve goes to the primary, also where the routers chose a replica: what the statement
-/// needs is there alone. Only a database chosen by hand stays what it is.
+/// needs is on the primary alone. A database that the caller chose by hand stays what it is.
 ///
 /// # Errors
 /// The routers chose a replica, the statement needs the primary, and the primary may not be read, or not touched at all.

@@ -75,7 +75,8 @@ pub(crate) enum By {
     OpenTransaction,
     /// The statement names no table.
     NoTable,
-    /// The routers, or what holds where none of them decides. This is the side on which the first table was asked about.
+    /// A router, or the default where no router decided. The routers were asked where the first table is read, or where it
+    /// is written: this says which.
     Routers(Operation),
 }
 
@@ -97,7 +98,7 @@ pub enum RouteReason {
         /// The table.
         table: String,
     },
-    /// A router or a rule says so, or what holds where none of them decides.
+    /// A router or a rule says so. Where none of them decided, the default holds.
     Routers(Reason),
 }
 
