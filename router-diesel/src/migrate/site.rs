@@ -6,7 +6,7 @@ use router_core::Alias;
 use super::catalogue::Tables;
 use super::error::Failure;
 use super::journal::{self, Journal};
-use super::record::{self, RecordState, Records, Stray};
+use super::record::{self, Record, RecordState, Records, Stray};
 use super::selection::Job;
 use super::state::{Known, Mending, mending};
 use super::{MigrationId, Version};
@@ -256,6 +256,10 @@ pub(crate) fn look_only<C: RoutedConnection>(job: &Job<'_, C::Backend>) -> Resul
             };
             let has_journal = tables.finds(journal::TABLE);
             let kept_for = if has_journal { journal.kept_for(conn).map_err(unreadable)? } else { Vec::new() };
+            if history.url.file().is_some_and(|path| path.exists()) {
+                // Another process has made it meanwhile.
+                return look_only::<C>(job);
+            }
             Ok(Known { tables, diesel, kept_for, ..Known::default() })
         }
         // A file that was lost, perhaps: what is recorded elsewhere counts, and its tables are missing.
@@ -292,35 +296,39 @@ struct Looked {
     has_journal: bool,
 }
 
+/// Reads the state of a database until no other process changed its records meanwhile. Each repeat means that
+/// another process took a step.
 fn look<C: RoutedConnection>(
     conn: &mut C,
-    remote: Option<&mut C>,
+    mut remote: Option<&mut C>,
     records: &Records,
     journal: &Journal,
 ) -> QueryResult<Looked> {
-    let mut tables = Tables::read(conn)?;
-    let is_elsewhere = remote.is_some();
-    // The journal is read after the records: what it says of a transaction is final once the lock is held.
-    let (has_records, recorded) = match remote {
-        Some(remote) => {
-            let has_records = Tables::read(remote)?.finds(record::TABLE);
-            (has_records, if has_records { records.read(remote)? } else { Vec::new() })
+    let mut before = read_records(conn, remote.as_deref_mut(), records)?;
+    loop {
+        let tables = Tables::read(conn)?;
+        let has_journal = tables.finds(journal::TABLE);
+        let markers = if has_journal { journal.read(conn)? } else { Vec::new() };
+        let kept_for = if has_journal { journal.kept_for(conn)? } else { Vec::new() };
+        let diesel = if tables.finds(adopt::TABLE) { diesel_versions(conn)? } else { Vec::new() };
+        let after = read_records(conn, remote.as_deref_mut(), records)?;
+        if after == before {
+            let (has_records, records) = (after.is_some(), after.unwrap_or_default());
+            let known = Known { records, markers, kept_for, tables, diesel, ..Known::default() };
+            return Ok(Looked { known, has_records, has_journal });
         }
-        None => {
-            let has_records = tables.finds(record::TABLE);
-            (has_records, if has_records { records.read(conn)? } else { Vec::new() })
-        }
-    };
-    if is_elsewhere && tables.is_empty() && !recorded.is_empty() {
-        // Another process may have begun meanwhile: what it recorded has its tables.
-        tables = Tables::read(conn)?;
+        before = after;
     }
-    let has_journal = tables.finds(journal::TABLE);
-    let markers = if has_journal { journal.read(conn)? } else { Vec::new() };
-    let kept_for = if has_journal { journal.kept_for(conn)? } else { Vec::new() };
-    let diesel = if tables.finds(adopt::TABLE) { diesel_versions(conn)? } else { Vec::new() };
-    let known = Known { records: recorded, markers, kept_for, tables, diesel, ..Known::default() };
-    Ok(Looked { known, has_records, has_journal })
+}
+
+/// The records of a database, or `None` if their table is not there.
+fn read_records<C: RoutedConnection>(
+    conn: &mut C,
+    remote: Option<&mut C>,
+    records: &Records,
+) -> QueryResult<Option<Vec<Record>>> {
+    let conn = remote.unwrap_or(conn);
+    if Tables::read(conn)?.finds(record::TABLE) { records.read(conn).map(Some) } else { Ok(None) }
 }
 
 fn diesel_versions<C: RoutedConnection>(conn: &mut C) -> QueryResult<Vec<Version>> {
@@ -349,4 +357,55 @@ pub(crate) fn open_existing<C: RoutedConnection>(database: &Database) -> Result<
         return Ok(None);
     }
     open(database, Access::ReadOnly).map(Some)
+}
+
+#[cfg(all(test, feature = "sqlite"))]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use diesel::connection::{Connection as _, InstrumentationEvent};
+    use diesel::sqlite::SqliteConnection;
+
+    use super::*;
+
+    /// Between two questions of this process, another one ran the first migration, whose records are elsewhere.
+    #[test]
+    fn a_first_migration_of_another_process_does_not_look_like_lost_records() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = |name: &str| {
+            let path = folder.path().join(name);
+            SqliteConnection::establish(path.to_str().unwrap()).unwrap()
+        };
+        let records = Records { database: Alias::new("blog_db"), engine: Engine::Sqlite };
+        let journal = Journal { database: Alias::new("blog_db"), engine: Engine::Sqlite };
+        records.create(&mut open("books")).unwrap();
+        journal.create(&mut open("tables")).unwrap();
+        let (mut conn, mut remote) = (open("tables"), open("books"));
+
+        let has_read_records = Arc::new(AtomicBool::new(false));
+        let read = Arc::clone(&has_read_records);
+        remote.set_instrumentation(move |event: InstrumentationEvent<'_>| {
+            if matches!(&event, InstrumentationEvent::FinishQuery { query, .. } if query.to_string().contains(record::TABLE)) {
+                read.store(true, Ordering::Relaxed);
+            }
+        });
+        let mut other = Some((open("tables"), open("books")));
+        let (theirs, their_journal) = (records.clone(), journal.clone());
+        conn.set_instrumentation(move |event: InstrumentationEvent<'_>| {
+            let InstrumentationEvent::StartQuery { .. } = event else { return };
+            if !has_read_records.load(Ordering::Relaxed) {
+                return;
+            }
+            let Some((mut tables, mut books)) = other.take() else { return };
+            let id = MigrationId { app: "blog".into(), version: "1".into(), name: "1_posts".into() };
+            theirs.insert(&mut books, &id, None, RecordState::Applying).unwrap();
+            their_journal.keep(&mut tables).unwrap();
+            theirs.finish(&mut books, &id, None).unwrap();
+        });
+        let looked = look(&mut conn, Some(&mut remote), &records, &journal).unwrap();
+
+        assert_eq!(looked.known.kept_for, [Alias::new("blog_db")]);
+        assert_eq!(looked.known.records.len(), 1, "the records were read before the journal only");
+    }
 }
