@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use router_core::Operation;
 
-use super::functions::Effect;
+use super::effects::{Effects, Facts};
+use super::functions::{Call, Effect, may_be_own};
 use super::{TableName, TransactionControl};
 
 /// A statement in the making. Both readings fill one.
@@ -14,6 +15,7 @@ pub(super) struct Draft {
     pub(super) tables: Vec<TableName>,
     pub(super) controls: Vec<TransactionControl>,
     pub(super) session_state: bool,
+    pub(super) effects: Effects,
 }
 
 impl Draft {
@@ -36,10 +38,35 @@ impl Draft {
         self.found(Operation::Write, why);
     }
 
-    /// Records a function with an effect.
-    pub(super) fn calls(&mut self, name: &str, effect: Effect) {
-        self.session_state |= effect == Effect::Session;
-        self.found(Operation::Write, format!("calls `{}`", name.to_ascii_lowercase()));
+    /// Records the call of a function.
+    pub(super) fn calls(&mut self, schema: Option<&str>, name: &str, call: Call) {
+        match call {
+            Call::Harmless => {}
+            Call::Unknown if schema.is_none() && !may_be_own(name) => {}
+            Call::Unknown => self.effects.calls(match schema {
+                Some(schema) => TableName::qualified(schema, name),
+                None => TableName::new(name),
+            }),
+            Call::Effect(Effect::Asks(facts)) => self.asks(facts),
+            Call::Effect(effect) => {
+                if let Effect::Makes(facts) = effect {
+                    self.effects.makes = self.effects.makes.with(facts);
+                }
+                self.session_state |= effect == Effect::Session;
+                self.found(Operation::Write, format!("calls `{}`", name.to_ascii_lowercase()));
+            }
+        }
+    }
+
+    /// Records that the statement asks about earlier ones on its connection.
+    pub(super) fn asks(&mut self, facts: Facts) {
+        self.effects.asks = self.effects.asks.with(facts);
+        self.found(Operation::Read, "asks about its connection");
+    }
+
+    /// Records that statements after this one may ask about it.
+    pub(super) fn makes(&mut self, facts: Facts) {
+        self.effects.makes = self.effects.makes.with(facts);
     }
 
     /// Records a table once.
@@ -58,7 +85,8 @@ impl Draft {
             _ => (Operation::Read, Cow::Borrowed("EXPLAIN")),
         };
         let session_state = runs && self.session_state;
-        Self { finding: Some(finding), tables: self.tables, controls: Vec::new(), session_state }
+        let effects = if runs { self.effects } else { Effects::default() };
+        Self { finding: Some(finding), tables: self.tables, controls: Vec::new(), session_state, effects }
     }
 
     /// Adds what an inner statement found, as a part of this one.
@@ -68,6 +96,7 @@ impl Draft {
         }
         self.controls.extend(inner.controls);
         self.session_state |= inner.session_state;
+        self.effects.absorb(inner.effects);
         for table in inner.tables {
             self.table(table);
         }

@@ -35,8 +35,9 @@
 //!   `REVOKE`, `COMMENT ON`, roles included.
 //! - **Write**: everything else. That is rows; locks; upkeep that changes no schema (`VACUUM`, `ANALYZE`,
 //!   `REINDEX`, `CLUSTER`, `OPTIMIZE`, `REFRESH MATERIALIZED VIEW`); what belongs to one connection and would be
-//!   lost on another (`SET`, `PREPARE`, cursors, `LISTEN`, `last_insert_rowid()`); transaction control, since the
-//!   connection that runs `BEGIN` must be able to run what follows.
+//!   lost on another (`SET`, `PREPARE`, cursors, `LISTEN`); transaction control, since the
+//!   connection that runs `BEGIN` must be able to run what follows. A question about earlier statements, such as
+//!   `last_insert_rowid()`, is a read that only one connection can answer.
 //!
 //! Several statements in one text are classified as their strongest operation, with the tables of all.
 
@@ -49,6 +50,7 @@ pub(crate) mod cache;
 mod classify;
 mod dialect;
 mod draft;
+pub(crate) mod effects;
 mod functions;
 mod table;
 mod tokens;
@@ -57,6 +59,7 @@ pub use dialect::{Dialect, UnknownDialect};
 pub use table::TableName;
 
 use draft::Draft;
+use effects::{Effects, Facts, TransactionSetting};
 use functions::WriteFunctions;
 
 /// What a text of SQL does to a database, and to which tables.
@@ -69,6 +72,7 @@ pub struct Statement {
     reading: Reading,
     controls: Vec<TransactionControl>,
     session_state: bool,
+    effects: Effects,
 }
 
 impl Statement {
@@ -119,6 +123,21 @@ impl Statement {
         self.session_state
     }
 
+    /// What it asks of its connection, and what other statements may ask after it.
+    pub(crate) fn effects(&self) -> &Effects {
+        &self.effects
+    }
+
+    /// Whether it leaves something behind on its connection, or is not understood, so that nobody can tell.
+    pub(crate) fn may_leave_state(&self) -> bool {
+        self.session_state || self.reading == Reading::Unreadable
+    }
+
+    /// Whether it has an effect, or may have one that nobody can see in it.
+    pub(crate) fn acts(&self) -> bool {
+        self.operation != Operation::Read || self.session_state || !self.effects.functions.is_empty()
+    }
+
     /// Whether it would begin a transaction and leave it open, or end one that it did not begin.
     pub(crate) fn moves_transaction(&self, open: bool) -> bool {
         use TransactionControl::{Begin, Commit, Release, Rollback, RollbackTo, Savepoint};
@@ -137,6 +156,7 @@ impl Statement {
     /// Takes over the stronger operation of the same text in another dialect.
     pub(crate) fn strengthen(&mut self, other: &Self) {
         self.session_state |= other.session_state;
+        self.effects.absorb(other.effects.clone());
         if other.operation > self.operation {
             self.operation = other.operation;
             self.why = other.why.clone();
@@ -144,9 +164,38 @@ impl Statement {
     }
 
     fn new(draft: Draft, reading: Reading) -> Self {
-        let Draft { finding, tables, controls, session_state } = draft;
+        let Draft { finding, tables, controls, session_state, effects } = draft;
         let (operation, why) = finding.unwrap_or((Operation::Read, Cow::Borrowed("nothing to run")));
-        Self { operation, why, tables, reading, controls, session_state }
+        let is_temporary = |table: &TableName| {
+            table.schema().is_some_and(|schema| {
+                ["temp", "pg_temp"].iter().any(|temp| schema.eq_ignore_ascii_case(temp))
+            })
+        };
+        let session_state = session_state || operation != Operation::Read && tables.iter().any(is_temporary);
+        Self { operation, why, tables, reading, controls, session_state, effects }
+    }
+
+    /// A statement that is a setting of the transaction around it. It writes nothing, unless it may allow writes again.
+    fn setting(setting: TransactionSetting) -> Self {
+        let operation = if setting.lifts_guard { Operation::Write } else { Operation::Read };
+        Self {
+            operation,
+            why: Cow::Borrowed("a setting of the transaction"),
+            tables: Vec::new(),
+            reading: Reading::Tokens,
+            controls: Vec::new(),
+            session_state: false,
+            effects: Effects { setting: Some(setting), ..Effects::default() },
+        }
+    }
+
+    /// Adds what the words of the statement tell, however it was read.
+    fn with_words(mut self, words: Effects) -> Self {
+        if words.makes.has(Facts::VARIABLES) {
+            self.session_state = true;
+        }
+        self.effects.absorb(words);
+        self
     }
 
     fn unreadable(reason: &dyn fmt::Display) -> Self {
@@ -157,6 +206,7 @@ impl Statement {
             reading: Reading::Unreadable,
             controls: Vec::new(),
             session_state: false,
+            effects: Effects::default(),
         }
     }
 }
@@ -251,6 +301,32 @@ impl Classifier {
         self
     }
 
+    /// Adds functions of your own whose call leaves something on its connection, such as a setting or a lock.
+    #[must_use]
+    pub fn with_state_functions<I>(mut self, names: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        for name in names {
+            self.functions.add_of_state(name.as_ref());
+        }
+        self
+    }
+
+    /// Adds functions of your own that have no effect, so that a statement which calls one may run a second time.
+    #[must_use]
+    pub fn with_read_functions<I>(mut self, names: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        for name in names {
+            self.functions.add_of_reading(name.as_ref());
+        }
+        self
+    }
+
     /// The dialect that it reads.
     #[must_use]
     pub fn dialect(&self) -> Dialect {
@@ -266,10 +342,14 @@ impl Classifier {
             Ok(tokens) => tokens,
             Err(unplaced) => return Statement::unreadable(&unplaced),
         };
+        if let Some(setting) = effects::transaction_setting(self.dialect, &tokens) {
+            return Statement::setting(setting);
+        }
+        let words = effects::of_words(self.dialect, &tokens);
         match classify::read(self, tokens) {
-            Ok(draft) => Statement::new(draft, Reading::Parsed),
+            Ok(draft) => Statement::new(draft, Reading::Parsed).with_words(words),
             Err(tokens) => match tokens::read(self, &tokens) {
-                Ok(draft) => Statement::new(draft, Reading::Tokens),
+                Ok(draft) => Statement::new(draft, Reading::Tokens).with_words(words),
                 Err(unplaced) => Statement::unreadable(&unplaced),
             },
         }

@@ -14,6 +14,7 @@ use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan};
 
 use super::draft::Draft;
+use super::effects::{Effects, Facts};
 use super::table::TableName;
 use super::{Classifier, Dialect, TransactionControl};
 
@@ -76,6 +77,10 @@ fn read_one(classifier: &Classifier, statement: &Statement) -> Result<Draft, Not
     if statement.visit(&mut reader).is_break() {
         return Err(NotHere);
     }
+    if matches!(reader.draft.finding, Some((Operation::Migrate, _))) {
+        // What a definition calls runs later, and elsewhere.
+        reader.draft.effects = Effects::default();
+    }
     reader.tables.sort_by_key(|(location, _)| *location);
     for (_, table) in reader.tables {
         reader.draft.table(table);
@@ -111,7 +116,10 @@ impl Reader<'_> {
     /// What the outermost statement does, and the tables that the walk does not come to.
     fn statement(&mut self, statement: &Statement) -> Result<(), NotHere> {
         match statement {
-            Statement::Query(query) => self.draft.found(Operation::Read, verb_of(&query.body)),
+            Statement::Query(query) => {
+                self.draft.found(Operation::Read, verb_of(&query.body));
+                self.draft.makes(Facts::FOUND);
+            }
             // The walk sees these, here and inside of common table expressions.
             Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) | Statement::Merge(_) => {}
             Statement::Truncate(truncate) => self.truncate(truncate),
@@ -119,8 +127,10 @@ impl Reader<'_> {
             Statement::Copy { target: CopyTarget::Stdin, .. } => return Err(NotHere),
             Statement::Copy { source, to, target, .. } => self.copy(source, *to, target),
             Statement::Call(function) => {
-                self.draft.found(Operation::Write, "CALL");
-                self.function(&function.name);
+                // What a procedure leaves behind, nobody can see.
+                self.draft.state("CALL");
+                self.draft.makes(Facts::INSERTED.with(Facts::CHANGED));
+                self.function(&function.name, false);
             }
             Statement::Set(set) => self.set(set),
             Statement::CreateTable(create) => return self.create_table(create),
@@ -164,7 +174,10 @@ impl Reader<'_> {
 
     fn copy(&mut self, source: &CopySource, to: bool, target: &CopyTarget) {
         match (to, target) {
-            (false, _) => self.draft.found(Operation::Write, "COPY FROM"),
+            (false, _) => {
+                self.draft.found(Operation::Write, "COPY FROM");
+                self.draft.makes(Facts::INSERTED);
+            }
             (true, CopyTarget::Program { .. }) => self.draft.found(Operation::Write, "COPY TO PROGRAM"),
             (true, _) => self.draft.found(Operation::Read, "COPY TO"),
         }
@@ -208,13 +221,12 @@ impl Reader<'_> {
         }
     }
 
-    fn function(&mut self, name: &ObjectName) {
+    fn function(&mut self, name: &ObjectName, is_bare: bool) {
         let mut parts = name.0.iter().rev().filter_map(|part| part.as_ident());
         let Some(function) = parts.next() else { return };
         let schema = parts.next().map(|schema| schema.value.as_str());
-        if let Some(effect) = self.classifier.functions.effect(schema, &function.value) {
-            self.draft.calls(&function.value, effect);
-        }
+        let call = self.classifier.functions.call(schema, &function.value, is_bare);
+        self.draft.calls(schema, &function.value, call);
     }
 }
 

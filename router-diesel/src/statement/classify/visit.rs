@@ -5,12 +5,13 @@ use std::ptr;
 
 use router_core::Operation;
 use sqlparser::ast::{
-    BinaryOperator, Cte, Delete, Expr, FromTable, Function, Insert, LockType, ObjectName, Query, Select,
-    SetExpr, Statement, TableFactor, TableObject, Update, Visitor,
+    BinaryOperator, Cte, Delete, Expr, FromTable, Function, FunctionArguments, Insert, LockType, ObjectName,
+    Query, Select, SetExpr, Statement, TableFactor, TableObject, Update, Visitor,
 };
 
 use super::{Reader, Scope, is_word};
 use crate::statement::Dialect;
+use crate::statement::effects::Facts;
 use crate::statement::table::fold;
 
 impl Visitor for Reader<'_> {
@@ -87,7 +88,9 @@ impl Visitor for Reader<'_> {
             }
             TableFactor::Table { args: None, .. } if self.set_apart.contains(&ptr::from_ref(factor)) => {}
             TableFactor::Table { name, args: None, .. } => self.source(name),
-            TableFactor::Table { name, .. } | TableFactor::Function { name, .. } => self.function(name),
+            TableFactor::Table { name, .. } | TableFactor::Function { name, .. } => {
+                self.function(name, false)
+            }
             _ => {}
         }
         ControlFlow::Continue(())
@@ -95,7 +98,10 @@ impl Visitor for Reader<'_> {
 
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
         match expr {
-            Expr::Function(Function { name, .. }) => self.function(name),
+            Expr::Function(Function { name, args, .. }) => {
+                let is_bare = matches!(args, FunctionArguments::List(list) if list.args.is_empty());
+                self.function(name, is_bare);
+            }
             Expr::BinaryOp { op: BinaryOperator::Assignment, .. } => self.draft.state("`:=` sets a variable"),
             _ => {}
         }
@@ -107,10 +113,12 @@ impl Reader<'_> {
     fn writes(&mut self, verb: &'static str) {
         let why = if self.cte_depth > 0 { "a CTE writes" } else { verb };
         self.draft.found(Operation::Write, why);
+        self.draft.makes(Facts::CHANGED);
     }
 
     fn insert(&mut self, insert: &Insert) -> ControlFlow<()> {
         self.writes(if insert.replace_into { "REPLACE" } else { "INSERT" });
+        self.draft.makes(Facts::INSERTED);
         match &insert.table {
             TableObject::TableName(name) if insert.multi_table_insert_type.is_none() => self.object(name),
             _ => return ControlFlow::Break(()),

@@ -8,6 +8,7 @@ use super::Unplaced;
 use super::reader::{Reader, Role};
 use super::walk::{Frame, Verb};
 use crate::statement::Dialect;
+use crate::statement::effects::Facts;
 use crate::statement::table::fold;
 
 impl Reader<'_> {
@@ -21,6 +22,8 @@ impl Reader<'_> {
             _ => (Verb::Merge, "MERGE"),
         };
         self.draft.found(Operation::Write, if frame.in_cte { "a CTE writes" } else { why });
+        let inserted = if verb == Verb::Insert { Facts::INSERTED } else { Facts::NONE };
+        self.draft.makes(Facts::CHANGED.with(inserted));
         frame.verb = verb;
         // SQLite's `INSERT OR REPLACE`, MySQL's LOW_PRIORITY and the like.
         let mut next = if self.cursor.is(at + 1, "or") { at + 3 } else { at + 1 };

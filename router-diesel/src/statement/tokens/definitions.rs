@@ -6,6 +6,7 @@ use sqlparser::tokenizer::Token;
 use super::Unplaced;
 use super::reader::Reader;
 use super::walk::Setting;
+use crate::statement::effects::Effects;
 
 /// What can be defined, as far as the words before it do not say so.
 const KINDS: &[&str] = &[
@@ -69,6 +70,7 @@ impl Reader<'_> {
                 self.object(verb == "CREATE", verb == "DROP", kind, end)?;
                 // What stands in a body runs later, and elsewhere.
                 self.draft.session_state = temporary;
+                self.draft.effects = Effects::default();
                 Ok(())
             }
             _ => Ok(()),

@@ -6,6 +6,7 @@ use sqlparser::tokenizer::Token;
 use super::Unplaced;
 use super::reader::Reader;
 use super::walk::Setting;
+use crate::statement::effects::Facts;
 use crate::statement::{Dialect, TableName, TransactionControl};
 
 impl Reader<'_> {
@@ -41,9 +42,11 @@ impl Reader<'_> {
                 self.writes("TRUNCATE");
                 self.targets(self.cursor.skip_all(next, &["table"])).map(drop)
             }
-            "CALL" => self.expressions(next, end, "CALL"),
+            // What a procedure or a block leaves behind, nobody can see.
+            "CALL" => self.routine(next, end, "CALL"),
+            "DO" if self.dialect() != Dialect::Mysql => self.routine(next, end, "DO"),
             "DO" => self.expressions(next, end, "DO"),
-            "EXECUTE" => self.expressions(next, end, "EXECUTE"),
+            "EXECUTE" => self.routine(next, end, "EXECUTE"),
             "HANDLER" => {
                 self.draft.state("HANDLER");
                 self.target(next).map(drop)
@@ -56,7 +59,10 @@ impl Reader<'_> {
             "SET" => self.set(next, end),
             "RESET" => self.state_only("RESET"),
             "DISCARD" => self.state_only("DISCARD"),
-            "USE" => self.state_only("USE"),
+            "USE" => {
+                self.draft.effects.switches_database = true;
+                self.state_only("USE")
+            }
             "ATTACH" => self.state_only("ATTACH"),
             "DETACH" => self.state_only("DETACH"),
             "PREPARE" => self.prepare(next, end),
@@ -92,6 +98,12 @@ impl Reader<'_> {
 
     fn expressions(&mut self, at: usize, end: usize, why: &'static str) -> Result<(), Unplaced> {
         self.writes(why);
+        self.walk(at, end, Setting::Expressions)
+    }
+
+    fn routine(&mut self, at: usize, end: usize, why: &'static str) -> Result<(), Unplaced> {
+        self.draft.state(why);
+        self.draft.makes(Facts::INSERTED.with(Facts::CHANGED));
         self.walk(at, end, Setting::Expressions)
     }
 
@@ -182,7 +194,10 @@ impl Reader<'_> {
             if cursor.is_open(next) { cursor.partner(next) + 1 } else { next }
         };
         match () {
-            () if cursor.is(next, "from") => self.writes("COPY FROM"),
+            () if cursor.is(next, "from") => {
+                self.writes("COPY FROM");
+                self.draft.makes(Facts::INSERTED);
+            }
             () if cursor.are(next, &["to", "program"]) => self.writes("COPY TO PROGRAM"),
             () if cursor.is(next, "to") => self.draft.found(Operation::Read, "COPY TO"),
             () => return Err(Unplaced("COPY has no direction".to_owned())),
@@ -196,6 +211,7 @@ impl Reader<'_> {
             return self.state_only("LOAD");
         }
         self.writes("LOAD DATA");
+        self.draft.makes(Facts::INSERTED.with(Facts::CHANGED));
         let into = (start..end).find(|at| self.cursor.are(*at, &["into", "table"]));
         let into = into.ok_or_else(|| Unplaced("LOAD has no table".to_owned()))?;
         let next = self.target(into + 2)?;

@@ -11,6 +11,7 @@ use sqlparser::tokenizer::Token;
 use super::Unplaced;
 use super::reader::{Reader, Role};
 use crate::statement::Dialect;
+use crate::statement::effects::Facts;
 
 /// What the words around a query introduce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,6 +180,7 @@ impl Reader<'_> {
                 frame.verb = Verb::Select;
                 frame.list = false;
                 self.draft.found(Operation::Read, "SELECT");
+                self.draft.makes(Facts::FOUND);
             }
             Keyword::WITH => {
                 let recursive = self.cursor.is(at + 1, "recursive");
@@ -324,8 +326,8 @@ impl Reader<'_> {
         let Some((name, _)) = self.cursor.part(at) else { return };
         let qualified = at >= 2 && *self.cursor.token(at - 1) == Token::Period;
         let schema = if qualified { self.cursor.part(at - 2).map(|(schema, _)| schema) } else { None };
-        if let Some(effect) = self.classifier.functions.effect(schema, name) {
-            self.draft.calls(name, effect);
-        }
+        let is_bare = *self.cursor.token(at + 2) == Token::RParen;
+        let call = self.classifier.functions.call(schema, name, is_bare);
+        self.draft.calls(schema, name, call);
     }
 }

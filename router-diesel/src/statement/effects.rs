@@ -1,0 +1,324 @@
+//! What a statement has to do with the connection on which it runs, beyond its tables.
+
+use sqlparser::tokenizer::{Token, TokenWithSpan, Word};
+
+use super::{Dialect, TableName};
+
+/// What a statement asks of its connection, and what other statements may ask after it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Effects {
+    /// What it asks about earlier statements on its connection.
+    pub(crate) asks: Facts,
+    /// What later statements may ask about this one.
+    pub(crate) makes: Facts,
+    /// The functions that it calls and that the engine does not have built in, each once.
+    pub(crate) functions: Vec<TableName>,
+    /// Whether it is a setting for the transaction around it, and nothing else.
+    pub(crate) setting: Option<TransactionSetting>,
+    /// Whether it chooses another database on its connection, as MySQL's `USE` does.
+    pub(crate) switches_database: bool,
+}
+
+impl Effects {
+    /// Adds those of a part of the statement.
+    pub(super) fn absorb(&mut self, other: Self) {
+        self.asks = self.asks.with(other.asks);
+        self.makes = self.makes.with(other.makes);
+        self.switches_database |= other.switches_database;
+        for function in other.functions {
+            self.calls(function);
+        }
+    }
+
+    /// Records a function that is not built in.
+    pub(super) fn calls(&mut self, function: TableName) {
+        if !self.functions.contains(&function) {
+            self.functions.push(function);
+        }
+    }
+}
+
+/// Facts about earlier statements that one connection alone can tell.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Facts(u8);
+
+impl Facts {
+    pub(crate) const NONE: Self = Self(0);
+    /// What the last INSERT generated: `last_insert_id()`, `last_insert_rowid()`, `lastval()`, `currval()`.
+    pub(crate) const INSERTED: Self = Self(1);
+    /// What the last change of rows came to: `changes()`, `total_changes()`.
+    pub(crate) const CHANGED: Self = Self(2);
+    /// What the last query found: `FOUND_ROWS()`.
+    pub(crate) const FOUND: Self = Self(4);
+    /// How the last statement ended: `ROW_COUNT()`, `SHOW WARNINGS`, `@@warning_count`.
+    pub(crate) const ENDED: Self = Self(8);
+    /// The values of variables: `@x`.
+    pub(crate) const VARIABLES: Self = Self(16);
+
+    /// Each fact alone.
+    pub(crate) const EACH: [Self; 5] =
+        [Self::INSERTED, Self::CHANGED, Self::FOUND, Self::ENDED, Self::VARIABLES];
+
+    pub(crate) const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    pub(crate) const fn has(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    pub(crate) const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// A setting that holds until the transaction around it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TransactionSetting {
+    /// When it must be sent.
+    pub(crate) when: When,
+    /// Whether it may allow writes where they are refused.
+    pub(crate) lifts_guard: bool,
+    /// Whether it answers with a row, as a SELECT does.
+    pub(crate) returns_row: bool,
+}
+
+/// Where a setting stands relative to the BEGIN of its transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum When {
+    Before,
+    After,
+}
+
+/// The tokens of a text without blanks and comments.
+fn words(tokens: &[TokenWithSpan]) -> Vec<&Token> {
+    let tokens = tokens.iter().map(|token| &token.token);
+    tokens.filter(|token| !matches!(token, Token::Whitespace(_) | Token::EOF)).collect()
+}
+
+fn is(token: Option<&&Token>, word: &str) -> bool {
+    matches!(token, Some(Token::Word(Word { value, quote_style: None, .. })) if value.eq_ignore_ascii_case(word))
+}
+
+fn is_any(token: Option<&&Token>, words: &[&str]) -> bool {
+    words.iter().any(|word| is(token, word))
+}
+
+/// What a text is as settings of a transaction, if it is nothing else.
+pub(super) fn transaction_setting(dialect: Dialect, tokens: &[TokenWithSpan]) -> Option<TransactionSetting> {
+    let tokens = words(tokens);
+    let mut all: Option<TransactionSetting> = None;
+    for statement in tokens.split(|token| **token == Token::SemiColon).filter(|part| !part.is_empty()) {
+        let one = match dialect {
+            Dialect::Postgres => of_postgres(statement),
+            Dialect::Mysql => of_mysql(statement),
+            Dialect::Sqlite => of_sqlite(statement),
+        }?;
+        all = Some(match all {
+            Some(known) => TransactionSetting {
+                lifts_guard: known.lifts_guard || one.lifts_guard,
+                returns_row: known.returns_row || one.returns_row,
+                ..one
+            },
+            None => one,
+        });
+    }
+    all
+}
+
+const AFTER: TransactionSetting =
+    TransactionSetting { when: When::After, lifts_guard: false, returns_row: false };
+
+/// `SET LOCAL`, `SET TRANSACTION`, `SET CONSTRAINTS`, `SELECT set_config(…, true)`.
+fn of_postgres(statement: &[&Token]) -> Option<TransactionSetting> {
+    let second = statement.get(1);
+    if is(statement.first(), "select") {
+        return of_set_config(statement);
+    }
+    if !is(statement.first(), "set") {
+        return None;
+    }
+    if is(second, "constraints") {
+        return Some(AFTER);
+    }
+    if is(second, "transaction") {
+        return Some(TransactionSetting { lifts_guard: allows_writes(&statement[2..]), ..AFTER });
+    }
+    if !is(second, "local") {
+        return None;
+    }
+    let name = name_of(statement.get(2))?;
+    let lifts_guard = match name.as_str() {
+        "transaction" => allows_writes(&statement[3..]),
+        "session" => true,
+        _ => lifts_guard(&name, statement.get(4).copied()),
+    };
+    Some(TransactionSetting { lifts_guard, ..AFTER })
+}
+
+/// A list of calls of `set_config` with literals alone, each for the transaction.
+fn of_set_config(statement: &[&Token]) -> Option<TransactionSetting> {
+    let mut rest = &statement[1..];
+    let mut setting = TransactionSetting { returns_row: true, ..AFTER };
+    loop {
+        if is(rest.first(), "pg_catalog") && rest.get(1) == Some(&&Token::Period) {
+            rest = &rest[2..];
+        }
+        let [
+            name,
+            Token::LParen,
+            Token::SingleQuotedString(key),
+            Token::Comma,
+            value,
+            Token::Comma,
+            local,
+            Token::RParen,
+            tail @ ..,
+        ] = rest
+        else {
+            return None;
+        };
+        let is_local = is(Some(local), "true")
+            || matches!(local, Token::SingleQuotedString(word) if matches!(word.as_str(), "t" | "true" | "on" | "1" | "yes"));
+        if !is(Some(name), "set_config") || !is_local || !matches!(value, Token::SingleQuotedString(_)) {
+            return None;
+        }
+        setting.lifts_guard |= lifts_guard(&key.to_ascii_lowercase(), Some(value));
+        // An alias of the column: `AS x`.
+        let tail = match tail {
+            [alias, Token::Word(_), tail @ ..] if is(Some(alias), "as") => tail,
+            [Token::Word(word), tail @ ..] if !word.value.eq_ignore_ascii_case("from") => tail,
+            tail => tail,
+        };
+        match tail {
+            [] => return Some(setting),
+            [Token::Comma, tail @ ..] => rest = tail,
+            _ => return None,
+        }
+    }
+}
+
+/// The name of a setting, in lower case.
+fn name_of(token: Option<&&Token>) -> Option<String> {
+    match token? {
+        Token::Word(word) => Some(word.value.to_ascii_lowercase()),
+        _ => None,
+    }
+}
+
+/// Whether a setting may give back the right to write, or that of another user.
+fn lifts_guard(name: &str, value: Option<&Token>) -> bool {
+    let is_on = |value: Option<&Token>| match value {
+        Some(Token::Word(word)) => matches!(word.value.to_ascii_lowercase().as_str(), "on" | "true" | "yes"),
+        Some(Token::SingleQuotedString(word)) => {
+            matches!(word.to_ascii_lowercase().as_str(), "on" | "true" | "yes" | "1")
+        }
+        Some(Token::Number(number, _)) => number == "1",
+        _ => false,
+    };
+    match name {
+        "role" | "session_authorization" => true,
+        "transaction_read_only" | "default_transaction_read_only" => !is_on(value),
+        _ => false,
+    }
+}
+
+/// Whether `READ WRITE` stands among the modes of a transaction.
+fn allows_writes(modes: &[&Token]) -> bool {
+    modes.windows(2).any(|pair| is(pair.first(), "read") && is(pair.get(1), "write"))
+}
+
+/// `SET TRANSACTION …`, which MySQL takes before BEGIN alone.
+fn of_mysql(statement: &[&Token]) -> Option<TransactionSetting> {
+    (is(statement.first(), "set") && is(statement.get(1), "transaction")).then(|| TransactionSetting {
+        when: When::Before,
+        lifts_guard: allows_writes(&statement[2..]),
+        returns_row: false,
+    })
+}
+
+/// `PRAGMA defer_foreign_keys = …`, which ends with the transaction.
+fn of_sqlite(statement: &[&Token]) -> Option<TransactionSetting> {
+    let name = match statement.get(2) {
+        Some(Token::Period) => 3,
+        _ => 1,
+    };
+    let sets = statement.len() > name + 1;
+    (is(statement.first(), "pragma") && is(statement.get(name), "defer_foreign_keys") && sets)
+        .then_some(AFTER)
+}
+
+/// What the words alone tell: MySQL's variables, and statements that ask how the last one ended.
+pub(super) fn of_words(dialect: Dialect, tokens: &[TokenWithSpan]) -> Effects {
+    let mut effects = Effects::default();
+    if dialect != Dialect::Mysql {
+        return effects;
+    }
+    let tokens = words(tokens);
+    let is_set = is(tokens.first(), "set");
+    let mut depth = 0_u32;
+    let mut after_into = false;
+    for (at, token) in tokens.iter().enumerate() {
+        match token {
+            Token::LParen => depth += 1,
+            Token::RParen => depth = depth.saturating_sub(1),
+            Token::SemiColon | Token::Comma => {}
+            Token::Word(word) if word.value.starts_with("@@") => {
+                effects.asks = effects.asks.with(of_system_variable(word, &tokens[at + 1..]));
+            }
+            Token::Word(word) if word.value.starts_with('@') => {
+                let before = at.checked_sub(1).map(|before| tokens[before]);
+                let begins = is(before.as_ref(), "set") || before == Some(&Token::Comma);
+                let assigned = match tokens.get(at + 1) {
+                    Some(Token::Assignment) => true,
+                    Some(Token::Eq) => is_set && depth == 0 && begins,
+                    _ => after_into,
+                };
+                let fact = Facts::VARIABLES;
+                if assigned {
+                    effects.makes = effects.makes.with(fact);
+                } else {
+                    effects.asks = effects.asks.with(fact);
+                }
+                continue;
+            }
+            _ => {}
+        }
+        after_into = is(Some(token), "into") || after_into && **token == Token::Comma;
+    }
+    if asks_how_it_ended(&tokens) {
+        effects.asks = effects.asks.with(Facts::ENDED);
+    }
+    effects
+}
+
+/// `SHOW WARNINGS`, `SHOW COUNT(*) ERRORS`, `GET DIAGNOSTICS`.
+fn asks_how_it_ended(tokens: &[&Token]) -> bool {
+    match tokens {
+        [first, rest @ ..] if is(Some(first), "show") => {
+            let is_count = is(rest.first(), "count");
+            rest.iter()
+                .take(if is_count { 5 } else { 1 })
+                .any(|word| is_any(Some(word), &["warnings", "errors"]))
+        }
+        [first, rest @ ..] if is(Some(first), "get") => {
+            rest.iter().take(2).any(|word| is(Some(word), "diagnostics"))
+        }
+        _ => false,
+    }
+}
+
+/// What a system variable tells of earlier statements: `@@identity`, `@@session.warning_count`.
+fn of_system_variable(word: &Word, rest: &[&Token]) -> Facts {
+    let name = word.value.trim_start_matches('@').to_ascii_lowercase();
+    let name = match (name.as_str(), rest) {
+        ("session" | "local", [Token::Period, Token::Word(word), ..]) => word.value.to_ascii_lowercase(),
+        _ => name,
+    };
+    match name.as_str() {
+        "identity" | "last_insert_id" | "insert_id" => Facts::INSERTED,
+        "last_gtid" => Facts::CHANGED,
+        "warning_count" | "error_count" | "in_transaction" => Facts::ENDED,
+        _ => Facts::NONE,
+    }
+}
