@@ -6,7 +6,7 @@ use router_core::{Alias, RuleError};
 
 use crate::config::ConfigError;
 use crate::decision::ClusterError;
-use crate::decision::RouteError;
+use crate::decision::{RouteError, SettingError};
 use crate::topology::pool::PoolError;
 
 /// Why something could not be done.
@@ -46,6 +46,7 @@ enum Source {
     Route(RouteError),
     Pool(PoolError),
     Cluster(ClusterError),
+    Setting(SettingError),
     Diesel(diesel::result::Error),
 }
 
@@ -71,6 +72,16 @@ pub enum ErrorKind {
     Unreadable,
     /// The statement opens or closes a transaction by hand.
     TransactionControl,
+    /// The statement names no table and has an effect, and the file has several databases.
+    NoDatabase,
+    /// The statement asks about earlier ones, and the session holds no connection that can answer.
+    NoAnswer,
+    /// The statement chooses another database on its connection.
+    SwitchesDatabase,
+    /// The connection on which the session left settings or other state is lost.
+    StateLost,
+    /// A setting of a transaction or of a session cannot be made.
+    Setting,
     /// A test allowed other databases only.
     DatabaseNotExpected,
     /// The database cannot be reached.
@@ -95,6 +106,7 @@ impl Error {
         match &*self.0 {
             Source::Config(_) | Source::Rules(_) => ErrorKind::Config,
             Source::Diesel(_) => ErrorKind::Diesel,
+            Source::Setting(_) => ErrorKind::Setting,
             Source::Pool(error) => match error {
                 PoolError::UnsupportedEngine { .. } | PoolError::WrongProduct { .. } => {
                     ErrorKind::UnsupportedEngine
@@ -117,6 +129,11 @@ impl Error {
                 RouteError::Unrouted { .. } => ErrorKind::Unrouted,
                 RouteError::Unreadable { .. } => ErrorKind::Unreadable,
                 RouteError::TransactionControl => ErrorKind::TransactionControl,
+                RouteError::NoDatabase { .. } => ErrorKind::NoDatabase,
+                RouteError::NoAnswer { .. } => ErrorKind::NoAnswer,
+                RouteError::BelongsToTransaction { .. } => ErrorKind::Setting,
+                RouteError::SwitchesDatabase => ErrorKind::SwitchesDatabase,
+                RouteError::StateLost { .. } => ErrorKind::StateLost,
                 RouteError::DatabaseNotExpected { .. } => ErrorKind::DatabaseNotExpected,
             },
         }
@@ -147,6 +164,7 @@ impl Error {
             Source::Route(
                 RouteError::OperationNotAllowed { alias, .. }
                 | RouteError::UnknownDatabase { alias, .. }
+                | RouteError::StateLost { alias }
                 | RouteError::DatabaseNotExpected { alias, .. },
             ) => Some(alias),
             _ => None,
@@ -176,6 +194,15 @@ impl Error {
     pub fn as_cluster(&self) -> Option<&ClusterError> {
         match &*self.0 {
             Source::Cluster(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// Why a setting was not made, where that is the matter.
+    #[must_use]
+    pub fn as_setting(&self) -> Option<&SettingError> {
+        match &*self.0 {
+            Source::Setting(error) => Some(error),
             _ => None,
         }
     }
@@ -212,6 +239,7 @@ impl fmt::Display for Error {
             Source::Route(error) => error.fmt(f),
             Source::Pool(error) => error.fmt(f),
             Source::Cluster(error) => error.fmt(f),
+            Source::Setting(error) => error.fmt(f),
             Source::Diesel(error) => error.fmt(f),
         }
     }
@@ -226,6 +254,7 @@ impl std::error::Error for Error {
             Source::Route(error) => error.source(),
             Source::Pool(error) => error.source(),
             Source::Cluster(error) => error.source(),
+            Source::Setting(error) => error.source(),
             Source::Diesel(error) => error.source(),
         }
     }
@@ -258,6 +287,12 @@ impl From<PoolError> for Error {
 impl From<ClusterError> for Error {
     fn from(error: ClusterError) -> Self {
         Self(Box::new(Source::Cluster(error)))
+    }
+}
+
+impl From<SettingError> for Error {
+    fn from(error: SettingError) -> Self {
+        Self(Box::new(Source::Setting(error)))
     }
 }
 

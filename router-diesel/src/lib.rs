@@ -60,7 +60,7 @@ mod topology;
 pub use databases::{Databases, DatabasesBuilder};
 pub use decision::{
     Condition, Explanation, NodeReason, NodeRoute, OnPrimary, Passed, RouteError, RouteReason, Serves,
-    Shortfall, TableRoute,
+    SettingError, Shortfall, Silence, TableRoute,
 };
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 pub use engine::AnyConnection;

@@ -29,6 +29,12 @@ pub(crate) struct File {
     pub(crate) include: Setting<OneOrMany>,
     /// SQL functions that change data: a `SELECT` that calls one is a write.
     pub(crate) write_functions: Setting<OneOrMany>,
+    /// SQL functions that leave something on their connection, such as a setting or a lock: the connection is closed
+    /// when the session gives it back.
+    pub(crate) state_functions: Setting<OneOrMany>,
+    /// SQL functions that have no effect: a `SELECT` that calls one may run a second time after its connection was
+    /// lost.
+    pub(crate) read_functions: Setting<OneOrMany>,
     /// The apps: parts of the service whose tables live together.
     pub(crate) apps: Setting<Ordered<AppSection>>,
     /// The databases by their aliases.
@@ -51,6 +57,12 @@ pub(crate) struct EnvironmentSection {
     pub(crate) env_prefix: Setting<String>,
     /// SQL functions that change data.
     pub(crate) write_functions: Setting<OneOrMany>,
+    /// SQL functions that leave something on their connection, such as a setting or a lock: the connection is closed
+    /// when the session gives it back.
+    pub(crate) state_functions: Setting<OneOrMany>,
+    /// SQL functions that have no effect: a `SELECT` that calls one may run a second time after its connection was
+    /// lost.
+    pub(crate) read_functions: Setting<OneOrMany>,
     /// Apps, merged over those above.
     pub(crate) apps: Setting<Ordered<AppSection>>,
     /// Databases, merged over those above.
@@ -63,6 +75,9 @@ pub(crate) struct EnvironmentSection {
 pub(crate) struct AppSection {
     /// The app's tables: names or globs, `schema.table` too. By default `<app>_*` and `<app>.*`.
     pub(crate) tables: Setting<OneOrMany>,
+    /// The app's SQL functions and procedures: names or globs, `schema.name` too. A statement that calls one goes to
+    /// the app's database. By default none.
+    pub(crate) functions: Setting<OneOrMany>,
     /// The folder with the app's migrations, relative to the current directory. By default
     /// `migrations/<app>`.
     pub(crate) migrations: Setting<String>,

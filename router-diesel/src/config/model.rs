@@ -28,6 +28,10 @@ pub struct Config {
     pub declares_environment: bool,
     /// SQL functions that change data, so that a `SELECT` which calls one is a write.
     pub write_functions: Vec<String>,
+    /// SQL functions that leave something on their connection, such as a setting or a lock.
+    pub state_functions: Vec<String>,
+    /// SQL functions that have no effect, so that a `SELECT` which calls one may run a second time.
+    pub read_functions: Vec<String>,
     /// The apps: first those declared under `apps`, then those that are only claimed, in file order.
     pub apps: Vec<App>,
     /// The databases, in file order.
@@ -75,10 +79,27 @@ impl Config {
             .collect()
     }
 
+    /// Whether there is more than one database, not counting replicas and other names of the same one.
+    pub(crate) fn has_several_databases(&self) -> bool {
+        let is_owners_name = |database: &&Database| {
+            self.databases.iter().any(|other| other.migrate_to.as_ref() == Some(&database.alias))
+        };
+        let primaries = self.databases.iter().filter(|database| database.replica_of.is_none());
+        let mut primaries =
+            primaries.filter(|database| !is_owners_name(database) || !database.apps.is_empty());
+        let Some(first) = primaries.next() else { return false };
+        primaries.any(|other| !first.url.is_same_place(&other.url))
+    }
+
     /// A map from tables to the apps that they belong to.
     #[must_use]
     pub fn table_map(&self) -> TableMap {
         TableMap::new(&self.apps)
+    }
+
+    /// A map from SQL functions to the apps that they belong to.
+    pub(crate) fn function_map(&self) -> TableMap {
+        TableMap::of(&self.apps, |app| &app.functions)
     }
 }
 
@@ -101,6 +122,8 @@ pub struct App {
     pub label: AppLabel,
     /// The tables that belong to the app; by default `<app>_*` and `<app>.*`.
     pub tables: Vec<TablePattern>,
+    /// The SQL functions that belong to the app, so that a statement which calls one goes to the app's database.
+    pub functions: Vec<TablePattern>,
     /// The folder with the app's migrations, relative to the current directory; by default
     /// `migrations/<app>`.
     pub migrations: PathBuf,
@@ -165,6 +188,11 @@ impl Database {
     #[must_use]
     pub fn is_replica(&self) -> bool {
         self.replica_of.is_some()
+    }
+
+    /// Whether a pooler shares the server's connections between transactions, so that nothing can stay on one.
+    pub(crate) fn is_behind_pooler(&self) -> bool {
+        !self.pool.prepared_statements && self.url.engine().spec().timeout_behind_pooler().is_some()
     }
 
     /// What keeps an operation from being done here, whoever sends the statement; nothing if it may be done.

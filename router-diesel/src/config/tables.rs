@@ -133,12 +133,17 @@ impl TableMap {
     /// Builds the map from apps in file order.
     #[must_use]
     pub fn new(apps: &[App]) -> Self {
+        Self::of(apps, |app| &app.tables)
+    }
+
+    /// The same of other patterns of the apps.
+    pub(crate) fn of(apps: &[App], patterns: impl Fn(&App) -> &[TablePattern]) -> Self {
         let mut map = Self::default();
         let mut rank = 0;
         for (app, declared) in apps.iter().enumerate() {
             let app = u32::try_from(app).unwrap_or(u32::MAX);
             map.apps.push(declared.label.clone());
-            for pattern in &declared.tables {
+            for pattern in patterns(declared) {
                 map.insert(pattern, Ranked { rank, app });
                 rank += 1;
             }

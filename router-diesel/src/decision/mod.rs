@@ -5,6 +5,7 @@
 //!                                          Route            Reach, Step
 //! ```
 //! - `route` finds the database of a statement, or the [`RouteError`] that refuses it.
+//! - `asked` finds the connection that can answer a statement which asks about earlier ones.
 //! - `reach` says whether the replicas of that database may serve the statement, or why only one node can.
 //! - `freshness` chooses the node that serves a read: a state machine with events in and questions out. It has what a
 //!   session must be shown. `token` is that as text.
@@ -14,6 +15,7 @@
 //!
 //! Nothing here opens a connection, asks a server or reads a clock. `session/` does what a decision asks for.
 
+mod asked;
 mod cluster_error;
 mod explanation;
 pub(crate) mod freshness;
@@ -22,8 +24,11 @@ mod passed;
 mod reach;
 mod refusal;
 mod route;
+mod setting_error;
 pub(crate) mod token;
 
+pub(crate) use asked::Marks;
+pub use asked::Silence;
 pub use cluster_error::ClusterError;
 pub(crate) use cluster_error::why_no_replica;
 pub use explanation::{Explanation, TableRoute};
@@ -35,3 +40,4 @@ pub(crate) use reach::{Place, Reach, Standpoint, Wants, reach};
 pub use refusal::RouteError;
 pub use route::RouteReason;
 pub(crate) use route::{Circumstances, Route, Transaction, route};
+pub use setting_error::SettingError;

@@ -27,6 +27,8 @@ pub(crate) enum Reach {
 pub enum OnPrimary {
     /// The open transaction is there.
     InTransaction,
+    /// The statement asks about earlier ones on the connection there.
+    Asked,
     /// The caller chose the database, through [`Session::using`](crate::Session::using).
     ByHand,
     /// The statement does more than read.
@@ -51,6 +53,7 @@ impl fmt::Display for OnPrimary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::InTransaction => "the open transaction is there",
+            Self::Asked => "the statement asks about earlier ones on the connection there",
             Self::ByHand => "it was chosen by hand",
             Self::Writes => "it is the primary, and the statement does more than read",
             Self::WritingScope => "the scope reads where it writes",

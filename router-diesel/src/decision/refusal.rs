@@ -4,6 +4,7 @@ use std::fmt;
 
 use router_core::{Alias, Operation, Place};
 
+use super::asked::{Silence, fmt_silence};
 use crate::config::Restriction;
 
 /// Why a statement has no database that it may go to. Nothing was run.
@@ -65,6 +66,32 @@ pub enum RouteError {
     },
     /// The statement controls a transaction by hand, on a connection that the session chose.
     TransactionControl,
+    /// The statement names no table and has an effect, and the file has several databases.
+    NoDatabase {
+        /// What the statement does.
+        what: String,
+        /// The functions in it that the engine does not have built in.
+        functions: Vec<String>,
+    },
+    /// The statement asks about earlier ones, and no connection can answer it.
+    NoAnswer {
+        /// What it asks about.
+        asked: &'static str,
+        /// Why no connection can answer.
+        why: Silence,
+    },
+    /// The statement is a setting of a transaction, and it names no database of its own.
+    BelongsToTransaction {
+        /// Whether a transaction waits for its first statement, with which the setting is sent.
+        is_pending: bool,
+    },
+    /// The statement chooses another database on its connection, as MySQL's `USE` does.
+    SwitchesDatabase,
+    /// The connection on which the session left settings or other state is lost.
+    StateLost {
+        /// Its database.
+        alias: Alias,
+    },
     /// A test allowed other databases only.
     DatabaseNotExpected {
         /// The database.
@@ -87,6 +114,11 @@ impl RouteError {
             Self::Unrouted { .. } => "Unrouted",
             Self::Unreadable { .. } => "Unreadable",
             Self::TransactionControl => "TransactionControl",
+            Self::NoDatabase { .. } => "NoDatabase",
+            Self::NoAnswer { .. } => "NoAnswer",
+            Self::BelongsToTransaction { .. } => "BelongsToTransaction",
+            Self::SwitchesDatabase => "SwitchesDatabase",
+            Self::StateLost { .. } => "StateLost",
             Self::DatabaseNotExpected { .. } => "DatabaseNotExpected",
         }
     }
@@ -139,10 +171,43 @@ impl fmt::Display for RouteError {
                 "this statement opens or ends a transaction by hand, on a connection that the session chose; use \
                  `transaction`, or name the database with `using`",
             ),
+            Self::NoDatabase { what, functions } => no_database(f, what, functions),
+            Self::NoAnswer { asked, why } => fmt_silence(f, asked, why),
+            Self::BelongsToTransaction { is_pending: true } => {
+                f.write_str("this setting of the transaction waits for the transaction's first statement")
+            }
+            Self::BelongsToTransaction { is_pending: false } => f.write_str(
+                "this setting ends with its transaction, so outside of one it has no effect; make it in `transaction`",
+            ),
+            Self::SwitchesDatabase => f.write_str(
+                "this statement chooses another database on a connection that the session chose; declare that database \
+                 in the file, and name it with `using`",
+            ),
+            Self::StateLost { alias } => write!(
+                f,
+                "the connection to `{alias}` was lost, and with it what the session had set or left there; call \
+                 `release()`, then set it again"
+            ),
             Self::DatabaseNotExpected { alias, expected } => {
                 write!(f, "this statement would go to `{alias}`, and only {} may be touched", list(expected))
             }
         }
+    }
+}
+
+fn no_database(f: &mut fmt::Formatter<'_>, what: &str, functions: &[String]) -> fmt::Result {
+    match functions {
+        [] => write!(f, "this statement names no table, and it has an effect: {what}")?,
+        _ => write!(
+            f,
+            "this statement names no table, and calls {}, which may have an effect",
+            list(functions)
+        )?,
+    }
+    f.write_str("; the file has several databases, so name one with `using`, or make it in a transaction that is open")?;
+    match functions {
+        [] => f.write_str("; a setting for every connection is `session.set`"),
+        _ => f.write_str("; or list the function under `functions` of the app that has it"),
     }
 }
 

@@ -5,8 +5,10 @@ use std::fmt;
 use router_core::{Alias, Decision, Hints, Operation, Reason, Role};
 
 use super::RouteError;
+use super::asked::{Marks, Silence, in_words};
 use crate::config::Unrouted;
 use crate::statement::Reading;
+use crate::statement::effects::Facts;
 use crate::topology::{DatabaseId, Prepared, PreparedModel, Routing};
 
 /// What surrounds a statement and bears on where it goes.
@@ -24,6 +26,8 @@ pub(crate) struct Circumstances<'a> {
     pub(crate) only: Option<&'a [DatabaseId]>,
     /// Whether every database is in a transaction that is rolled back in the end.
     pub(crate) in_test_transaction: bool,
+    /// Where the earlier statements of the session ran. Without a session there are none.
+    pub(crate) marks: Option<&'a Marks>,
 }
 
 /// Whether a transaction is open, and where.
@@ -64,6 +68,14 @@ impl Transaction {
 pub(crate) struct Route {
     pub(crate) database: DatabaseId,
     pub(crate) by: By,
+    /// The one node that can answer, where the statement asks about earlier ones.
+    pub(crate) node: Option<DatabaseId>,
+}
+
+impl Route {
+    fn to(database: DatabaseId, by: By) -> Self {
+        Self { database, by, node: None }
+    }
 }
 
 /// What decided on a database.
@@ -73,6 +85,8 @@ pub(crate) enum By {
     Hand,
     /// The statement names no table, and a transaction is open there.
     OpenTransaction,
+    /// The statement names no table, and asks about earlier statements on the connection there.
+    Asked,
     /// The statement names no table.
     NoTable,
     /// A router, or the default where no router decided. The routers were asked where the first table is read, or where it
@@ -91,6 +105,8 @@ pub enum RouteReason {
     },
     /// The statement names no table, and the open transaction is there.
     OpenTransaction,
+    /// The statement names no table, and asks about earlier statements on the connection there.
+    Asked,
     /// The statement names no table, so it goes to the default database.
     NoTable,
     /// The table belongs to no app, so it is on the default database.
@@ -107,6 +123,7 @@ impl fmt::Display for RouteReason {
         match self {
             Self::ByHand { alias } => write!(f, "chosen by hand: using(`{alias}`)"),
             Self::OpenTransaction => f.write_str("it names no table, and the open transaction is there"),
+            Self::Asked => f.write_str("it asks about earlier statements on the connection there"),
             Self::NoTable => f.write_str("it names no table"),
             Self::NoApp { table } => write!(f, "no app has the table `{table}`"),
             Self::Routers(reason) => reason.fmt(f),
@@ -251,19 +268,54 @@ impl<'q> Question<'q> {
         Self { routing, prepared, operation, circumstances, hints: hints(circumstances) }
     }
 
+    #[inline]
     fn answer(&self, asker: &mut impl Asker) -> Result<Route, RouteError> {
+        let asks = self.prepared.statement.effects().asks;
+        if !asks.is_empty() {
+            return self.where_asked(asker, asks);
+        }
+        self.place(asker, None)
+    }
+
+    /// The database of a statement that asks about earlier ones: that of the connection on which they ran.
+    #[cold]
+    fn where_asked(&self, asker: &mut impl Asker, asks: Facts) -> Result<Route, RouteError> {
+        let silent = |(fact, why): (Facts, Silence<DatabaseId>)| RouteError::NoAnswer {
+            asked: in_words(fact),
+            why: why.named(|database| self.routing.alias(database).clone()),
+        };
+        let node = self.circumstances.marks.unwrap_or(&Marks::default()).node(asks).map_err(silent)?;
+        let route = self.place(asker, node)?;
+        let Some(node) = node else { return Ok(route) };
+        let runs_on = match self.circumstances.transaction {
+            Transaction::On { node, .. } => node,
+            _ if self.routing.holds(route.database, node) || self.routing.holds(node, route.database) => node,
+            _ => route.database,
+        };
+        if runs_on != node {
+            return Err(silent((asks, Silence::Elsewhere { on: node, goes_to: runs_on })));
+        }
+        let is_open = self.circumstances.transaction.database().is_some();
+        if !is_open && self.routing.declared(node).is_behind_pooler() {
+            return Err(silent((asks, Silence::Pooler { on: node })));
+        }
+        Ok(Route { node: Some(node), ..route })
+    }
+
+    /// The database of a statement by its tables, or by what surrounds it.
+    fn place(&self, asker: &mut impl Asker, asked: Option<DatabaseId>) -> Result<Route, RouteError> {
         let open = self.circumstances.transaction.database();
         if let Some(using) = self.circumstances.using {
             return match open {
                 Some(open) if open != using => Err(self.crosses(open, using)),
-                _ => Ok(Route { database: using, by: By::Hand }),
+                _ => Ok(Route::to(using, By::Hand)),
             };
         }
         if self.prepared.statement.moves_transaction(self.circumstances.transaction.is_open()) {
             return Err(RouteError::TransactionControl);
         }
         let Some((first, rest)) = self.prepared.models.split_first() else {
-            return self.without_table(open);
+            return self.without_table(open, asked);
         };
         let route = self.of_table(asker, first)?;
         for model in rest {
@@ -280,16 +332,36 @@ impl<'q> Question<'q> {
     }
 
     /// The database of a statement that names no table.
-    fn without_table(&self, open: Option<DatabaseId>) -> Result<Route, RouteError> {
+    fn without_table(
+        &self,
+        open: Option<DatabaseId>,
+        asked: Option<DatabaseId>,
+    ) -> Result<Route, RouteError> {
         let statement = &self.prepared.statement;
-        match open {
-            Some(open) => Ok(Route { database: open, by: By::OpenTransaction }),
-            None if statement.reading() == Reading::Unreadable => {
-                Err(RouteError::Unreadable { why: statement.why().to_owned() })
-            }
-            None if !statement.transaction_controls().is_empty() => Err(RouteError::TransactionControl),
-            None => Ok(Route { database: self.routing.default, by: By::NoTable }),
+        if statement.effects().switches_database {
+            return Err(RouteError::SwitchesDatabase);
         }
+        if let Some(open) = open {
+            return Ok(Route::to(open, By::OpenTransaction));
+        }
+        if let Some(asked) = asked {
+            return Ok(Route::to(asked, By::Asked));
+        }
+        if statement.effects().setting.is_some() {
+            let is_pending = self.circumstances.transaction.is_open();
+            return Err(RouteError::BelongsToTransaction { is_pending });
+        }
+        if statement.reading() == Reading::Unreadable {
+            return Err(RouteError::Unreadable { why: statement.why().to_owned() });
+        }
+        if !statement.transaction_controls().is_empty() {
+            return Err(RouteError::TransactionControl);
+        }
+        if statement.acts() && self.routing.has_several {
+            let functions = statement.effects().functions.iter().map(ToString::to_string).collect();
+            return Err(RouteError::NoDatabase { what: statement.why().to_owned(), functions });
+        }
+        Ok(Route::to(self.routing.default, By::NoTable))
     }
 
     /// The database of one table. Inside a transaction, and where the role is to write, a read goes where
@@ -303,9 +375,9 @@ impl<'q> Question<'q> {
             let by = By::Routers(Operation::Write);
             match asker.ask(routing, model, Operation::Write, &self.hints)? {
                 Some(database) if !reads || self.may_read_where_written(database) => {
-                    return Ok(Route { database, by });
+                    return Ok(Route::to(database, by));
                 }
-                None if !reads => return Ok(Route { database: self.fallback(model)?, by }),
+                None if !reads => return Ok(Route::to(self.fallback(model)?, by)),
                 _ => {}
             }
         }
@@ -313,7 +385,7 @@ impl<'q> Question<'q> {
             Some(database) => database,
             None => self.fallback(model)?,
         };
-        Ok(Route { database, by: By::Routers(Operation::Read) })
+        Ok(Route::to(database, By::Routers(Operation::Read)))
     }
 
     fn may_read_where_written(&self, database: DatabaseId) -> bool {
@@ -439,6 +511,7 @@ impl Routing {
         match (route.by, asked()) {
             (By::Hand, _) => RouteReason::ByHand { alias: self.alias(route.database).clone() },
             (By::OpenTransaction, _) => RouteReason::OpenTransaction,
+            (By::Asked, _) => RouteReason::Asked,
             (By::NoTable, _) | (By::Routers(_), None) => RouteReason::NoTable,
             (By::Routers(_), Some((PreparedModel { app: None, table, .. }, decision)))
                 if matches!(decision.reason(), Reason::Default | Reason::Unclaimed { .. }) =>

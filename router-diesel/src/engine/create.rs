@@ -39,6 +39,33 @@ pub(crate) struct ServerPlace {
     pub(crate) databases: &'static dyn ServerDatabases,
 }
 
+impl Place {
+    /// Whether another URL of the same engine leads to the same database, as far as the URLs tell.
+    fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::File(one, _), Self::File(other, _)) => {
+                let full = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+                full(one) == full(other)
+            }
+            (Self::Server(one), Self::Server(other)) => one.hosts == other.hosts && one.name == other.name,
+            _ => false,
+        }
+    }
+}
+
+impl DatabaseUrl {
+    /// Whether another URL leads to the same database, as far as the URLs tell.
+    pub(crate) fn is_same_place(&self, other: &Self) -> bool {
+        let place = |url: &Self| url.engine().spec().place(url);
+        self.engine() == other.engine() && place(self).is(&place(other))
+    }
+
+    /// Whether the database is in the memory of this process, so that it ends with its connections.
+    pub(crate) fn is_in_memory(&self) -> bool {
+        matches!(self.engine().spec().place(self), Place::Memory)
+    }
+}
+
 /// Databases in files.
 pub(crate) trait FileDatabases: Sync {
     /// Whether a file is one of this engine's databases, perhaps one that is still empty.

@@ -31,6 +31,7 @@ mod postgres;
 mod product;
 pub(crate) mod reach;
 pub(crate) mod records;
+pub(crate) mod settings;
 mod sqlite;
 pub(crate) mod system;
 pub(crate) mod transaction;
@@ -61,6 +62,7 @@ pub use product::Product;
 pub(crate) use product::WrongProduct;
 pub(crate) use reach::Reach;
 pub(crate) use records::RecordTables;
+pub(crate) use settings::Settings;
 pub(crate) use system::SystemTables;
 pub(crate) use transaction::Transactions;
 pub(crate) use url::Urls;
@@ -108,6 +110,7 @@ pub(crate) trait Spec:
     + Identity
     + Observe
     + Transactions
+    + Settings
     + Diagnose
     + Reach
     + SystemTables

@@ -40,6 +40,7 @@ impl<C: RoutedConnection> Session<C> {
         let mut session = self;
         loop {
             let node = session.node_for(read, &mut search)?;
+            session.marks.made(read.makes, node);
             let attempt = source.clone();
             let outcome = polonius::<
                 _,
@@ -190,7 +191,9 @@ impl<C: RoutedConnection> Links for Nodes<'_, C> {
     }
 
     fn give_back(&mut self, node: NodeId) {
-        if let Some(position) = self.session.position(self.database(node)) {
+        let database = self.database(node);
+        if let Some(position) = self.session.position(database) {
+            self.session.lose_state(database);
             self.session.give_back(position);
         }
     }

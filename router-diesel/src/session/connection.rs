@@ -25,6 +25,11 @@ impl<C: RoutedConnection> SimpleConnection for Session<C> {
     fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
         self.follow();
         let prepared = self.topology.prepare_text(query);
+        if let Some(setting) = prepared.statement.effects().setting
+            && self.defer(setting, query)?
+        {
+            return Ok(());
+        }
         Ok(self.run(&prepared, |conn| conn.batch_execute(query))?)
     }
 }
@@ -74,6 +79,7 @@ impl<C: RoutedConnection> Connection for Session<C> {
         let result = f(self);
         self.open = None;
         self.status = TransactionManagerStatus::default();
+        self.waiting.clear();
         self.release();
         self.isolation = Isolation::None;
         result.unwrap_or_else(|error| panic!("the test transaction did not succeed: {error:?}"))
@@ -87,10 +93,20 @@ impl<C: RoutedConnection> Connection for Session<C> {
         if T::query_id().is_none() && C::ONE_DIALECT {
             let sql = C::render(source)?;
             let prepared = self.topology.prepare_text(&sql);
+            if let Some(setting) = prepared.statement.effects().setting
+                && self.defer(setting, &sql)?
+            {
+                return Ok(0);
+            }
             let rendered = Rendered { sql, query: source };
             return Ok(self.run(&prepared, |conn| conn.execute_returning_count(&rendered))?);
         }
         let prepared = self.topology.prepare(source)?;
+        if let Some(setting) = prepared.statement.effects().setting
+            && self.defer(setting, &C::render(source)?)?
+        {
+            return Ok(0);
+        }
         Ok(self.run(&prepared, |conn| conn.execute_returning_count(source))?)
     }
 
@@ -160,6 +176,9 @@ impl<C: RoutedConnection> Session<C> {
         T: Query + QueryFragment<C::Backend> + QueryId + 'query,
         C::Backend: QueryMetadata<T::SqlType>,
     {
+        if let Some(setting) = prepared.statement.effects().setting {
+            self.admit_loaded(setting)?;
+        }
         match self.target(prepared, Wants::Rows)? {
             Target::Replicas(read) => self.load_from_cluster::<B, T>(read, source),
             Target::Node { database, node } => {

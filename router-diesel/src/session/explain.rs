@@ -33,6 +33,11 @@ impl<C: RoutedConnection> Session<C> {
         let (explanation, route) = Explanation::new(topology.routing(), &prepared, circumstances);
         let Some(route) = route else { return Ok(explanation) };
         let Some(place) = Place::of(&topology, route.database) else { return Ok(explanation) };
+        if let Some(node) = route.node {
+            let Some(member) = topology.member(node) else { return Ok(explanation) };
+            let nodes = self.scene(&topology, member, |scene| scene.only(member.node, OnPrimary::Asked));
+            return Ok(explanation.with_nodes(nodes));
+        }
         // A session that takes up another topology holds nothing, and so has no state either.
         let standpoint = Standpoint { circumstances, ..self.standpoint(place.primary, Wants::Rows) };
         let member = place.member;

@@ -1,5 +1,6 @@
 //! The connections that a session holds.
 
+use super::settings::carried::Applied;
 use super::{Isolation, Session};
 use crate::databases::checkout::check_out;
 use crate::engine::RoutedConnection;
@@ -13,18 +14,20 @@ use diesel::connection::{CacheSize, Connection, TransactionManager};
 pub(super) struct Held<C: RoutedConnection> {
     pub(super) database: DatabaseId,
     pub(super) checkout: Checkout<C>,
+    /// What the session has set on it.
+    pub(super) applied: Applied,
 }
 
 impl<C: RoutedConnection> Session<C> {
     /// Gives back every connection but that of an open transaction. The next statement checks out anew.
     pub fn release(&mut self) {
         let open = self.open.map(|open| open.node);
-        self.stateful.retain(|database| Some(*database) == open);
         for position in (0..self.held.len()).rev() {
             if Some(self.held[position].database) != open {
                 self.give_back(position);
             }
         }
+        self.stateful.retain(|state| Some(state.database) == open);
     }
 
     /// Where a connection to a database is among those that the session holds.
@@ -41,12 +44,16 @@ impl<C: RoutedConnection> Session<C> {
 
     /// Gives back one connection, as it was when the session got it.
     pub(super) fn give_back(&mut self, position: usize) {
-        let Held { database, mut checkout } = self.held.swap_remove(position);
+        let Held { database, mut checkout, applied } = self.held.swap_remove(position);
+        self.marks.left(database);
         let base = self.databases.base_depth();
         if base > 0 || self.isolation == Isolation::TestTransactions {
             checkout.roll_back_to(base);
         }
-        self.instrumentation.leave(&mut checkout);
+        self.leave_nothing(database, &mut checkout, applied);
+        if !checkout.is_silenced() {
+            self.instrumentation.leave(&mut checkout);
+        }
         if self.statement_cache.is_some() {
             let pool = &self.topology.routing().declared(database).pool;
             let size = if pool.prepared_statements { CacheSize::Unbounded } else { CacheSize::Disabled };
@@ -70,13 +77,20 @@ impl<C: RoutedConnection> Session<C> {
             Some(position) if in_transaction || !self.held[position].checkout.is_lost() => position,
             lost => {
                 if let Some(position) = lost {
-                    self.held.swap_remove(position);
+                    self.lose(position);
                 }
+                self.has_its_state(database)?;
                 let checkout = self.check_out(database, patience)?;
-                self.held.push(Held { database, checkout });
+                self.held.push(Held { database, checkout, applied: Applied::default() });
                 self.held.len() - 1
             }
         };
+        if self.held[position].checkout.is_silenced() {
+            self.instrumentation.join_again(&mut self.held[position].checkout);
+        }
+        if self.settings.is_some() {
+            self.apply_settings(position)?;
+        }
         Ok(&mut self.held[position].checkout)
     }
 

@@ -24,6 +24,13 @@ impl SessionInstrumentation {
         }
     }
 
+    /// Has a connection that was silenced report again, here or as it did before.
+    #[cold]
+    pub(super) fn join_again<C: RoutedConnection>(&self, checkout: &mut Checkout<C>) {
+        checkout.speak();
+        self.join(checkout);
+    }
+
     /// Gives a connection its default instrumentation back.
     pub(super) fn leave<C: RoutedConnection>(&self, checkout: &mut Checkout<C>) {
         if self.0.is_some() {

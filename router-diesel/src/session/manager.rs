@@ -9,6 +9,7 @@ use diesel::connection::{TransactionDepthChange, TransactionManager, Transaction
 use diesel::result::Error as DieselError;
 
 use super::Session;
+use super::settings::local::End;
 use crate::engine::RoutedConnection;
 use crate::topology::DatabaseId;
 use crate::topology::pool::{NodeConnection, NodeTransactionManager};
@@ -79,7 +80,11 @@ impl<'s, S: BorrowMut<Session<C>>, C: RoutedConnection> RollBackOnPanic<'s, S, C
 
 impl<S: BorrowMut<Session<C>>, C: RoutedConnection> Drop for RollBackOnPanic<'_, S, C> {
     fn drop(&mut self) {
+        if !self.armed {
+            return;
+        }
         let session = (*self.conn).borrow_mut();
+        session.silence();
         while self.armed && session.depth() >= self.depth {
             if SessionTransactionManager::rollback_transaction(session).is_err() {
                 session.break_transaction();
@@ -179,11 +184,15 @@ impl<C: RoutedConnection> TransactionManager<Session<C>> for SessionTransactionM
     }
 
     fn rollback_transaction(session: &mut Session<C>) -> QueryResult<()> {
-        session.leave(NodeTransactionManager::rollback_transaction)
+        let result = session.leave(NodeTransactionManager::rollback_transaction);
+        session.settle_settings(End::RollBack);
+        result
     }
 
     fn commit_transaction(session: &mut Session<C>) -> QueryResult<()> {
-        session.leave(NodeTransactionManager::commit_transaction)
+        let result = session.leave(NodeTransactionManager::commit_transaction);
+        session.settle_settings(if result.is_ok() { End::Commit } else { End::RollBack });
+        result
     }
 
     fn transaction_manager_status_mut(session: &mut Session<C>) -> &mut TransactionManagerStatus {

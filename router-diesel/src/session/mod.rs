@@ -7,6 +7,8 @@
 //!   the transactions.
 //! - `statement` takes one statement from its text to its connection; `cluster` does that for reads of a cluster.
 //! - `held` are the connections that a session holds; `follow` takes up a newer topology when it holds none.
+//! - `settings` are what a session sets for a transaction or for all of its connections; `state` is what its statements
+//!   left on one.
 //! - `scope`, `using` and `read` narrow what may be done; `token` hands on what was seen.
 
 mod cluster;
@@ -21,7 +23,9 @@ mod read;
 mod rendered;
 mod save;
 mod scope;
+mod settings;
 mod shared;
+mod state;
 mod statement;
 #[cfg(all(test, feature = "sqlite"))]
 mod swap;
@@ -37,6 +41,7 @@ use diesel::connection::{CacheSize, TransactionManagerStatus};
 use router_core::Alias;
 
 use crate::databases::Databases;
+use crate::decision::Marks;
 use crate::decision::freshness::Freshness;
 use crate::engine::RoutedConnection;
 use crate::error::Error;
@@ -49,6 +54,9 @@ pub use manager::SessionTransactionManager;
 pub use read::{ReadQuery, ReadSession};
 pub use scope::Scope;
 use scope::State;
+use settings::carried::Carried;
+use settings::local::Waiting;
+use state::Stateful;
 pub use using::{Using, UsingTransactionManager};
 
 /// A `diesel::Connection` that sends each statement to the database that it belongs to.
@@ -83,7 +91,13 @@ pub struct Session<C: RoutedConnection> {
     /// What must be shown of each cluster that was used.
     fresh: Vec<(ClusterId, Freshness)>,
     /// The databases on whose connections a statement has left something behind: a setting, a temporary table.
-    stateful: Vec<DatabaseId>,
+    stateful: Vec<Stateful>,
+    /// Where the earlier statements ran that a later one may ask about.
+    marks: Marks,
+    /// What is set on every connection.
+    settings: Option<Box<Carried>>,
+    /// The settings that wait for the transaction's first statement, or were sent with it.
+    waiting: Vec<Waiting>,
     status: TransactionManagerStatus,
     open: Option<OpenTransaction>,
     isolation: Isolation,
@@ -120,6 +134,9 @@ impl<C: RoutedConnection> Session<C> {
             only: None,
             fresh: Vec::new(),
             stateful: Vec::new(),
+            marks: Marks::default(),
+            settings: None,
+            waiting: Vec::new(),
             status: TransactionManagerStatus::default(),
             open: None,
             isolation: Isolation::None,
@@ -173,6 +190,7 @@ impl<C: RoutedConnection> Drop for Session<C> {
     fn drop(&mut self) {
         // A transaction that is still open ends with its connection, which its pool then closes.
         self.open = None;
+        self.silence();
         self.release();
     }
 }

@@ -9,6 +9,7 @@ use crate::decision::{
 };
 use crate::engine::RoutedConnection;
 use crate::error::Error;
+use crate::statement::effects::Facts;
 use crate::time::Now;
 use crate::topology::pool::NodeConnection;
 use crate::topology::{ClusterId, DatabaseId, Member, NodeId, PRIMARY, Prepared};
@@ -30,6 +31,8 @@ pub(super) struct ClusterRead {
     pub(super) only: Option<NodeId>,
     /// The database that the routers chose.
     pub(super) database: DatabaseId,
+    /// What later statements may ask about this one.
+    pub(super) makes: Facts,
 }
 
 impl<C: RoutedConnection> Session<C> {
@@ -42,6 +45,7 @@ impl<C: RoutedConnection> Session<C> {
             only: self.only.as_deref().or_else(|| self.topology.only()),
             in_test_transaction: self.isolation == Isolation::TestTransactions
                 || self.databases.base_depth() > 0,
+            marks: Some(&self.marks),
         }
     }
 
@@ -57,7 +61,7 @@ impl<C: RoutedConnection> Session<C> {
 
     /// Where the session stands with the cluster of a primary.
     pub(super) fn standpoint(&self, primary: DatabaseId, wants: Wants) -> Standpoint<'_> {
-        let has_session_state = self.stateful.contains(&primary);
+        let has_session_state = self.is_stateful(primary);
         Standpoint { circumstances: self.circumstances(), has_session_state, wants }
     }
 
@@ -69,7 +73,7 @@ impl<C: RoutedConnection> Session<C> {
     pub(super) fn target(&self, prepared: &Prepared, wants: Wants) -> Result<Target, Error> {
         let operation = prepared.statement.operation();
         let routing = self.topology.routing();
-        let Route { database, by } = route(routing, prepared, operation, self.circumstances())?;
+        let Route { database, by, node } = route(routing, prepared, operation, self.circumstances())?;
         tracing::trace!(
             alias = %routing.alias(database),
             %operation,
@@ -77,6 +81,9 @@ impl<C: RoutedConnection> Session<C> {
             ?by,
             "routed"
         );
+        if let Some(node) = node {
+            return Ok(Target::Node { database, node });
+        }
         match Place::of(&self.topology, database) {
             Some(place) => self.target_in_cluster(prepared, place, wants),
             None => Ok(Target::Node { database, node: self.open.map_or(database, |open| open.node) }),
@@ -89,7 +96,13 @@ impl<C: RoutedConnection> Session<C> {
         let standpoint = self.standpoint(place.primary, wants);
         let (database, node, why) = match reach(routing, prepared, place, standpoint)? {
             Reach::Replicas(only) => {
-                return Ok(Target::Replicas(ClusterRead { cluster: member.cluster, only, database: routed }));
+                let makes = made_by(prepared);
+                return Ok(Target::Replicas(ClusterRead {
+                    cluster: member.cluster,
+                    only,
+                    database: routed,
+                    makes,
+                }));
             }
             Reach::Open(node) => (routed, node, OnPrimary::InTransaction),
             Reach::Only(node, why) => {
@@ -111,15 +124,16 @@ impl<C: RoutedConnection> Session<C> {
         if self.is_transaction_pending() {
             self.begin_on(database, node)?;
         }
-        let leaves_state = prepared.statement.sets_session_state();
+        let leaves_state = prepared.statement.may_leave_state();
         if leaves_state || self.topology.member(node).is_some() {
             // A server that cannot be reached was not used.
             self.node(node)?;
             self.note_use(node);
-            if leaves_state && !self.stateful.contains(&node) {
-                self.stateful.push(node);
+            if leaves_state {
+                self.note_state(node, prepared);
             }
         }
+        self.marks.made(made_by(prepared), node);
         let in_transaction = self.open.is_some();
         let conn = self.node(node)?;
         if !prepared.statement.transaction_controls().is_empty() {
@@ -147,4 +161,10 @@ impl<C: RoutedConnection> Session<C> {
             freshness.committed(self.topology.cluster(cluster).settings().into(), Now::read());
         }
     }
+}
+
+/// What later statements may ask about this one. Every statement ends somehow.
+#[inline]
+pub(super) fn made_by(prepared: &Prepared) -> Facts {
+    prepared.statement.effects().makes.with(Facts::ENDED)
 }

@@ -5,10 +5,12 @@ use diesel::connection::{SimpleConnection, TransactionManager};
 use diesel::result::Error as DieselError;
 
 use super::manager::{OpenTransaction, RollBackOnPanic};
+use super::settings::local::WaitingFor;
 use super::{ReadSession, Session, SessionTransactionManager};
 use crate::engine::RoutedConnection;
 use crate::engine::transaction::Snapshot;
 use crate::error::Error;
+use crate::statement::effects::When;
 use crate::topology::DatabaseId;
 use crate::topology::pool::{NodeConnection, NodeTransactionManager};
 
@@ -50,22 +52,48 @@ impl<C: RoutedConnection> Session<C> {
     pub(super) fn begin_on(&mut self, database: DatabaseId, node: DatabaseId) -> Result<(), Error> {
         let depth = self.depth();
         let read_only = self.read_only;
-        let conn = self.node(node)?;
+        self.admit_waiting(database, node)?;
+        self.node(node)?;
+        let waiting = self.waiting_on(node)?;
+        let position = self.position(node).expect("the connection was just checked out");
+        let conn = &mut self.held[position].checkout;
         let outer_depth = conn.depth();
         for level in 0..depth {
-            let begun = if level == 0 && read_only && outer_depth == 0 {
-                begin_read_only(conn)
-            } else {
-                NodeTransactionManager::begin_transaction(conn)
-            };
+            let begun = begin_level(conn, level, read_only && outer_depth == 0, &waiting);
             if let Err(error) = begun {
-                roll_back(conn, level);
-                return Err(error.into());
+                roll_back(conn, error.begun);
+                return Err(error.cause);
             }
         }
         self.open = Some(OpenTransaction { database, node, outer_depth });
         Ok(())
     }
+}
+
+/// Why a level of a transaction could not begin, and how many levels had begun by then.
+struct NotBegun {
+    begun: u32,
+    cause: Error,
+}
+
+/// Begins one level, the outermost read-only where that is wanted, and makes the settings that wait for it.
+fn begin_level<C: RoutedConnection>(
+    conn: &mut NodeConnection<C>,
+    level: u32,
+    reads_only: bool,
+    waiting: &WaitingFor,
+) -> Result<(), NotBegun> {
+    let not_begun = |cause: Error| NotBegun { begun: level, cause };
+    if level == 0 {
+        waiting.send(When::Before, 1, conn).map_err(not_begun)?;
+    }
+    let begun = if level == 0 && reads_only {
+        begin_read_only(conn)
+    } else {
+        NodeTransactionManager::begin_transaction(conn)
+    };
+    begun.map_err(|error| not_begun(error.into()))?;
+    waiting.send(When::After, level + 1, conn).map_err(|cause| NotBegun { begun: level + 1, cause })
 }
 
 /// Rolls back so many levels. A connection where that fails is closed, to the same effect.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use diesel::QueryResult;
 use diesel::query_builder::{QueryFragment, QueryId};
@@ -19,9 +20,11 @@ use crate::statement::{Classifier, Reading, Statement, TableName};
 pub(crate) struct Prepared {
     pub(crate) statement: Arc<Statement>,
     pub(crate) models: Vec<PreparedModel>,
+    /// Whether the log has said already that the statement leaves something on its connection.
+    pub(crate) has_told: AtomicBool,
 }
 
-/// A table of a statement.
+/// A table of a statement, or a function of an app that it calls.
 #[derive(Debug)]
 pub(crate) struct PreparedModel {
     pub(crate) app: Option<AppLabel>,
@@ -62,12 +65,19 @@ impl Routing {
     /// Finds the apps of a statement's tables.
     pub(crate) fn prepare(&self, statement: Arc<Statement>) -> Prepared {
         let tables = statement.tables().iter().filter(|table| !self.is_catalogue(table));
-        let models = tables.map(|table| self.prepare_table(table)).collect();
-        Prepared { statement, models }
+        let tables =
+            tables.map(|table| self.prepare_model(table, self.tables.app_of(table.schema(), table.name())));
+        let of_app = |function: &TableName| {
+            let app = self.functions.app_of(function.schema(), function.name())?;
+            Some(self.prepare_model(function, Some(app)))
+        };
+        let functions = statement.effects().functions.iter().filter_map(of_app);
+        let models = tables.chain(functions).collect();
+        Prepared { statement, models, has_told: AtomicBool::new(false) }
     }
 
-    fn prepare_table(&self, table: &TableName) -> PreparedModel {
-        let app = self.tables.app_of(table.schema(), table.name()).cloned();
+    fn prepare_model(&self, table: &TableName, app: Option<&AppLabel>) -> PreparedModel {
+        let app = app.cloned();
         let fixed = self.rules_alone.then(|| {
             let model = app.as_ref().map(|app| Model::of(app, None));
             let id = |alias: Option<Alias>| alias.and_then(|alias| self.id(alias.as_str()));

@@ -37,10 +37,13 @@ pub struct Routing {
     pub(crate) chain: RouterChain,
     pub(crate) rules: Arc<RuleRouter>,
     pub(crate) tables: TableMap,
+    pub(crate) functions: TableMap,
     databases: FxHashMap<Alias, DatabaseId>,
     pub(crate) default: DatabaseId,
     /// Whether the rules are all there is, so that what they say of a table is always the same.
     pub(crate) rules_alone: bool,
+    /// Whether the file has more than one database, not counting replicas and other names of the same one.
+    pub(crate) has_several: bool,
 }
 
 impl Routing {
@@ -67,7 +70,9 @@ impl Routing {
             RouterChain::new(config.default.clone()).with_named("routers", routers)
         };
         let chain = routers.with_named("rules", Arc::clone(&rules)).with_aliases(databases.keys().cloned());
-        Ok(Self { tables: config.table_map(), config, chain, rules, databases, default, rules_alone })
+        let has_several = config.has_several_databases();
+        let (tables, functions) = (config.table_map(), config.function_map());
+        Ok(Self { tables, functions, config, chain, rules, databases, default, rules_alone, has_several })
     }
 
     /// The file's checked model.
@@ -125,7 +130,10 @@ impl Routing {
     }
 
     pub(crate) fn classifier(&self, dialect: Dialect) -> Classifier {
-        Classifier::new(dialect).with_write_functions(self.config.write_functions.iter().cloned())
+        Classifier::new(dialect)
+            .with_write_functions(&self.config.write_functions)
+            .with_state_functions(&self.config.state_functions)
+            .with_read_functions(&self.config.read_functions)
     }
 
     /// The engines of the file's databases, each once.

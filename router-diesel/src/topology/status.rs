@@ -89,6 +89,9 @@ pub struct NodeStatus {
     pub position: Option<String>,
     /// How many of its connections are in use by this process.
     pub in_use: usize,
+    /// How many of its connections were closed because a statement left something behind on them: a setting, a
+    /// temporary table, a lock.
+    pub closed_for_state: u64,
 }
 
 impl<C: RoutedConnection> Cluster<C> {
@@ -101,6 +104,7 @@ impl<C: RoutedConnection> Cluster<C> {
             lag: view.lag(node),
             position: it.replayed().map(|known| known.position.to_string()),
             in_use: it.vitals().in_use().load(Ordering::Relaxed),
+            closed_for_state: it.vitals().closed_for_state(),
         });
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         ClusterStatus {

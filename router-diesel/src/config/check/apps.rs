@@ -8,9 +8,9 @@ use crate::config::code::Code;
 use crate::config::draft::Draft;
 use crate::config::file::AppSection;
 use crate::config::model::App;
-use crate::config::node::{Entry, Mark};
+use crate::config::node::{Entry, Mark, Node};
 use crate::config::tables::{TableMap, TablePattern};
-use crate::config::values::Setting;
+use crate::config::values::{OneOrMany, Setting};
 
 impl Checker<'_> {
     /// An app that is declared.
@@ -55,6 +55,7 @@ impl Checker<'_> {
                 }
             }
         }
+        let functions = self.functions_of(&entry.node, &section.functions);
         let folder = section.migrations.take();
         let names_migrations = folder.is_some();
         let migrations = folder.unwrap_or_else(|| format!("migrations/{label}")).into();
@@ -63,7 +64,22 @@ impl Checker<'_> {
         if !managed {
             apps.unmanaged.insert(label.clone(), mark_of(&entry.node, "managed"));
         }
-        apps.push(App { label, tables, migrations, names_migrations, managed, place }, entry.mark);
+        apps.push(App { label, tables, functions, migrations, names_migrations, managed, place }, entry.mark);
+    }
+
+    fn functions_of(&mut self, node: &Node, names: &Setting<OneOrMany>) -> Vec<TablePattern> {
+        let mut functions = Vec::new();
+        for (index, name) in names.get().into_iter().flat_map(OneOrMany::iter) {
+            match TablePattern::new(name) {
+                Some(pattern) => functions.push(pattern),
+                None => self.tell(
+                    Draft::new(Code::BadPattern, format!("`{name}` is no name of a function"))
+                        .at(element_of(node, "functions", index), "not a name or a glob")
+                        .help("write `order_total`, `shop_*` or `schema.name`, without parentheses"),
+                ),
+            }
+        }
+        functions
     }
 
     /// An app that a database claims; perhaps nobody declares it.
@@ -80,7 +96,15 @@ impl Checker<'_> {
         let tables = TablePattern::defaults(&label);
         let migrations = format!("migrations/{label}").into();
         Some(apps.push(
-            App { label, tables, migrations, names_migrations: false, managed: true, place: None },
+            App {
+                label,
+                tables,
+                functions: Vec::new(),
+                migrations,
+                names_migrations: false,
+                managed: true,
+                place: None,
+            },
             mark,
         ))
     }

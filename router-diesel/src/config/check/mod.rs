@@ -73,7 +73,9 @@ pub(crate) fn check(input: Input<'_>, problems: &mut Vec<Draft>) -> Config {
     checker.env_prefix = file.env_prefix.get().cloned();
     let unrouted = checker.word(root, "unrouted", &file.unrouted, &UNROUTED).unwrap_or_default();
     checker.env_prefix(root);
-    let write_functions = checker.write_functions(root, &file.write_functions);
+    let write_functions = checker.functions(root, "write_functions", &file.write_functions);
+    let state_functions = checker.functions(root, "state_functions", &file.state_functions);
+    let read_functions = checker.functions(root, "read_functions", &file.read_functions);
 
     let declared = file.apps.take().unwrap_or_default().0;
     let sections = file.databases.take().unwrap_or_default().0;
@@ -115,6 +117,8 @@ pub(crate) fn check(input: Input<'_>, problems: &mut Vec<Draft>) -> Config {
         environment,
         declares_environment,
         write_functions,
+        state_functions,
+        read_functions,
         apps: apps.list,
         databases,
         notes: Vec::new(),
@@ -219,13 +223,13 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn write_functions(&mut self, root: &Node, names: &Setting<OneOrMany>) -> Vec<String> {
+    fn functions(&mut self, root: &Node, key: &str, names: &Setting<OneOrMany>) -> Vec<String> {
         let mut functions = Vec::new();
         for (index, name) in names.get().into_iter().flat_map(OneOrMany::iter) {
             if name.is_empty() || name.contains(|c: char| !(c.is_alphanumeric() || "_.$".contains(c))) {
                 self.tell(
-                    Draft::new(Code::BadName, "`write_functions` lists the names of SQL functions")
-                        .at(element_of(root, "write_functions", index), "this is no such name")
+                    Draft::new(Code::BadName, format!("`{key}` lists the names of SQL functions"))
+                        .at(element_of(root, key, index), "this is no such name")
                         .help("write the name alone, without parentheses: `bump_counter`"),
                 );
             } else {

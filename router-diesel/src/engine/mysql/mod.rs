@@ -18,6 +18,7 @@ mod lock;
 mod observe;
 mod reach;
 mod records;
+mod settings;
 mod system;
 mod transaction;
 mod url;

@@ -16,6 +16,7 @@ mod lsn;
 mod observe;
 mod reach;
 mod records;
+mod settings;
 mod system;
 mod transaction;
 mod url;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use diesel::connection::{
-    CacheSize, Connection, ConnectionSealed, Instrumentation, LoadConnection, SimpleConnection,
-    TransactionManager, TransactionManagerStatus,
+    CacheSize, Connection, ConnectionSealed, Instrumentation, InstrumentationEvent, LoadConnection,
+    SimpleConnection, TransactionManager, TransactionManagerStatus, get_default_instrumentation,
 };
 use diesel::expression::QueryMetadata;
 use diesel::migration::MigrationConnection;
@@ -56,6 +56,7 @@ impl<C: RoutedConnection> NodeConnection<C> {
             last_known_good: now,
             handed_out: now,
             retired: false,
+            silenced: false,
             opened: now,
             losses_then: vitals.losses(),
             generation: vitals.generation(),
@@ -86,6 +87,9 @@ impl<C: RoutedConnection> NodeConnection<C> {
     pub(super) fn goes_out(&mut self) {
         self.state.handed_out = Instant::now();
         self.state.in_use = Some(InUse::count(self.state.vitals.in_use()));
+        if self.state.silenced {
+            self.speak();
+        }
     }
 
     /// Whether the connection may be handed out without asking the server. Called as it is handed out.
@@ -168,6 +172,29 @@ impl<C: RoutedConnection> NodeConnection<C> {
         self.state.retired = true;
     }
 
+    /// The same, because a statement left something behind on the connection.
+    pub(crate) fn retire_for_state(&mut self) {
+        self.state.vitals.note_state_closed();
+        self.retire();
+    }
+
+    /// Has the connection report nothing until it is next handed out: the program's own code is not called while the
+    /// stack unwinds.
+    pub(crate) fn silence(&mut self) {
+        self.conn.set_instrumentation(Silent);
+        self.state.silenced = true;
+    }
+
+    pub(crate) fn is_silenced(&self) -> bool {
+        self.state.silenced
+    }
+
+    /// Has a connection that was silenced report again as a new one does.
+    pub(crate) fn speak(&mut self) {
+        self.state.silenced = false;
+        self.conn.set_instrumentation(get_default_instrumentation());
+    }
+
     /// Makes sure that the connection is closed when it comes back to its pool.
     pub(crate) fn discard(&mut self) {
         self.state.verdict = Verdict::Lost;
@@ -190,6 +217,13 @@ impl<C: RoutedConnection> NodeConnection<C> {
         let Self { conn, alias, state } = self;
         call(conn).map_err(|error| state.observe(alias, conn, error))
     }
+}
+
+/// Reports nothing.
+struct Silent;
+
+impl Instrumentation for Silent {
+    fn on_connection_event(&mut self, _: InstrumentationEvent<'_>) {}
 }
 
 impl<C> Deref for NodeConnection<C> {

@@ -23,6 +23,8 @@ pub(super) struct State {
     pub(super) handed_out: Instant,
     /// Whether it is closed when it comes back, because of what was done on it.
     pub(super) retired: bool,
+    /// Whether its instrumentation was taken away.
+    pub(super) silenced: bool,
     pub(super) opened: Instant,
     /// The pool's losses when the connection was last known to work.
     pub(super) losses_then: u64,

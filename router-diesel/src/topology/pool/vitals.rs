@@ -14,6 +14,8 @@ pub(crate) struct Vitals {
     /// Connections of an earlier generation are closed instead of handed out or taken back.
     generation: AtomicU64,
     in_use: Arc<AtomicUsize>,
+    /// How many connections were closed because a statement left something behind on them.
+    closed_for_state: AtomicU64,
     /// What the server was when the last connection to it was opened.
     server: Mutex<Option<Server>>,
 }
@@ -48,6 +50,15 @@ impl Vitals {
 
     pub(super) fn note_loss(&self) {
         self.losses.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn note_state_closed(&self) {
+        self.closed_for_state.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many connections were closed because a statement left something behind on them.
+    pub(crate) fn closed_for_state(&self) -> u64 {
+        self.closed_for_state.load(Ordering::Relaxed)
     }
 
     pub(super) fn generation(&self) -> u64 {

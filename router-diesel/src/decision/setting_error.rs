@@ -1,0 +1,99 @@
+//! Why a session's setting was not made.
+
+use std::fmt;
+
+use router_core::Alias;
+
+use crate::engine::Engine;
+
+/// Why a setting was not made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SettingError {
+    /// The text is no name of a setting.
+    BadName {
+        /// The text.
+        name: String,
+    },
+    /// The value has a NUL in it, which no server takes.
+    BadValue {
+        /// The setting.
+        name: String,
+    },
+    /// The setting changes what names mean or whose rights count.
+    Unchecked {
+        /// The setting.
+        name: String,
+    },
+    /// The setting would let a connection write that must only read.
+    Guard {
+        /// The setting.
+        name: String,
+    },
+    /// The engine has no such settings.
+    Unsupported {
+        /// The engine.
+        engine: Engine,
+    },
+    /// A setting of a transaction was made outside of one.
+    OutsideTransaction,
+    /// The setting answers with a row, and the transaction has no database yet that could give one.
+    NeedsSetLocal,
+    /// A pooler shares the server's connections, so nothing can stay on one outside of a transaction.
+    BehindPooler {
+        /// The database behind the pooler.
+        alias: Alias,
+    },
+    /// The server refused the setting.
+    NotApplied {
+        /// The database.
+        alias: Alias,
+        /// The setting, or the statement that makes it.
+        what: String,
+        /// What the server said.
+        cause: String,
+    },
+}
+
+impl fmt::Display for SettingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BadName { name } => write!(
+                f,
+                "`{name}` is no name of a setting; write lower-case letters, digits, `_` and dots, as in `app.tenant`"
+            ),
+            Self::BadValue { name } => write!(f, "the value of `{name}` has a NUL in it; take it out"),
+            Self::Unchecked { name } => write!(
+                f,
+                "`{name}` changes what names mean or whose rights count; where that is wanted, use `set_unchecked`"
+            ),
+            Self::Guard { name } => write!(
+                f,
+                "`{name}` decides whether a connection may write, which the router does; use a scope, or `operations` \
+                 in the file"
+            ),
+            Self::Unsupported { engine } => write!(
+                f,
+                "{} has no settings that a session could make; pass the value in the statement",
+                engine.title()
+            ),
+            Self::OutsideTransaction => {
+                f.write_str("`set_local` holds until its transaction ends, so call it in `transaction`")
+            }
+            Self::NeedsSetLocal => f.write_str(
+                "this setting answers with a row, and the transaction has no database yet; use \
+                 `session.set_local(name, value)`, or run it with `execute`",
+            ),
+            Self::BehindPooler { alias } => write!(
+                f,
+                "`{alias}` is behind a pooler, so a setting holds within a transaction alone; make the statement in \
+                 `transaction`"
+            ),
+            Self::NotApplied { alias, what, cause } => {
+                write!(f, "{what} could not be set on `{alias}`, so the statement did not run: {cause}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for SettingError {}

@@ -1,0 +1,70 @@
+//! Settings of MySQL and MariaDB: variables of the session, and variables of the user's own.
+
+use diesel::QueryResult;
+
+use super::Mysql;
+use crate::engine::Ask;
+use crate::engine::records::RecordTables as _;
+use crate::engine::settings::{Risk, Settings, is_plain};
+
+impl Settings for Mysql {
+    fn has_settings(&self) -> bool {
+        true
+    }
+
+    fn is_setting(&self, name: &str) -> bool {
+        is_plain(name.strip_prefix('@').unwrap_or(name))
+    }
+
+    fn risk(&self, name: &str) -> Risk {
+        match name {
+            "transaction_read_only" | "tx_read_only" | "read_only" => Risk::Guard,
+            "sql_mode" => Risk::Meaning,
+            _ => Risk::None,
+        }
+    }
+
+    fn apply(&self, conn: &mut dyn Ask, settings: &[(&str, &str)]) -> QueryResult<Vec<Option<String>>> {
+        let of_server: Vec<_> = settings.iter().filter(|(name, _)| !name.starts_with('@')).collect();
+        let mut earlier = match of_server.as_slice() {
+            [] => Vec::new(),
+            some => {
+                let one =
+                    |(name, _): &&(&str, &str)| format!("SELECT CAST(@@SESSION.{name} AS CHAR) AS value");
+                conn.texts(&some.iter().map(one).collect::<Vec<_>>().join(" UNION ALL "))?
+            }
+        }
+        .into_iter();
+        let one = |(name, value): &(&str, &str)| self.assignment(name, value);
+        conn.run(&format!("SET {}", settings.iter().map(one).collect::<Vec<_>>().join(", ")))?;
+        // A connection on which a session left a variable is closed, so none was set before.
+        let was =
+            |(name, _): &(&str, &str)| if name.starts_with('@') { None } else { earlier.next().flatten() };
+        Ok(settings.iter().map(was).collect())
+    }
+
+    fn restore(&self, conn: &mut dyn Ask, settings: &[(&str, Option<&str>)]) -> QueryResult<()> {
+        let one = |(name, value): &(&str, Option<&str>)| match value {
+            Some(value) => self.assignment(name, value),
+            None if name.starts_with('@') => format!("{} = NULL", variable(name)),
+            None => format!("SESSION {name} = DEFAULT"),
+        };
+        conn.run(&format!("SET {}", settings.iter().map(one).collect::<Vec<_>>().join(", ")))
+    }
+}
+
+impl Mysql {
+    /// The server takes a number for a variable that is one, and no text.
+    fn assignment(&self, name: &str, value: &str) -> String {
+        match name.starts_with('@') {
+            true => format!("{} = {}", variable(name), self.quoted(value)),
+            false if value.parse::<i64>().is_ok() => format!("SESSION {name} = {value}"),
+            false => format!("SESSION {name} = {}", self.quoted(value)),
+        }
+    }
+}
+
+/// A user's variable with its name in quotes, as a dot may stand in it.
+fn variable(name: &str) -> String {
+    format!("@`{}`", &name[1..])
+}

@@ -1,0 +1,50 @@
+//! Settings of PostgreSQL.
+
+use diesel::QueryResult;
+
+use super::Postgres;
+use crate::engine::Ask;
+use crate::engine::records::RecordTables as _;
+use crate::engine::settings::{Risk, Settings, is_plain};
+
+impl Settings for Postgres {
+    fn has_settings(&self) -> bool {
+        true
+    }
+
+    fn is_setting(&self, name: &str) -> bool {
+        is_plain(name)
+    }
+
+    fn risk(&self, name: &str) -> Risk {
+        match name {
+            "search_path" | "role" | "session_authorization" | "row_security" => Risk::Meaning,
+            "default_transaction_read_only" | "transaction_read_only" => Risk::Guard,
+            _ => Risk::None,
+        }
+    }
+
+    fn local(&self, name: &str, value: &str) -> Option<String> {
+        Some(format!("SELECT set_config({}, {}, true)", self.quoted(name), self.quoted(value)))
+    }
+
+    /// One question: the columns of a row are computed from left to right.
+    fn apply(&self, conn: &mut dyn Ask, settings: &[(&str, &str)]) -> QueryResult<Vec<Option<String>>> {
+        let one = |(name, value): &(&str, &str)| {
+            let (name, value) = (self.quoted(name), self.quoted(value));
+            format!(
+                "SELECT current_setting({name}, true) AS value, set_config({name}, {value}, false) AS applied"
+            )
+        };
+        conn.texts(&settings.iter().map(one).collect::<Vec<_>>().join(" UNION ALL "))
+    }
+
+    /// A name that was not set before has an empty value afterwards: PostgreSQL cannot forget it.
+    fn restore(&self, conn: &mut dyn Ask, settings: &[(&str, Option<&str>)]) -> QueryResult<()> {
+        let one = |(name, value): &(&str, Option<&str>)| {
+            let value = value.map_or("NULL".to_owned(), |value| self.quoted(value));
+            format!("set_config({}, {value}, false)", self.quoted(name))
+        };
+        conn.run(&format!("SELECT {}", settings.iter().map(one).collect::<Vec<_>>().join(", ")))
+    }
+}

@@ -1,0 +1,187 @@
+//! Settings that a session makes on each of its connections, and takes back when it gives one back.
+
+use super::admit;
+use super::local::End;
+use crate::decision::SettingError;
+use crate::engine::RoutedConnection;
+use crate::error::Error;
+use crate::session::Session;
+use crate::topology::pool::{Checkout, NodeConnection};
+
+/// What a session sets on each of its connections.
+#[derive(Debug, Default)]
+pub(in crate::session) struct Carried {
+    values: Vec<(String, String)>,
+    /// Which settings these are: another number for each change.
+    generation: u64,
+}
+
+impl Carried {
+    pub(super) fn values(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.values.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+/// What a session has set on one connection.
+#[derive(Debug, Default)]
+pub(in crate::session) struct Applied {
+    /// The generation of the settings that hold there; 0 where that is not known.
+    generation: u64,
+    /// Whether they were made in the open transaction, so that a rollback takes them back.
+    in_transaction: bool,
+    /// What each was before.
+    earlier: Vec<(String, Option<String>)>,
+}
+
+impl Applied {
+    /// Has the settings made again before the next statement.
+    pub(in crate::session) fn forget(&mut self) {
+        self.generation = 0;
+    }
+
+    fn remember(&mut self, settings: &[(&str, &str)], earlier: Vec<Option<String>>) {
+        for ((name, _), earlier) in settings.iter().zip(earlier) {
+            if self.earlier.iter().all(|(known, _)| known != name) {
+                self.earlier.push(((*name).to_owned(), earlier));
+            }
+        }
+    }
+
+    /// Sets back what was before. A connection where that fails is closed.
+    pub(in crate::session) fn restore<C: RoutedConnection>(&self, checkout: &mut Checkout<C>) {
+        if self.earlier.is_empty() || checkout.is_lost() {
+            return;
+        }
+        let settings: Vec<_> =
+            self.earlier.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect();
+        let spec = checkout.engine().spec();
+        if checkout.watch(|conn| spec.restore(conn, &settings)).is_err() {
+            checkout.retire();
+        }
+    }
+}
+
+impl<C: RoutedConnection> Session<C> {
+    /// Makes a setting on every connection of this session, replicas too, from its next statement on: for policies of
+    /// row-level security that read `current_setting('app.tenant')`, for `statement_timeout`, `time_zone` and the like.
+    ///
+    /// The session makes it before its first statement on each connection, and sets the earlier value back when it gives
+    /// the connection back. That costs one round trip for each check-out of a session that uses it, and one for each
+    /// give-back. Where it cannot be made, the statement does not run and the connection is closed.
+    ///
+    /// On MySQL and MariaDB `@name` is a variable of the user's own, and any other name is one of the session's system
+    /// variables.
+    ///
+    /// ```no_run
+    /// # use diesel::prelude::*;
+    /// # diesel::table! { orders { id -> Integer } }
+    /// # fn demo(databases: &router_diesel::Databases<SqliteConnection>) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut conn = databases.session();
+    /// conn.set("app.tenant", "7")?;
+    /// let theirs = orders::table.count().get_result::<i64>(&mut conn)?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// The name is no name of a setting, it needs [`set_unchecked`](Self::set_unchecked), it decides whether the
+    /// connection may write, or no engine of the file has settings. SQLite has none.
+    pub fn set(&mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Result<(), Error> {
+        let risk = self.judge_setting(name.as_ref(), value.as_ref())?;
+        admit(risk, name.as_ref())?;
+        self.carry(name.as_ref(), value.as_ref());
+        Ok(())
+    }
+
+    /// As [`set`](Self::set), for a setting that changes what names mean or whose rights count: `search_path`, `role`,
+    /// `session_authorization`, `row_security`, `sql_mode`.
+    ///
+    /// # Errors
+    /// As [`set`](Self::set).
+    pub fn set_unchecked(&mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Result<(), Error> {
+        self.judge_setting(name.as_ref(), value.as_ref())?;
+        self.carry(name.as_ref(), value.as_ref());
+        Ok(())
+    }
+
+    fn carry(&mut self, name: &str, value: &str) {
+        let carried = self.settings.get_or_insert_default();
+        carried.generation += 1;
+        match carried.values.iter_mut().find(|(known, _)| known == name) {
+            Some((_, known)) => value.clone_into(known),
+            None => carried.values.push((name.to_owned(), value.to_owned())),
+        }
+    }
+
+    /// Makes the settings on a held connection, unless they are made.
+    pub(in crate::session) fn apply_settings(&mut self, position: usize) -> Result<(), Error> {
+        let Some(carried) = &self.settings else { return Ok(()) };
+        let is_open = self.open.is_some_and(|open| open.node == self.held[position].database);
+        let begins = self.is_transaction_pending();
+        let held = &mut self.held[position];
+        if held.applied.generation == carried.generation {
+            return Ok(());
+        }
+        let declared = self.topology.routing().declared(held.database);
+        let engine = declared.url.engine();
+        let settings: Vec<_> = carried.values().collect();
+        let applied = match declared.is_behind_pooler() {
+            false if !engine.spec().has_settings() => return Err(SettingError::Unsupported { engine }.into()),
+            false => held.checkout.watch(|conn| engine.spec().apply(conn, &settings)),
+            // They are sent with BEGIN.
+            true if begins => return Ok(()),
+            true if is_open => apply_locally(&mut held.checkout, &settings).map(|()| Vec::new()),
+            true => {
+                let alias = declared.alias.clone();
+                return Err(SettingError::BehindPooler { alias }.into());
+            }
+        };
+        match applied {
+            Ok(earlier) => {
+                held.applied.remember(&settings, earlier);
+                held.applied.generation = carried.generation;
+                held.applied.in_transaction = is_open;
+                Ok(())
+            }
+            Err(cause) => {
+                let names: Vec<_> = settings.iter().map(|(name, _)| format!("`{name}`")).collect();
+                let (alias, what) = (declared.alias.clone(), names.join(", "));
+                let is_lost = held.checkout.is_lost();
+                held.checkout.discard();
+                if !is_open {
+                    self.lose(position);
+                }
+                match is_lost {
+                    true => Err(cause.into()),
+                    false => Err(SettingError::NotApplied { alias, what, cause: cause.to_string() }.into()),
+                }
+            }
+        }
+    }
+
+    /// Takes in that a level of the transaction has ended: what was set in it may be undone.
+    pub(super) fn settle_carried(&mut self, end: End, depth: u32) {
+        for held in &mut self.held {
+            if held.applied.in_transaction && end == End::RollBack {
+                held.applied.forget();
+            }
+            if depth == 0 {
+                let declared = self.topology.routing().declared(held.database);
+                if declared.is_behind_pooler() {
+                    held.applied.forget();
+                }
+                held.applied.in_transaction = false;
+            }
+        }
+    }
+}
+
+/// Makes settings until the open transaction ends.
+fn apply_locally<C: RoutedConnection>(
+    conn: &mut NodeConnection<C>,
+    settings: &[(&str, &str)],
+) -> diesel::QueryResult<()> {
+    let spec = conn.engine().spec();
+    let statements = settings.iter().filter_map(|(name, value)| spec.local(name, value));
+    let statements = statements.collect::<Vec<_>>().join("; ");
+    conn.watch(|conn| conn.run(&statements))
+}

@@ -1,0 +1,250 @@
+//! Settings that end with their transaction: they wait with its BEGIN.
+
+use diesel::connection::SimpleConnection as _;
+use router_core::Operation;
+
+use super::admit;
+use crate::decision::{RouteError, SettingError};
+use crate::engine::RoutedConnection;
+use crate::error::Error;
+use crate::session::Session;
+use crate::statement::effects::{TransactionSetting, When};
+use crate::topology::DatabaseId;
+use crate::topology::pool::NodeConnection;
+
+/// A setting of the open transaction, or of the one that waits for its first statement.
+#[derive(Debug)]
+pub(in crate::session) struct Waiting {
+    what: What,
+    setting: TransactionSetting,
+    /// How deep the transaction was that it was made in. A rollback to less takes it back.
+    level: u32,
+}
+
+/// What is set.
+#[derive(Debug)]
+enum What {
+    Statement(String),
+    Named { name: String, value: String },
+}
+
+/// How a level of a transaction ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::session) enum End {
+    Commit,
+    RollBack,
+}
+
+impl<C: RoutedConnection> Session<C> {
+    /// Makes a setting that holds until the transaction ends, or until a rollback to before this call: what
+    /// `SET LOCAL` and `set_config(…, true)` do on PostgreSQL.
+    ///
+    /// In a transaction that has no statement yet, it waits and is sent with BEGIN to whichever database the first
+    /// statement chooses. It is no write, so it works in [`read_only_transaction`](Self::read_only_transaction) and on a
+    /// replica too.
+    ///
+    /// # Errors
+    /// No transaction is open, the name is no name of a setting, it needs
+    /// [`set_local_unchecked`](Self::set_local_unchecked), or the engine has no such settings. MySQL, MariaDB and SQLite
+    /// have none.
+    pub fn set_local(&mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Result<(), Error> {
+        let risk = self.judge_setting(name.as_ref(), value.as_ref())?;
+        admit(risk, name.as_ref())?;
+        self.set_local_judged(name.as_ref(), value.as_ref())
+    }
+
+    /// As [`set_local`](Self::set_local), for a setting that changes what names mean or whose rights count:
+    /// `search_path`, `role`, `session_authorization`, `row_security`.
+    ///
+    /// # Errors
+    /// As [`set_local`](Self::set_local).
+    pub fn set_local_unchecked(
+        &mut self,
+        name: impl AsRef<str>,
+        value: impl AsRef<str>,
+    ) -> Result<(), Error> {
+        self.judge_setting(name.as_ref(), value.as_ref())?;
+        self.set_local_judged(name.as_ref(), value.as_ref())
+    }
+
+    fn set_local_judged(&mut self, name: &str, value: &str) -> Result<(), Error> {
+        if self.depth() == 0 {
+            return Err(SettingError::OutsideTransaction.into());
+        }
+        if let Some(engine) = self.engines_without_local(name, value) {
+            return Err(SettingError::Unsupported { engine }.into());
+        }
+        let what = What::Named { name: name.to_owned(), value: value.to_owned() };
+        let setting = TransactionSetting { when: When::After, lifts_guard: false, returns_row: true };
+        let waiting = Waiting { what, setting, level: self.depth() };
+        if let Some(open) = self.open {
+            let conn = self.node(open.node)?;
+            let mut now = WaitingFor::default();
+            now.add(&waiting, conn.engine())?;
+            return now.send(When::After, waiting.level, conn);
+        }
+        self.waiting.push(waiting);
+        Ok(())
+    }
+
+    /// The engine of the open transaction, or of all databases, where it has no such settings.
+    fn engines_without_local(&self, name: &str, value: &str) -> Option<crate::engine::Engine> {
+        let routing = self.topology.routing();
+        let engines = match self.open {
+            Some(open) => vec![routing.declared(open.node).url.engine()],
+            None => routing.engines(),
+        };
+        let is_able = |engine: &crate::engine::Engine| engine.spec().local(name, value).is_some();
+        if engines.iter().any(is_able) { None } else { engines.first().copied() }
+    }
+
+    /// Has a statement that makes such a setting wait, and says whether it does: in an open transaction it runs.
+    pub(in crate::session) fn defer(
+        &mut self,
+        setting: TransactionSetting,
+        sql: &str,
+    ) -> Result<bool, Error> {
+        self.admit_setting(setting)?;
+        if self.open.is_some() {
+            return Ok(false);
+        }
+        let level = self.depth();
+        self.waiting.push(Waiting { what: What::Statement(sql.to_owned()), setting, level });
+        Ok(true)
+    }
+
+    /// Whether a statement that makes such a setting and whose row is wanted can run now.
+    pub(in crate::session) fn admit_loaded(&mut self, setting: TransactionSetting) -> Result<(), Error> {
+        self.admit_setting(setting)?;
+        if self.open.is_some() { Ok(()) } else { Err(SettingError::NeedsSetLocal.into()) }
+    }
+
+    /// Whether such a setting may be made here and now.
+    fn admit_setting(&self, setting: TransactionSetting) -> Result<(), Error> {
+        if self.depth() == 0 {
+            return Err(RouteError::BelongsToTransaction { is_pending: false }.into());
+        }
+        if !setting.lifts_guard {
+            return Ok(());
+        }
+        if self.state.prevent_writes || self.read_only {
+            return Err(lifts_guard());
+        }
+        match self.open {
+            Some(open) => Ok(self.topology.routing().permit(open.node, Operation::Write)?),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the transaction may begin on a node with the settings that wait for it.
+    pub(in crate::session) fn admit_waiting(
+        &self,
+        database: DatabaseId,
+        node: DatabaseId,
+    ) -> Result<(), Error> {
+        if self.waiting.iter().any(|waiting| waiting.setting.lifts_guard) {
+            if self.read_only {
+                return Err(lifts_guard());
+            }
+            self.topology.routing().permit(database, Operation::Write)?;
+            self.topology.routing().permit(node, Operation::Write)?;
+        }
+        Ok(())
+    }
+
+    /// What waits for the transaction, in the words of a node's engine.
+    pub(in crate::session) fn waiting_on(&self, node: DatabaseId) -> Result<WaitingFor, Error> {
+        let mut all = WaitingFor::default();
+        let declared = self.topology.routing().declared(node);
+        let engine = declared.url.engine();
+        if let Some(carried) = self.settings.as_ref().filter(|_| declared.is_behind_pooler()) {
+            for (name, value) in carried.values() {
+                all.add_named(name, value, 1, engine)?;
+            }
+        }
+        // A query must come after those that say how the transaction is.
+        for returns_row in [false, true] {
+            for waiting in self.waiting.iter().filter(|waiting| waiting.setting.returns_row == returns_row) {
+                all.add(waiting, engine)?;
+            }
+        }
+        Ok(all)
+    }
+
+    /// Takes in that a level of the transaction has ended: a rollback takes its settings back, a commit hands them to the
+    /// level around it.
+    pub(in crate::session) fn settle_settings(&mut self, end: End) {
+        let depth = self.depth();
+        match end {
+            End::RollBack => self.waiting.retain(|waiting| waiting.level <= depth),
+            End::Commit => {
+                self.waiting.iter_mut().for_each(|waiting| waiting.level = waiting.level.min(depth))
+            }
+        }
+        if depth == 0 {
+            self.waiting.clear();
+        }
+        if self.settings.is_some() {
+            self.settle_carried(end, depth);
+        }
+    }
+}
+
+fn lifts_guard() -> Error {
+    let what = "it may allow writes again".to_owned();
+    RouteError::WritesPrevented { what, tables: Vec::new() }.into()
+}
+
+/// The settings that a transaction begins with on one node.
+#[derive(Debug, Default)]
+pub(in crate::session) struct WaitingFor(Vec<(When, u32, String)>);
+
+impl WaitingFor {
+    fn add(&mut self, waiting: &Waiting, engine: crate::engine::Engine) -> Result<(), Error> {
+        match &waiting.what {
+            What::Statement(sql) => self.0.push((waiting.setting.when, waiting.level, sql.clone())),
+            What::Named { name, value } => self.add_named(name, value, waiting.level, engine)?,
+        }
+        Ok(())
+    }
+
+    fn add_named(
+        &mut self,
+        name: &str,
+        value: &str,
+        level: u32,
+        engine: crate::engine::Engine,
+    ) -> Result<(), Error> {
+        let sql = engine.spec().local(name, value).ok_or(SettingError::Unsupported { engine })?;
+        self.0.push((When::After, level, sql));
+        Ok(())
+    }
+
+    /// Sends those of one level.
+    pub(in crate::session) fn send<C: RoutedConnection>(
+        &self,
+        when: When,
+        level: u32,
+        conn: &mut NodeConnection<C>,
+    ) -> Result<(), Error> {
+        let of_level =
+            |(its_when, its_level, _): &&(When, u32, String)| *its_when == when && *its_level == level;
+        for (_, _, sql) in self.0.iter().filter(of_level) {
+            if let Err(cause) = conn.batch_execute(sql) {
+                if conn.is_lost() {
+                    return Err(cause.into());
+                }
+                let alias = conn.alias().clone();
+                let error = SettingError::NotApplied { alias, what: named(sql), cause: cause.to_string() };
+                return Err(error.into());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A statement's beginning, without its value.
+fn named(sql: &str) -> String {
+    let head = sql.split(['=', ',']).next().unwrap_or(sql).trim();
+    format!("`{head}…`")
+}
