@@ -7,8 +7,8 @@ use std::ptr;
 
 use router_core::Operation;
 use sqlparser::ast::{
-    CopySource, CopyTarget, Expr, ObjectName, Query, Set, SetExpr, Spanned, Statement, TableFactor, Truncate,
-    UtilityOption, Value, Visit,
+    ContextModifier, CopySource, CopyTarget, Expr, ObjectName, Query, Set, SetExpr, Spanned, Statement,
+    TableFactor, Truncate, UtilityOption, Value, Visit,
 };
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan};
@@ -132,6 +132,8 @@ impl Reader<'_> {
                 self.draft.makes(Facts::INSERTED.with(Facts::CHANGED));
                 self.function(&function.name, false);
             }
+            // The tree does not say whether it is SET SESSION TRANSACTION.
+            Statement::Set(Set::SetTransaction { .. }) => return Err(NotHere),
             Statement::Set(set) => self.set(set),
             Statement::CreateTable(create) => return self.create_table(create),
             Statement::CreateView(create) => return self.create_view(create),
@@ -187,11 +189,16 @@ impl Reader<'_> {
     }
 
     fn set(&mut self, set: &Set) {
-        match set {
-            Set::SetTransaction { session: false, .. } => {
-                self.draft.found(Operation::Write, "SET TRANSACTION")
+        // Beside other statements: alone, it is no write.
+        let is_local = match set {
+            Set::SingleAssignment { scope: Some(ContextModifier::Local), .. } => {
+                self.dialect() == Dialect::Postgres
             }
-            _ => self.draft.state("SET"),
+            _ => false,
+        };
+        match is_local {
+            true => self.draft.found(Operation::Write, "SET LOCAL"),
+            false => self.draft.state("SET"),
         }
     }
 

@@ -240,8 +240,11 @@ impl Reader<'_> {
     }
 
     fn set(&mut self, start: usize, end: usize) -> Result<(), Unplaced> {
-        if self.cursor.is(start, "transaction") {
-            self.writes("SET TRANSACTION");
+        let is_postgres = self.dialect() == Dialect::Postgres;
+        if self.cursor.is(start, "transaction")
+            || is_postgres && self.cursor.is_any(start, &["local", "constraints"])
+        {
+            self.writes("a setting of the transaction");
             return Ok(());
         }
         self.draft.state("SET");
