@@ -72,6 +72,17 @@ impl<C: RoutedConnection> Session<C> {
         database: DatabaseId,
         patience: Patience,
     ) -> Result<&mut NodeConnection<C>, Error> {
+        let position = self.node_at_with(database, patience)?;
+        Ok(&mut self.held[position].checkout)
+    }
+
+    /// Where the session's connection to a database is among those that it holds: a new check-out if there was none.
+    #[inline]
+    pub(super) fn node_at(&mut self, database: DatabaseId) -> Result<usize, Error> {
+        self.node_at_with(database, Patience::Wait)
+    }
+
+    fn node_at_with(&mut self, database: DatabaseId, patience: Patience) -> Result<usize, Error> {
         let in_transaction = self.open.is_some_and(|open| open.node == database);
         let position = match self.position(database) {
             Some(position) if in_transaction || !self.held[position].checkout.is_lost() => position,
@@ -91,7 +102,7 @@ impl<C: RoutedConnection> Session<C> {
         if self.settings.is_some() {
             self.apply_settings(position)?;
         }
-        Ok(&mut self.held[position].checkout)
+        Ok(position)
     }
 
     #[cold]

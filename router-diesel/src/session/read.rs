@@ -96,6 +96,14 @@ impl<C: RoutedConnection> ReadSession<'_, C> {
         self.get_result(query).optional()
     }
 
+    /// Makes a setting that holds until the transaction ends: [`Session::set_local`].
+    ///
+    /// # Errors
+    /// As [`Session::set_local`].
+    pub fn set_local(&mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Result<(), Error> {
+        self.0.session().set_local(name, value)
+    }
+
     /// Says where this session would send a query now and why. Nothing is run.
     ///
     /// # Errors

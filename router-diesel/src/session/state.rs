@@ -31,10 +31,6 @@ impl<C: RoutedConnection> Session<C> {
         if !self.is_stateful(node) {
             self.stateful.push(Stateful { database: node, is_lost: false });
         }
-        // It may have changed what the session sets everywhere.
-        if let Some(position) = self.position(node) {
-            self.held[position].applied.forget();
-        }
         if !prepared.has_told.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 alias = %self.topology.routing().alias(node),

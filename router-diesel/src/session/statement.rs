@@ -135,7 +135,12 @@ impl<C: RoutedConnection> Session<C> {
         }
         self.marks.made(made_by(prepared), node);
         let in_transaction = self.open.is_some();
-        let conn = self.node(node)?;
+        let position = self.node_at(node)?;
+        if leaves_state {
+            // It may change what the session sets everywhere.
+            self.held[position].applied.forget();
+        }
+        let conn = &mut *self.held[position].checkout;
         if !prepared.statement.transaction_controls().is_empty() {
             conn.retire();
         }

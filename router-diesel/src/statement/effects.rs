@@ -30,6 +30,15 @@ impl Effects {
         }
     }
 
+    /// Takes over what the same text means in another dialect. A function that one of the engines has built in is none of
+    /// somebody's own.
+    pub(super) fn strengthen(&mut self, other: &Self) {
+        self.asks = self.asks.with(other.asks);
+        self.makes = self.makes.with(other.makes);
+        self.switches_database |= other.switches_database;
+        self.functions.retain(|function| other.functions.contains(function));
+    }
+
     /// Records a function that is not built in.
     pub(super) fn calls(&mut self, function: TableName) {
         if !self.functions.contains(&function) {

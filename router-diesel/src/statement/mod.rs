@@ -156,7 +156,7 @@ impl Statement {
     /// Takes over the stronger operation of the same text in another dialect.
     pub(crate) fn strengthen(&mut self, other: &Self) {
         self.session_state |= other.session_state;
-        self.effects.absorb(other.effects.clone());
+        self.effects.strengthen(&other.effects);
         if other.operation > self.operation {
             self.operation = other.operation;
             self.why = other.why.clone();
@@ -209,6 +209,11 @@ impl Statement {
             effects: Effects::default(),
         }
     }
+}
+
+/// What a text is to an engine of a dialect, if it is a setting of a transaction and nothing else.
+pub(crate) fn transaction_setting(dialect: Dialect, sql: &str) -> Option<TransactionSetting> {
+    effects::transaction_setting(dialect, &tokens::tokenize(dialect, sql).ok()?)
 }
 
 /// How a statement was understood.

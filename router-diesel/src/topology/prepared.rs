@@ -116,7 +116,13 @@ impl Readings {
 
     /// Reads a statement with the first classifier that parses it.
     fn read(&self, sql: &str) -> Statement {
-        let mut readings = self.classifiers.iter().map(|classifier| classifier.classify(sql));
+        let mut readings: Vec<_> =
+            self.classifiers.iter().map(|classifier| classifier.classify(sql)).collect();
+        // Only the words of an engine that has them make a setting of a transaction; the node that gets it is asked again.
+        if let Some(setting) = readings.iter().position(|reading| reading.effects().setting.is_some()) {
+            return readings.swap_remove(setting);
+        }
+        let mut readings = readings.into_iter();
         let first = readings.next().expect("a session has at least its own dialect");
         let parsed: Vec<_> = readings.filter(|other| other.reading() == Reading::Parsed).collect();
         let (mut statement, others) = match parsed.split_first() {

@@ -14,6 +14,7 @@ mod pairs;
 mod pooler;
 mod product;
 mod roles;
+mod settings;
 mod snapshot;
 mod sqlite;
 mod switches;

@@ -9,6 +9,7 @@ use crate::engine::RoutedConnection;
 use crate::error::Error;
 use crate::session::Session;
 use crate::statement::effects::{TransactionSetting, When};
+use crate::statement::transaction_setting;
 use crate::topology::DatabaseId;
 use crate::topology::pool::NodeConnection;
 
@@ -202,7 +203,11 @@ pub(in crate::session) struct WaitingFor(Vec<(When, u32, String)>);
 impl WaitingFor {
     fn add(&mut self, waiting: &Waiting, engine: crate::engine::Engine) -> Result<(), Error> {
         match &waiting.what {
-            What::Statement(sql) => self.0.push((waiting.setting.when, waiting.level, sql.clone())),
+            What::Statement(sql) => {
+                let setting =
+                    transaction_setting(engine.into(), sql).ok_or(SettingError::Unsupported { engine })?;
+                self.0.push((setting.when, waiting.level, sql.clone()));
+            }
             What::Named { name, value } => self.add_named(name, value, waiting.level, engine)?,
         }
         Ok(())
