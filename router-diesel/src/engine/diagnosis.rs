@@ -12,6 +12,11 @@ pub(crate) trait Diagnose {
     /// What an error of this kind says by itself.
     fn diagnose(&self, kind: &DatabaseErrorKind, information: &dyn DatabaseErrorInformation) -> Diagnosis;
 
+    /// Whether a statement that was prepared fails for good once a table that it names has changed.
+    fn plans_go_stale(&self) -> bool {
+        false
+    }
+
     /// Whether the error says that the server refuses every write, and not this connection or transaction alone.
     fn takes_no_writes(&self, kind: &DatabaseErrorKind, information: &dyn DatabaseErrorInformation) -> bool;
 }

@@ -15,9 +15,9 @@ use super::shared::Shared;
 use super::statement::ClusterRead;
 use crate::databases::finder::{Finder, Links, Served};
 use crate::decision::freshness::{Freshness, Search};
-use crate::engine::RoutedConnection;
 use crate::engine::observe::{self, Observation};
 use crate::engine::position::Position;
+use crate::engine::{RoutedConnection, is_lost};
 use crate::error::Error;
 use crate::topology::pool::{NodeConnection, Patience};
 use crate::topology::{Cluster, ClusterId, DatabaseId, NodeId, PRIMARY};
@@ -37,6 +37,8 @@ impl<C: RoutedConnection> Session<C> {
     {
         let source = Shared::new(source);
         let mut search = Search::new(read.only);
+        let start = Instant::now();
+        let mut is_first = true;
         let mut session = self;
         loop {
             let node = session.node_for(read, &mut search)?;
@@ -53,6 +55,7 @@ impl<C: RoutedConnection> Session<C> {
                     Ok(conn) => conn,
                     Err(error) => return PoloniusResult::Owned(error),
                 };
+                conn.next_is(read.number);
                 match <NodeConnection<C> as LoadConnection<B>>::load(conn, attempt) {
                     Ok(cursor) => PoloniusResult::Borrowing(Ok(cursor)),
                     Err(error) => PoloniusResult::Owned(error.into()),
@@ -62,10 +65,31 @@ impl<C: RoutedConnection> Session<C> {
                 PoloniusResult::Borrowing(cursor) => return cursor,
                 PoloniusResult::Owned { value: error, input_borrow } => {
                     session = input_borrow;
+                    if std::mem::take(&mut is_first) && session.may_try_node_again(read, node, start, &error)
+                    {
+                        continue;
+                    }
                     session.try_another(read, &mut search, node, error)?;
                 }
             }
         }
+    }
+
+    /// Whether the same node may serve a read after all: its plans were stale, or it is the primary, which nothing
+    /// stands in for.
+    fn may_try_node_again(
+        &mut self,
+        read: ClusterRead,
+        node: DatabaseId,
+        start: Instant,
+        error: &Error,
+    ) -> bool {
+        let is_primary = self.topology.database(read.cluster, PRIMARY) == node;
+        let is_lost = error.as_diesel().is_some_and(is_lost);
+        read.may_run_again
+            && self.open.is_none()
+            && (is_primary || !is_lost)
+            && self.is_mended(node, start, error)
     }
 
     /// The node for a read. The session holds a connection to it, in the transaction where one begins.

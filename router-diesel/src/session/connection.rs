@@ -181,10 +181,7 @@ impl<C: RoutedConnection> Session<C> {
         }
         match self.target(prepared, Wants::Rows)? {
             Target::Replicas(read) => self.load_from_cluster::<B, T>(read, source),
-            Target::Node { database, node } => {
-                let conn = self.connection_to(database, node, prepared)?;
-                Ok(<NodeConnection<C> as LoadConnection<B>>::load(conn, source)?)
-            }
+            Target::Node { database, node } => self.load_on::<B, T>(database, node, prepared, source),
         }
     }
 

@@ -3,7 +3,7 @@
 use super::settings::carried::Applied;
 use super::{Isolation, Session};
 use crate::databases::checkout::check_out;
-use crate::engine::RoutedConnection;
+use crate::engine::{RoutedConnection, is_lost};
 use crate::error::{Error, ErrorKind};
 use crate::topology::DatabaseId;
 use crate::topology::pool::{Checkout, NodeConnection, NodeTransactionManager, Patience};
@@ -99,10 +99,27 @@ impl<C: RoutedConnection> Session<C> {
         if self.held[position].checkout.is_silenced() {
             self.instrumentation.join_again(&mut self.held[position].checkout);
         }
-        if self.settings.is_some() {
-            self.apply_settings(position)?;
+        if self.settings.is_some() { self.with_settings(database, position, patience) } else { Ok(position) }
+    }
+
+    /// Makes the session's settings on a held connection. One that turns out to be lost is replaced once.
+    fn with_settings(
+        &mut self,
+        database: DatabaseId,
+        position: usize,
+        patience: Patience,
+    ) -> Result<usize, Error> {
+        match self.apply_settings(position) {
+            Ok(()) => Ok(position),
+            Err(error) if error.as_diesel().is_some_and(is_lost) && self.position(database).is_none() => {
+                self.has_its_state(database)?;
+                let checkout = self.check_out(database, patience)?;
+                self.held.push(Held { database, checkout, applied: Applied::default() });
+                self.apply_settings(self.held.len() - 1)?;
+                Ok(self.held.len() - 1)
+            }
+            Err(error) => Err(error),
         }
-        Ok(position)
     }
 
     #[cold]

@@ -5,12 +5,14 @@
 //!
 //! - `open` are the doors of [`Databases`] that lead here. `connection` has Diesel's traits, `manager` and `transaction`
 //!   the transactions.
-//! - `statement` takes one statement from its text to its connection; `cluster` does that for reads of a cluster.
+//! - `statement` takes one statement from its text to its connection; `cluster` does that for reads of a cluster,
+//!   and `again` for reads that are tried a second time.
 //! - `held` are the connections that a session holds; `follow` takes up a newer topology when it holds none.
 //! - `settings` are what a session sets for a transaction or for all of its connections; `state` is what its statements
 //!   left on one.
 //! - `scope`, `using` and `read` narrow what may be done; `token` hands on what was seen.
 
+mod again;
 mod cluster;
 mod connection;
 mod explain;

@@ -33,6 +33,10 @@ pub(super) struct ClusterRead {
     pub(super) database: DatabaseId,
     /// What later statements may ask about this one.
     pub(super) makes: Facts,
+    /// Whether the statement may run a second time.
+    pub(super) may_run_again: bool,
+    /// By which it is known again.
+    pub(super) number: u64,
 }
 
 impl<C: RoutedConnection> Session<C> {
@@ -96,13 +100,15 @@ impl<C: RoutedConnection> Session<C> {
         let standpoint = self.standpoint(place.primary, wants);
         let (database, node, why) = match reach(routing, prepared, place, standpoint)? {
             Reach::Replicas(only) => {
-                let makes = made_by(prepared);
-                return Ok(Target::Replicas(ClusterRead {
+                let read = ClusterRead {
                     cluster: member.cluster,
                     only,
                     database: routed,
-                    makes,
-                }));
+                    makes: made_by(prepared),
+                    may_run_again: prepared.statement.may_run_again(),
+                    number: prepared.number(),
+                };
+                return Ok(Target::Replicas(read));
             }
             Reach::Open(node) => (routed, node, OnPrimary::InTransaction),
             Reach::Only(node, why) => {
@@ -141,6 +147,7 @@ impl<C: RoutedConnection> Session<C> {
             self.held[position].applied.forget();
         }
         let conn = &mut *self.held[position].checkout;
+        conn.next_is(prepared.number());
         if !prepared.statement.transaction_controls().is_empty() {
             conn.retire();
         }

@@ -7,9 +7,9 @@ use diesel::result::Error as DieselError;
 use super::manager::{OpenTransaction, RollBackOnPanic};
 use super::settings::local::WaitingFor;
 use super::{ReadSession, Session, SessionTransactionManager};
-use crate::engine::RoutedConnection;
 use crate::engine::transaction::Snapshot;
-use crate::error::Error;
+use crate::engine::{RoutedConnection, is_lost};
+use crate::error::{Error, ErrorKind};
 use crate::statement::effects::When;
 use crate::topology::DatabaseId;
 use crate::topology::pool::{NodeConnection, NodeTransactionManager};
@@ -49,7 +49,21 @@ impl<C: RoutedConnection> Session<C> {
 impl<C: RoutedConnection> Session<C> {
     /// Opens the transaction that was waiting for its first statement, with its savepoints, on a node of a
     /// database.
+    ///
+    /// Nothing has run in it yet, so where its connection turns out to be lost it begins on a new one.
     pub(super) fn begin_on(&mut self, database: DatabaseId, node: DatabaseId) -> Result<(), Error> {
+        match self.try_to_begin_on(database, node) {
+            Err(error) if error.as_diesel().is_some_and(is_lost) && !self.is_stateful(node) => {
+                self.try_to_begin_on(database, node).map_err(|again| match again.kind() {
+                    ErrorKind::Diesel => again,
+                    _ => error,
+                })
+            }
+            begun => begun,
+        }
+    }
+
+    fn try_to_begin_on(&mut self, database: DatabaseId, node: DatabaseId) -> Result<(), Error> {
         let depth = self.depth();
         let read_only = self.read_only;
         self.admit_waiting(database, node)?;

@@ -133,6 +133,16 @@ impl Statement {
         self.session_state || self.reading == Reading::Unreadable
     }
 
+    /// Whether it may run a second time, as the first time had no effect: a read that was understood as a whole, which
+    /// calls no function that nobody knows and asks nothing of its connection.
+    pub(crate) fn may_run_again(&self) -> bool {
+        self.reading == Reading::Parsed
+            && !self.acts()
+            && self.controls.is_empty()
+            && self.effects.asks.is_empty()
+            && self.effects.setting.is_none()
+    }
+
     /// Whether it has an effect, or may have one that nobody can see in it.
     pub(crate) fn acts(&self) -> bool {
         self.operation != Operation::Read || self.session_state || !self.effects.functions.is_empty()

@@ -46,6 +46,12 @@ impl Prepared {
         !self.models.is_empty()
     }
 
+    /// A number by which the statement is known again for as long as its text is remembered.
+    #[inline]
+    pub(crate) fn number(&self) -> u64 {
+        Arc::as_ptr(&self.statement).addr() as u64
+    }
+
     /// The tables as the statement names them.
     pub(crate) fn table_names(&self) -> Vec<String> {
         self.models.iter().map(|model| model.table.to_string()).collect()

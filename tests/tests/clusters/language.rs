@@ -1,8 +1,10 @@
 //! Servers whose messages are in German: what an error means does not depend on its words.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use diesel::connection::SimpleConnection as _;
+use diesel::connection::{InstrumentationEvent, SimpleConnection as _};
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
@@ -141,4 +143,61 @@ fn a_database_is_made_once_and_dropped_once(engine: Engine) {
     let report = tasks().dump_schema().unwrap();
     let error = report.failures().next().unwrap();
     assert!(matches!(error, TaskError::Absent { .. }), "{error}");
+}
+
+/// "Cached plan must not change result type", in German: no read fails, whichever connection of a pool it meets.
+#[test]
+fn a_changed_column_breaks_no_read() {
+    let Some(world) = World::start(Engine::Postgres, 1).filter(World::speaks_german) else { return };
+    world.write(1);
+    world.catch_up();
+    let databases = world.file().with(QUIET).build();
+    warm_up(&databases);
+    let boxed = |conn: &mut router_diesel::Session<AnyConnection>| {
+        posts::table.into_boxed().filter(posts::id.eq(1)).select(posts::title).load::<String>(conn)
+    };
+    let read = |conn: &mut router_diesel::Session<AnyConnection>| {
+        posts::table.select((posts::id, posts::title)).load::<(i32, String)>(conn)
+    };
+    let mut sessions: Vec<_> = (0..6).map(|_| databases.session()).collect();
+    for width in [150, 75, 125] {
+        for conn in &mut sessions {
+            read(conn).unwrap();
+            boxed(conn).unwrap();
+            conn.scoped(router_diesel::Scope::writing(), |conn| read(conn).and_then(|_| boxed(conn)))
+                .unwrap();
+        }
+        world.execute(&format!("ALTER TABLE posts ALTER COLUMN title TYPE VARCHAR({width})"));
+        world.catch_up();
+        for (number, conn) in sessions.iter_mut().enumerate() {
+            assert_eq!(read(conn).unwrap().len(), 1, "session {number}");
+            assert_eq!(boxed(conn).unwrap().len(), 1, "session {number}");
+            let on_primary =
+                conn.scoped(router_diesel::Scope::writing(), |conn| read(conn).and_then(|_| boxed(conn)));
+            assert_eq!(on_primary.unwrap().len(), 1, "session {number}");
+        }
+    }
+    // In a transaction the statement fails, as nothing may run twice there. The next one works.
+    let mut conn = databases.session();
+    let in_transaction =
+        |conn: &mut router_diesel::Session<AnyConnection>| conn.transaction(|conn| read(conn));
+    for _ in 0..3 {
+        in_transaction(&mut conn).unwrap();
+    }
+    world.execute("ALTER TABLE posts ALTER COLUMN title TYPE VARCHAR(99)");
+    in_transaction(&mut conn).unwrap_err();
+    in_transaction(&mut conn).unwrap();
+    // What fails by its own fault fails once, with its own error.
+    let own = || posts::table.select(sql::<diesel::sql_types::Integer>("1 / (id - id)"));
+    let counted = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&counted);
+    conn.set_instrumentation(move |event: InstrumentationEvent<'_>| {
+        if let InstrumentationEvent::StartQuery { query, .. } = event
+            && query.to_string().contains("id - id")
+        {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    own().load::<i32>(&mut conn).unwrap_err();
+    assert_eq!(counted.load(Ordering::Relaxed), 1);
 }

@@ -100,6 +100,64 @@ macro_rules! loses_its_transaction {
 loses_its_transaction!(postgres_dies_in_a_transaction, Postgres, PgConnection);
 loses_its_transaction!(mariadb_dies_in_a_transaction, MariaDb, MysqlConnection);
 
+macro_rules! is_not_noticed {
+    ($name:ident, $server:ty, $connection:ty) => {
+        /// Where r2d2 would ping, and so find out.
+        #[test]
+        fn $name() {
+            let Some(mut server) = require(<$server>::start()) else { return };
+            let database = server.database("blog").unwrap();
+            let databases = databases::<$connection>(database.url());
+            let mut conn = databases.session();
+            let create = "CREATE TABLE posts (id INTEGER PRIMARY KEY, user_id INTEGER NOT NULL, title VARCHAR(9) NOT NULL)";
+            diesel::sql_query(create).execute(&mut conn).unwrap();
+            let read = |conn: &mut router_diesel::Session<$connection>| posts::table.select(posts::id).load::<i32>(conn);
+            let boxed = |conn: &mut router_diesel::Session<$connection>| {
+                posts::table.into_boxed().filter(posts::id.gt(0)).select(posts::id).load::<i32>(conn)
+            };
+            let own = diesel::dsl::sql::<diesel::sql_types::Integer>("charge(id)");
+            let mut restart = || {
+                server.stop(Stop::Kill).unwrap();
+                server.start_again().unwrap();
+            };
+
+            restart();
+            assert_eq!(read(&mut conn), Ok(vec![]), "on the connection that the session holds");
+            restart();
+            assert_eq!(boxed(&mut conn), Ok(vec![]));
+            conn.release();
+            restart();
+            assert_eq!(read(&mut databases.session()), Ok(vec![]), "on one from the pool");
+            restart();
+            let begun = conn.transaction(|conn| {
+                diesel::insert_into(posts::table)
+                    .values((posts::id.eq(1), posts::user_id.eq(1), posts::title.eq("a")))
+                    .execute(conn)
+            });
+            assert_eq!(begun, Ok(1), "a transaction had not begun");
+
+            // What may have an effect does not run twice.
+            restart();
+            let error = posts::table.select(own).load::<i32>(&mut conn).unwrap_err();
+            assert!(matches!(error, DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, _)), "{error:?}");
+            read(&mut conn).unwrap();
+            restart();
+            let error = diesel::delete(posts::table).execute(&mut conn).unwrap_err();
+            assert!(matches!(error, DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, _)), "{error:?}");
+            assert_eq!(read(&mut conn).unwrap(), [1]);
+            let lost = conn.transaction(|conn| {
+                read(conn)?;
+                restart();
+                read(conn)
+            });
+            assert!(lost.is_err(), "a transaction is not begun again");
+        }
+    };
+}
+
+is_not_noticed!(a_restart_of_postgres_fails_no_read, Postgres, PgConnection);
+is_not_noticed!(a_restart_of_mariadb_fails_no_read, MariaDb, MysqlConnection);
+
 /// Waits until something is so.
 fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     let start = Instant::now();

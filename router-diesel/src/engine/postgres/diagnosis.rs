@@ -6,6 +6,11 @@ use super::Postgres;
 use crate::engine::diagnosis::{Diagnose, Diagnosis};
 
 impl Diagnose for Postgres {
+    /// "Cached plan must not change result type", for as long as the connection lives.
+    fn plans_go_stale(&self) -> bool {
+        true
+    }
+
     /// Diesel asks libpq after every error that a server sent: where the server closed the connection behind it, as it
     /// does when it shuts down, the kind is `ClosedConnection`, whatever the server's SQLSTATE.
     ///

@@ -12,6 +12,7 @@
 mod checkout;
 mod manager;
 mod node;
+mod plans;
 mod state;
 mod vitals;
 

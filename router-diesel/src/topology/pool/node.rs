@@ -20,6 +20,7 @@ use diesel::{ConnectionError, ConnectionResult, QueryResult};
 use polonius_the_crab::{ForLt, PoloniusResult, polonius};
 use router_core::Alias;
 
+use super::plans::Plans;
 use super::state::State;
 use super::vitals::{InUse, Vitals};
 use crate::engine::{Access, Opened, RoutedConnection, Server, Verdict};
@@ -47,6 +48,7 @@ impl<C: RoutedConnection> NodeConnection<C> {
     pub(super) fn new(opened: Opened<C>, alias: Alias, access: Access, vitals: Arc<Vitals>) -> Self {
         let now = Instant::now();
         let Opened { conn, server } = opened;
+        let plans_go_stale = server.product.engine().spec().plans_go_stale();
         vitals.note_server(&server);
         let state = State {
             server,
@@ -57,6 +59,7 @@ impl<C: RoutedConnection> NodeConnection<C> {
             handed_out: now,
             retired: false,
             silenced: false,
+            plans: Plans::new(plans_go_stale),
             opened: now,
             losses_then: vitals.losses(),
             generation: vitals.generation(),
@@ -134,6 +137,7 @@ impl<C: RoutedConnection> NodeConnection<C> {
         let State { verdict, retired, .. } = self.state;
         verdict == Verdict::Lost
             || retired
+            || self.state.plans.are_worn_out()
             || self.is_expired()
             || self.valid_depth() != Some(depth)
             || self.conn.is_broken()
@@ -193,6 +197,17 @@ impl<C: RoutedConnection> NodeConnection<C> {
     pub(crate) fn speak(&mut self) {
         self.state.silenced = false;
         self.conn.set_instrumentation(get_default_instrumentation());
+    }
+
+    /// Gives the next read a number by which it is known again, in case that Diesel has no id for it.
+    #[inline]
+    pub(crate) fn next_is(&mut self, number: u64) {
+        self.state.plans.next_is(number);
+    }
+
+    /// Whether the last read failed and made the connection forget its prepared statements, so that it may work now.
+    pub(crate) fn has_forgotten_plans(&self) -> bool {
+        self.state.plans.are_forgotten()
     }
 
     /// Makes sure that the connection is closed when it comes back to its pool.
@@ -283,6 +298,7 @@ impl<C: RoutedConnection> Connection for NodeConnection<C> {
     }
 
     fn set_prepared_statement_cache_size(&mut self, size: CacheSize) {
+        self.state.plans.are_kept(size != CacheSize::Disabled);
         self.conn.set_prepared_statement_cache_size(size);
     }
 }
@@ -306,6 +322,7 @@ impl<B, C: RoutedConnection + LoadConnection<B>> LoadConnection<B> for NodeConne
         Self::Backend: QueryMetadata<T::SqlType>,
     {
         let Self { conn, alias, state } = self;
+        state.plans.runs(T::query_id());
         let outcome =
             polonius::<_, _, ForLt!(<'any> = <C as LoadConnection<B>>::Cursor<'any, 'query>)>(conn, |conn| {
                 match <C as LoadConnection<B>>::load(conn, source) {
@@ -316,6 +333,7 @@ impl<B, C: RoutedConnection + LoadConnection<B>> LoadConnection<B> for NodeConne
         match outcome {
             PoloniusResult::Borrowing(cursor) => Ok(Rows { cursor, alias, state }),
             PoloniusResult::Owned { value: error, input_borrow: conn } => {
+                state.plans.failed(conn, &error);
                 Err(state.observe(alias, conn, error))
             }
         }

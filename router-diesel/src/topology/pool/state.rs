@@ -6,6 +6,7 @@ use std::time::Instant;
 use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error as DieselError};
 use router_core::Alias;
 
+use super::plans::Plans;
 use super::vitals::{InUse, Vitals};
 use crate::engine::diagnosis::{Diagnosis, diagnose};
 use crate::engine::{Access, RoutedConnection, Server, Verdict, verdict};
@@ -23,6 +24,7 @@ pub(super) struct State {
     pub(super) handed_out: Instant,
     /// Whether it is closed when it comes back, because of what was done on it.
     pub(super) retired: bool,
+    pub(super) plans: Plans,
     /// Whether its instrumentation was taken away.
     pub(super) silenced: bool,
     pub(super) opened: Instant,
