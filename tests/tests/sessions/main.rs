@@ -38,3 +38,4 @@ mod connection;
 mod lost;
 mod returning;
 mod server_side;
+mod unwinding;
