@@ -5,7 +5,24 @@ use std::{
     process::Command,
 };
 
+use std::sync::{PoisonError, RwLock};
+
 use crate::{HarnessError, program};
+
+/// The language that servers know beside English.
+static LANGUAGE: RwLock<&str> = RwLock::new("de");
+
+/// Has the servers that this process starts meanwhile know another language beside English than German, by its two
+/// letters.
+pub fn with_language<T>(language: &'static str, start: impl FnOnce() -> T) -> T {
+    let set = |language| {
+        std::mem::replace(&mut *LANGUAGE.write().unwrap_or_else(PoisonError::into_inner), language)
+    };
+    let before = set(language);
+    let started = start();
+    set(before);
+    started
+}
 
 /// The system user that runs a server.
 ///
@@ -31,11 +48,12 @@ impl Account {
 
     /// A command that runs `program` under this account, from `folder`, in English.
     ///
-    /// A server that is told to speak the language of another locale than `C`, such as `C.UTF-8`, speaks German: gettext
-    /// heeds `LANGUAGE` in all locales but that one.
+    /// A server that is told to speak the language of another locale than `C`, such as `C.UTF-8`, speaks German, or what
+    /// [`with_language`] says: gettext heeds `LANGUAGE` in all locales but that one.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>, folder: &Path) -> Command {
+        let language = *LANGUAGE.read().unwrap_or_else(PoisonError::into_inner);
         let mut command = Command::new(program);
-        command.current_dir(folder).env("TMPDIR", folder).env("LC_ALL", "C").env("LANGUAGE", "de");
+        command.current_dir(folder).env("TMPDIR", folder).env("LC_ALL", "C").env("LANGUAGE", language);
         if let Self::Other { uid, gid } = self {
             // Setting the uid also drops root's other groups.
             command.uid(*uid).gid(*gid);

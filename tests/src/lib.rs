@@ -54,6 +54,7 @@ pub mod postgres;
 pub mod proxy;
 pub mod sqlite;
 
+pub use account::with_language;
 pub use database::{ClusterDatabase, TestDatabase};
 pub use error::{HarnessError, require};
 pub use server::{Stop, free_port};

@@ -11,7 +11,7 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel::sql_types::Bool;
 use router_diesel::AnyConnection;
 use router_diesel::tasks::{Created, Removal, TaskError, Tasks};
-use router_tests::Stop;
+use router_tests::{Stop, with_language};
 
 use crate::world::{Engine, QUIET, World, count, eventually, execute, insert, posts, warm_up};
 
@@ -77,8 +77,23 @@ fn a_failed_statement_does_not_lose_its_connection(engine: Engine) {
 }
 
 #[test]
-fn a_read_that_a_standby_cancels_goes_to_another_node() {
-    let Some(world) = World::start(Engine::Postgres, 1).filter(World::speaks_german) else { return };
+fn a_read_that_a_standby_cancels_in_german_goes_to_another_node() {
+    is_cancelled("de", "de_DE", "existiert nicht");
+}
+
+#[test]
+fn a_read_that_a_standby_cancels_in_french_goes_to_another_node() {
+    is_cancelled("fr", "fr_FR", "n'existe pas");
+}
+
+#[test]
+fn a_read_that_a_standby_cancels_in_spanish_goes_to_another_node() {
+    is_cancelled("es", "es_ES", "no existe");
+}
+
+fn is_cancelled(language: &'static str, locale: &str, absent: &str) {
+    let world = with_language(language, || World::start(Engine::Postgres, 1));
+    let Some(world) = world.filter(|world| world.speaks(locale, absent)) else { return };
     world.write(1);
     world.catch_up();
     let replica = world.database.replica_url(0).to_owned();

@@ -114,25 +114,31 @@ impl World {
 
     /// Has all nodes speak German from now on, to new connections. False where they have not learnt it, which is said.
     pub(crate) fn speaks_german(&self) -> bool {
+        self.speaks("de_DE", "existiert nicht")
+    }
+
+    /// The same for another language: `absent` is how it says that a table is not there.
+    pub(crate) fn speaks(&self, locale: &str, absent: &str) -> bool {
+        let mariadbs = format!("SET GLOBAL lc_messages = '{locale}'");
         let (change, reload, package) = match self.servers {
             Servers::Postgres(_) => {
                 ("ALTER SYSTEM SET lc_messages = 'C.UTF-8'", "SELECT pg_reload_conf()", "postgresql")
             }
-            Servers::MariaDb(_) => ("SET GLOBAL lc_messages = 'de_DE'", "DO 0", "mariadb-server"),
+            Servers::MariaDb(_) => (mariadbs.as_str(), "DO 0", "mariadb-server"),
         };
         let replicas = (0..self.replicas()).map(|replica| self.database.replica_url(replica));
-        let speaks_german = |url: &str| {
+        let speaks = |url: &str| {
             let mut conn = AnyConnection::establish(url).unwrap();
             let error = conn.batch_execute("DELETE FROM nowhere").unwrap_err().to_string();
-            error.contains("existiert nicht")
+            error.contains(absent)
         };
         replicas.chain([self.database.url()]).all(|url| {
             execute(url, change);
             execute(url, reload);
             let start = Instant::now();
-            while !speaks_german(url) {
+            while !speaks(url) {
                 if start.elapsed() > Duration::from_secs(5) {
-                    let missing = HarnessError::Missing { program: "messages in German", package };
+                    let missing = HarnessError::Missing { program: "messages in other languages", package };
                     return require(Err::<(), _>(missing)).is_some();
                 }
                 std::thread::sleep(Duration::from_millis(20));
