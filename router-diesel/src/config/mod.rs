@@ -22,6 +22,7 @@
 //   assemble  includes, the chosen environment, URLs from variables (env, merge)
 //   read      the tree into the file model (file, values), going on after what is wrong
 //   check     the file model into the checked model (model, tables); rules are judged by router-core (rules)
+//   names     which databases have a name on their server
 //   snippet   problems as they are told (code, draft, problem), with secrets hidden (mask)
 // The loader goes through it twice where there is something to tell: first fast, then with all places.
 mod assemble;
@@ -35,6 +36,7 @@ mod loader;
 mod mask;
 mod merge;
 mod model;
+mod names;
 mod node;
 mod parse;
 mod problem;

@@ -22,6 +22,7 @@ use super::draft::Draft;
 use super::env::Variables;
 use super::file::File;
 use super::model::{App, Config, Database, Unrouted};
+use super::names::ServerNames;
 use super::node::{Entry, Mark, Node, Value};
 use super::problem::Severity;
 use super::read::list;
@@ -111,6 +112,7 @@ pub(crate) fn check(input: Input<'_>, problems: &mut Vec<Draft>) -> Config {
     Config {
         default,
         unrouted,
+        server_names: ServerNames::of(&databases),
         env_prefix: checker.env_prefix,
         environment,
         declares_environment,
