@@ -214,8 +214,10 @@ fn route_model(
             output.line(format_args!("  {alias} {serves}: {why}"))?;
         }
         output.line("asked:")?;
-        for line in decision.trace().map(ToString::to_string).unwrap_or_default().lines() {
-            output.line(format_args!("  {line}"))?;
+        // In one piece, as a secret may go over several lines.
+        let trace = decision.trace().map(ToString::to_string).unwrap_or_default();
+        if !trace.is_empty() {
+            output.line(format_args!("  {}", trace.trim_end().replace('\n', "\n  ")))?;
         }
     }
     Ok(exit)

@@ -48,6 +48,7 @@ mod tables;
 mod values;
 
 pub use crate::engine::{DatabaseUrl, Engine, UrlError};
+pub use crate::text::secrets::{Secrets, value_without_secrets, without_secrets};
 pub use code::Code;
 pub(crate) use loader::DEFAULT_ENVIRONMENT;
 pub use loader::Loader;

@@ -218,6 +218,8 @@ impl<'a> Checker<'a> {
                 Draft::new(Code::BadName, "`env_prefix` cannot begin a variable's name")
                     .at(mark_of(root, "env_prefix"), "names of variables have letters, digits and `_`"),
             );
+            // No message names a variable that begins with it.
+            self.env_prefix = None;
         }
     }
 
