@@ -48,6 +48,7 @@ mod tables;
 mod values;
 
 pub use crate::engine::{DatabaseUrl, Engine, UrlError};
+pub use crate::text::names::split_name;
 pub use crate::text::secrets::{Secrets, value_without_secrets, without_secrets};
 pub use code::Code;
 pub(crate) use loader::DEFAULT_ENVIRONMENT;
@@ -56,4 +57,5 @@ pub use model::{
     App, Config, Database, HealthSettings, Offline, Policy, PoolSettings, PrimaryReads, Restriction, Unrouted,
 };
 pub use problem::{ConfigError, Problem, Severity};
+pub(crate) use tables::NameCase;
 pub use tables::{TableMap, TablePattern};

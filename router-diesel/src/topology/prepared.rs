@@ -67,7 +67,7 @@ impl Routing {
     }
 
     fn prepare_table(&self, table: &TableName) -> PreparedModel {
-        let app = self.tables.app_of(table.schema(), table.name()).cloned();
+        let app = self.tables.app_in(table.schema(), table.name(), table.case()).cloned();
         let fixed = self.rules_alone.then(|| {
             let model = app.as_ref().map(|app| Model::of(app, None));
             let id = |alias: Option<Alias>| alias.and_then(|alias| self.id(alias.as_str()));
@@ -83,7 +83,7 @@ impl Routing {
     /// Whether a table is one of those that every database of an engine has, and no app claims it.
     fn is_catalogue(&self, table: &TableName) -> bool {
         is_system_table(table.schema(), table.name())
-            && self.tables.app_of(table.schema(), table.name()).is_none()
+            && self.tables.app_in(table.schema(), table.name(), table.case()).is_none()
     }
 }
 

@@ -28,6 +28,7 @@ use super::problem::Severity;
 use super::read::list;
 use super::snippet::Sources;
 use super::values::{OneOrMany, Setting, Word};
+use crate::text::names::{self, NamePart};
 
 /// What a check is made of.
 pub(crate) struct Input<'a> {
@@ -226,7 +227,7 @@ impl<'a> Checker<'a> {
     fn write_functions(&mut self, root: &Node, names: &Setting<OneOrMany>) -> Vec<String> {
         let mut functions = Vec::new();
         for (index, name) in names.get().into_iter().flat_map(OneOrMany::iter) {
-            if name.is_empty() || name.contains(|c: char| !(c.is_alphanumeric() || "_.$".contains(c))) {
+            if !is_function(name) {
                 self.tell(
                     Draft::new(Code::BadName, "`write_functions` lists the names of SQL functions")
                         .at(element_of(root, "write_functions", index), "this is no such name")
@@ -280,6 +281,12 @@ fn mark_of(node: &Node, key: &str) -> Mark {
 /// The place of an element of the list of a key.
 fn element_of(node: &Node, key: &str, index: usize) -> Mark {
     node.entry(key).map_or(Mark::default(), |entry| element_mark(entry, index))
+}
+
+/// Whether a name can be that of an SQL function, with its schema or without. In quotes it may be any.
+fn is_function(name: &str) -> bool {
+    let plain = |part: &NamePart<'_>| part.name.chars().all(|c| c.is_alphanumeric() || "_$".contains(c));
+    names::parts(name).is_ok_and(|parts| parts.iter().all(|part| part.is_quoted || plain(part)))
 }
 
 /// Whether a name can be an alias or a label: letters, digits, `_`, `-` and dots between them.
