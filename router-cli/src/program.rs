@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use clap::Parser;
 use router_core::{Router, RouterChain, RouterName};
-use router_diesel::config::{Config, ConfigError, Loader};
+use router_diesel::config::{Config, ConfigError, Loader, Secrets};
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 use router_diesel::{AnyConnection, Databases};
 use router_diesel::{Error, Routing};
@@ -135,10 +135,12 @@ impl Program {
         I: IntoIterator,
         I::Item: Into<OsString> + Clone,
     {
+        let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+        let secrets = self.secrets(&arguments);
         let Arguments { options, command } = match Arguments::try_parse_from(arguments) {
             Ok(arguments) => arguments,
             Err(error) if error.use_stderr() => {
-                let _ = write!(stderr, "{}", error.render());
+                let _ = write!(stderr, "{}", secrets.hide(&error.render().to_string()));
                 return Exit::Usage;
             }
             Err(help) => {
@@ -146,7 +148,7 @@ impl Program {
                 return Exit::Fine;
             }
         };
-        let mut output = Output::new(options.format, talk, stdout, stderr);
+        let mut output = Output::new(options.format, talk, stdout, stderr, secrets);
         match command::run(&command, &Project { program: self, options: &options }, &mut output) {
             Ok(exit) => exit,
             Err(Failure::Output(error)) if error.kind() == ErrorKind::BrokenPipe => Exit::Fine,
@@ -159,6 +161,30 @@ impl Program {
                 Exit::Usage
             }
         }
+    }
+}
+
+impl Program {
+    /// What no message may quote of what the program was given: a URL where a name belongs.
+    fn secrets(&self, arguments: &[OsString]) -> Secrets {
+        let arguments = arguments.iter().skip(1).map(|argument| argument.to_string_lossy());
+        // `--database=URL` is quoted without its flag.
+        let values = arguments.map(|argument| match argument.split_once('=') {
+            Some((flag, value)) if flag.starts_with('-') => value.to_owned(),
+            _ => argument.into_owned(),
+        });
+        let variables =
+            [CONFIG_VARIABLE, ENVIRONMENT_VARIABLE].into_iter().filter_map(|name| self.variable(name));
+        Secrets::of(values.chain(variables))
+    }
+
+    /// A variable that is set to something.
+    fn variable(&self, name: &str) -> Option<String> {
+        match &self.variables {
+            Some(variables) => variables.get(name).cloned(),
+            None => std::env::var(name).ok(),
+        }
+        .filter(|value| !value.is_empty())
     }
 }
 
@@ -231,20 +257,11 @@ impl Project<'_> {
     }
 
     fn named_file(&self) -> Option<PathBuf> {
-        let variable = || self.variable(CONFIG_VARIABLE).map(PathBuf::from);
+        let variable = || self.program.variable(CONFIG_VARIABLE).map(PathBuf::from);
         self.options.config.clone().or_else(variable).or_else(|| self.program.config.clone())
     }
 
     fn named_environment(&self) -> Option<String> {
-        self.options.env.clone().or_else(|| self.variable(ENVIRONMENT_VARIABLE))
-    }
-
-    /// A variable that is set to something.
-    fn variable(&self, name: &str) -> Option<String> {
-        match &self.program.variables {
-            Some(variables) => variables.get(name).cloned(),
-            None => std::env::var(name).ok(),
-        }
-        .filter(|value| !value.is_empty())
+        self.options.env.clone().or_else(|| self.program.variable(ENVIRONMENT_VARIABLE))
     }
 }

@@ -7,6 +7,7 @@ use router_core::{Alias, RuleError};
 use crate::config::ConfigError;
 use crate::decision::ClusterError;
 use crate::decision::{RouteError, SettingError};
+use crate::text::secrets;
 use crate::topology::pool::PoolError;
 
 /// Why something could not be done.
@@ -34,7 +35,8 @@ impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.0 {
             Source::Config(error) => fmt::Debug::fmt(error, f),
-            source => f.debug_tuple("Error").field(source).finish(),
+            source if f.alternate() => secrets::write(f, format_args!("Error({source:#?})")),
+            source => secrets::write(f, format_args!("Error({source:?})")),
         }
     }
 }
@@ -227,20 +229,21 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // An alias may be a URL that a caller took for one, and a server may repeat what it was sent.
         match &*self.0 {
             Source::Config(error) => error.fmt(f),
             Source::Rules(errors) => {
                 for (index, error) in errors.iter().enumerate() {
                     let separator = if index == 0 { "" } else { "; " };
-                    write!(f, "{separator}{error}")?;
+                    secrets::write(f, format_args!("{separator}{error}"))?;
                 }
                 Ok(())
             }
-            Source::Route(error) => error.fmt(f),
-            Source::Pool(error) => error.fmt(f),
-            Source::Cluster(error) => error.fmt(f),
-            Source::Setting(error) => error.fmt(f),
-            Source::Diesel(error) => error.fmt(f),
+            Source::Route(error) => secrets::write(f, format_args!("{error}")),
+            Source::Pool(error) => secrets::write(f, format_args!("{error}")),
+            Source::Cluster(error) => secrets::write(f, format_args!("{error}")),
+            Source::Setting(error) => secrets::write(f, format_args!("{error}")),
+            Source::Diesel(error) => secrets::write(f, format_args!("{error}")),
         }
     }
 }

@@ -217,14 +217,11 @@ fn table_changes<'a>(old: &'a Config, new: &'a Config) -> Vec<TableChange<'a>> {
         }
         let owner = |config: &'a Config, map: &router_diesel::config::TableMap| {
             // One table goes to whichever app its name leads to; a pattern, to the app that declares it.
-            let (schema, table) = match pattern.as_str().rsplit_once('.') {
-                Some((schema, table)) => (Some(schema), table),
-                None => (None, pattern.as_str()),
-            };
-            let app = if pattern.is_exact() {
-                map.app_of(schema, table).and_then(|label| config.app(label.as_str()))
-            } else {
-                config.apps.iter().find(|app| declares(app, pattern))
+            let app = match pattern.exact_table() {
+                Some((schema, table)) => {
+                    map.app_of(schema, table).and_then(|label| config.app(label.as_str()))
+                }
+                None => config.apps.iter().find(|app| declares(app, pattern)),
             };
             app.map(|app| app.label.as_str())
         };
@@ -242,7 +239,7 @@ fn table_changes<'a>(old: &'a Config, new: &'a Config) -> Vec<TableChange<'a>> {
 }
 
 fn declares(app: &App, pattern: &TablePattern) -> bool {
-    app.tables.iter().any(|table| table.as_str().eq_ignore_ascii_case(pattern.as_str()))
+    app.tables.iter().any(|table| table.means_same(pattern))
 }
 
 impl TableChange<'_> {

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::io::Read;
 
-use router_core::{Answer, AppLabel, Decision, Hints, Model, Operation, Trace};
-use router_diesel::config::Unrouted;
+use router_core::{Answer, Decision, Hints, Model, Operation, Trace};
+use router_diesel::config::{Unrouted, split_name};
 use router_diesel::statement::Dialect;
 use router_diesel::{NodeRoute, RouteError, Routing, Serves};
 use serde::Serialize;
@@ -169,6 +169,7 @@ fn route_model(
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
     let (app, table) = read_model(text)?;
+    let (app, table) = (&*app, table.as_deref());
     let model = table.map_or_else(|| Model::app(app), |table| Model::new(app, table));
     let decision = routing.chain().explain(operation, &model, &Hints::default());
     let refusal = refuse(routing, operation, &model, &decision);
@@ -214,8 +215,10 @@ fn route_model(
             output.line(format_args!("  {alias} {serves}: {why}"))?;
         }
         output.line("asked:")?;
-        for line in decision.trace().map(ToString::to_string).unwrap_or_default().lines() {
-            output.line(format_args!("  {line}"))?;
+        // In one piece, as a secret may go over several lines.
+        let trace = decision.trace().map(ToString::to_string).unwrap_or_default();
+        if !trace.is_empty() {
+            output.line(format_args!("  {}", trace.trim_end().replace('\n', "\n  ")))?;
         }
     }
     Ok(exit)
@@ -269,14 +272,14 @@ fn advise(routing: &Routing, model: &Model<'_>, output: &mut Output<'_>) {
     }
 }
 
-/// Splits `APP[.TABLE]`; of a longer path the last two segments count, so `apps.blog.posts` is `blog.posts`.
-fn read_model(text: &str) -> Result<(&str, Option<&str>), Failure> {
-    let (app, table) = match text.rsplit_once('.') {
-        Some((app, table)) => (AppLabel::last_segment(app), Some(table)),
-        None => (text, None),
-    };
-    if app.is_empty() || table.is_some_and(str::is_empty) {
-        return Err(Failure::Usage(format!("`{text}` is no model; write `app` or `app.table`")));
-    }
-    Ok((app, table))
+/// Splits `APP[.TABLE]`; of a longer path the last two segments count, so `apps.blog.posts` is `blog.posts`. A table may
+/// stand in quotes, as in the file.
+fn read_model(text: &str) -> Result<(Cow<'_, str>, Option<Cow<'_, str>>), Failure> {
+    let mut parts = split_name(text)
+        .ok_or_else(|| Failure::Usage(format!("`{text}` is no model; write `app` or `app.table`")))?;
+    let last = parts.pop().unwrap_or_default();
+    Ok(match parts.pop() {
+        Some(app) => (app, Some(last)),
+        None => (last, None),
+    })
 }

@@ -91,3 +91,29 @@ fn a_file_that_is_not_there_cannot_be_compared() {
     let file = world.write("same.yml", SHOP);
     assert_eq!(world.run(["diff", &file, "nowhere.yml"]).exit, router_cli::Exit::Usage);
 }
+
+#[test]
+fn tables_in_quotes_are_compared_by_what_they_mean() {
+    let file = |blog: &str, news: &str| {
+        format!(
+            "apps: {{ blog: {{ tables: [{blog}] }}, news: {{ tables: [{news}] }} }}\n\
+             databases: {{ default: {{ url: ':memory:', apps: [blog, news] }} }}\n"
+        )
+    };
+    let world = World::shop();
+    let old = world.write("old.yml", &file(r#"posts, '"a.b"', '"My Schema".*'"#, "news"));
+    let same = world.write("same.yml", &file(r#"'[a.b]', '`My Schema`.*', '"posts"'"#, "news"));
+    let moved = world.write("moved.yml", &file(r#"posts, '"My Schema".*'"#, r#"news, '"a.b"'"#));
+    for (new, expected) in [(&same, 0), (&moved, 1)] {
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let _ =
+            world.program.run(["dbrouter", "diff", &old, new, "--format", "json"], &mut stdout, &mut stderr);
+        let answer: serde_json::Value = serde_json::from_slice(&stdout).unwrap();
+        let tables = answer["tables"].as_array().unwrap();
+        assert_eq!(tables.len(), expected, "{answer}");
+        assert!(
+            tables.iter().all(|table| table["table"] == "\"a.b\"" && table["after"] == "news"),
+            "{answer}"
+        );
+    }
+}

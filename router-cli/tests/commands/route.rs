@@ -333,3 +333,43 @@ fn a_refused_model_has_no_nodes() {
     assert_eq!(ended.exit, Exit::Found);
     assert!(ended.stdout.ends_with("\"nodes\":[]}\n"), "{ended:?}");
 }
+
+#[test]
+fn a_table_may_stand_in_quotes() {
+    let world = World::new(
+        r#"
+apps: { blog: { tables: ['"Order Items"', '"a.b"'] }, shop: { tables: [products] } }
+databases: { default: { url: 'sqlite://FOLDER/default.sqlite3', apps: [blog, shop] } }
+"#,
+    );
+    for (model, app, table, note) in [
+        (r#"blog."Order Items""#, "blog", "Order Items", ""),
+        ("apps.blog.`a.b`", "blog", "a.b", ""),
+        (
+            "shop.[Order Items]",
+            "shop",
+            "Order Items",
+            "note: the table `Order Items` belongs to the app `blog`, so a statement goes where that one goes\n",
+        ),
+    ] {
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let exit =
+            world.program.run(["dbrouter", "route", model, "--format", "json"], &mut stdout, &mut stderr);
+        let answer: serde_json::Value = serde_json::from_slice(&stdout).unwrap();
+        assert_eq!(
+            (exit, &answer["app"], &answer["table"]),
+            (Exit::Fine, &app.into(), &table.into()),
+            "{model}"
+        );
+        assert_eq!(String::from_utf8(stderr).unwrap(), note, "{model}");
+    }
+    for model in ["blog.\"Order", "blog.", ".posts", "blog.\"\""] {
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let exit = world.program.run(["dbrouter", "route", model], &mut stdout, &mut stderr);
+        let told = String::from_utf8(stderr).unwrap();
+        assert_eq!(
+            (exit, told),
+            (Exit::Usage, format!("error: `{model}` is no model; write `app` or `app.table`\n"))
+        );
+    }
+}

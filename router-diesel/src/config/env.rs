@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::code::Code;
 use super::draft::Draft;
-use crate::engine::url::is_secret_key;
+use crate::text::secrets::is_secret_key;
 
 /// The env file that is read where it is present.
 const DEFAULT_ENV_FILE: &str = ".env";
@@ -67,6 +67,11 @@ impl Variables {
     /// The variable's value, if it is set.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
+    }
+
+    /// The values of all variables.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &str> {
+        self.0.values().map(String::as_str)
     }
 
     /// The values of variables that hold secrets, going by their names, or URLs with passwords.

@@ -12,7 +12,7 @@ use super::node::{Mark, Node, Value};
 use super::parse::{self, Places};
 use super::problem::{ConfigError, Severity};
 use super::read::{Context, read};
-use crate::engine::url::is_secret_key;
+use crate::text::secrets::is_secret_key;
 
 /// The environment variable that names the file.
 pub(crate) const FILE_VARIABLE: &str = "DBROUTER_CONFIG";
@@ -203,8 +203,12 @@ impl Loader {
             let trees = sources
                 .texts()
                 .filter_map(|text| parse::parse(text, 0, Places::Declarations, &mut Vec::new()).ok());
-            let found: Vec<String> = trees.flat_map(|tree| secrets(&tree)).collect();
-            sources.hide(found.into_iter().chain(variables.secrets()));
+            let trees: Vec<Node> = trees.collect();
+            let found: Vec<String> = trees.iter().flat_map(secrets).collect();
+            let secrets = sources.secrets();
+            secrets.add_whole(found.into_iter().chain(variables.secrets()));
+            secrets.add_values(trees.iter().flat_map(texts).chain([chosen.name]));
+            secrets.add_values(variables.values());
         }
         let problems = sources.report(problems);
         match checked {
@@ -238,4 +242,22 @@ fn secrets(node: &Node) -> Vec<String> {
         }
     }
     secrets
+}
+
+/// All keys and texts of a tree.
+fn texts(node: &Node) -> Vec<&str> {
+    let mut texts = Vec::new();
+    let mut nodes = vec![node];
+    while let Some(node) = nodes.pop() {
+        match &node.value {
+            Value::Map(entries) => {
+                texts.extend(entries.iter().map(|entry| entry.key.as_str()));
+                nodes.extend(entries.iter().map(|entry| &entry.node));
+            }
+            Value::List(list) => nodes.extend(list),
+            Value::Text(text) => texts.push(text),
+            _ => {}
+        }
+    }
+    texts
 }

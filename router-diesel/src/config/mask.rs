@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::engine::url::{MASK, is_secret_key};
+use crate::text::secrets::{self, MASK, after_last, closing_quote, is_secret_key};
 
 /// A line without its secrets, and where they were.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,24 +16,9 @@ pub(crate) struct MaskedLine {
 }
 
 impl MaskedLine {
-    fn new(line: &str, mut hidden: Vec<Range<usize>>) -> Self {
-        hidden.sort_by_key(|range| (range.start, range.end));
-        let mut merged: Vec<Range<usize>> = Vec::new();
-        for range in hidden.into_iter().filter(|range| !range.is_empty()) {
-            match merged.last_mut() {
-                Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
-                _ => merged.push(range),
-            }
-        }
-        let mut text = String::with_capacity(line.len());
-        let mut from = 0;
-        for range in &merged {
-            text.push_str(&line[from..range.start]);
-            text.push_str(MASK);
-            from = range.end;
-        }
-        text.push_str(&line[from..]);
-        Self { text, hidden: merged }
+    fn new(line: &str, hidden: Vec<Range<usize>>) -> Self {
+        let hidden = secrets::merged(hidden);
+        Self { text: secrets::masked(line, &hidden), hidden }
     }
 
     /// The place in the masked line of a place in the original one; within a mask, its end.
@@ -70,19 +55,14 @@ pub(crate) fn lines(text: &str) -> Vec<MaskedLine> {
             next_too = below == Below::Next;
             depth + list_marks(&line[depth..])
         });
-        if urls(line, &mut hidden) {
+        if secrets::urls(line, &mut hidden) {
             secret_below = secret_below.or(Some(depth));
+            next_too = true;
         }
-        addresses(line, &mut hidden);
-        parameters(line, &mut hidden);
+        secrets::find(line, &mut hidden);
         masked.push(MaskedLine::new(line, hidden));
     }
     masked
-}
-
-/// The place after the last character of a kind.
-fn after_last(text: &str, kind: impl Fn(char) -> bool) -> usize {
-    text.char_indices().rfind(|(_, c)| kind(*c)).map_or(0, |(at, c)| at + c.len_utf8())
 }
 
 /// Whether a key holds a secret or is a misspelt one that does.
@@ -174,86 +154,6 @@ fn value_length(text: &str, in_flow: bool) -> usize {
         _ => text.find(" #"),
     };
     text[..end.unwrap_or(text.len())].trim_end().len()
-}
-
-/// The place of the quote that ends a quoted text.
-pub(crate) fn closing_quote(text: &str, quote: char) -> Option<usize> {
-    let mut escaped = false;
-    let mut characters = text.char_indices().skip(1).peekable();
-    while let Some((at, c)) = characters.next() {
-        if escaped {
-            escaped = false;
-        } else if quote == '"' && c == '\\' {
-            escaped = true;
-        } else if c == quote {
-            if quote == '\'' && characters.peek().is_some_and(|(_, next)| *next == '\'') {
-                characters.next();
-            } else {
-                return Some(at);
-            }
-        }
-    }
-    None
-}
-
-/// Hides the passwords of URLs. True where a URL's quotes are still open at the end of the line.
-fn urls(line: &str, hidden: &mut Vec<Range<usize>>) -> bool {
-    let mut open = false;
-    let mut from = 0;
-    while let Some(start) = line[from..].find("://").map(|at| from + at + 3) {
-        from = start;
-        let quote = line[..start].rfind(['"', '\'']).filter(|at| !line[*at + 1..start].contains(' '));
-        let rest = &line[start..];
-        let end = match quote.and_then(|at| line[at..].chars().next().map(|quote| (at, quote))) {
-            Some((at, quote)) => match closing_quote(&line[at..], quote) {
-                Some(end) if at + end >= start => at + end - start,
-                _ => {
-                    open = true;
-                    rest.len()
-                }
-            },
-            None => rest.find(" #").unwrap_or(rest.len()),
-        };
-        let url = &rest[..end];
-        // User and password have a colon between them, and neither has a space before it.
-        let word = &url[..url.find(char::is_whitespace).unwrap_or(url.len())];
-        let Some(colon) = word.find(':') else { continue };
-        if let Some(at) = url.rfind('@') {
-            if colon < at {
-                // Several URLs on one line lose what stands between them, too.
-                hidden.push(start + colon + 1..start + at);
-            }
-        } else if !word[..colon].contains('/') && !word[colon + 1..].starts_with(|c: char| c.is_ascii_digit())
-        {
-            // No host follows: a port that is none, or a password whose end is missing.
-            hidden.push(start + colon + 1..start + word.trim_end_matches([',', '}']).len().max(colon + 1));
-        }
-    }
-    open
-}
-
-/// Hides what stands between a colon and an `@`, as in a URL whose `://` is broken.
-fn addresses(line: &str, hidden: &mut Vec<Range<usize>>) {
-    for (at, _) in line.match_indices('@') {
-        let word = after_last(&line[..at], char::is_whitespace);
-        // `${URL:-…` has a colon, too.
-        let mut colons = line[word..at].match_indices(':').map(|(colon, _)| word + colon + 1);
-        if let Some(start) = colons.find(|start| !line[*start..].starts_with(['/', '-'])) {
-            hidden.push(start..at);
-        }
-    }
-}
-
-/// Hides the values of parameters such as `?password=`, also where they stand without a URL.
-fn parameters(line: &str, hidden: &mut Vec<Range<usize>>) {
-    for (at, _) in line.match_indices('=') {
-        let key = &line[after_last(&line[..at], |c| !(c.is_ascii_alphanumeric() || "_-".contains(c)))..at];
-        if is_secret_key(key) {
-            let value = &line[at + 1..];
-            let end = value.find(['&', ' ', '"', '\'', '}', ',']).unwrap_or(value.len());
-            hidden.push(at + 1..at + 1 + end);
-        }
-    }
 }
 
 #[cfg(test)]

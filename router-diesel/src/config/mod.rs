@@ -22,6 +22,7 @@
 //   assemble  includes, the chosen environment, URLs from variables (env, merge)
 //   read      the tree into the file model (file, values), going on after what is wrong
 //   check     the file model into the checked model (model, tables); rules are judged by router-core (rules)
+//   names     which databases have a name on their server
 //   snippet   problems as they are told (code, draft, problem), with secrets hidden (mask)
 // The loader goes through it twice where there is something to tell: first fast, then with all places.
 mod assemble;
@@ -35,6 +36,7 @@ mod loader;
 mod mask;
 mod merge;
 mod model;
+mod names;
 mod node;
 mod parse;
 mod problem;
@@ -46,6 +48,8 @@ mod tables;
 mod values;
 
 pub use crate::engine::{DatabaseUrl, Engine, UrlError};
+pub use crate::text::names::split_name;
+pub use crate::text::secrets::{Secrets, value_without_secrets, without_secrets};
 pub use code::Code;
 pub(crate) use loader::DEFAULT_ENVIRONMENT;
 pub use loader::Loader;
@@ -53,4 +57,5 @@ pub use model::{
     App, Config, Database, HealthSettings, Offline, Policy, PoolSettings, PrimaryReads, Restriction, Unrouted,
 };
 pub use problem::{ConfigError, Problem, Severity};
+pub(crate) use tables::NameCase;
 pub use tables::{TableMap, TablePattern};

@@ -8,6 +8,7 @@ use router_core::{Alias, AppLabel, Operation, Operations, Place};
 use rustc_hash::FxHashMap;
 
 use super::code::Code;
+use super::names::ServerNames;
 use super::problem::Problem;
 use super::tables::{TableMap, TablePattern};
 use crate::engine::{Access, ConnectSettings, DatabaseUrl, Engine};
@@ -42,6 +43,7 @@ pub struct Config {
     pub files: Vec<PathBuf>,
     pub(crate) database_index: FxHashMap<Alias, usize>,
     pub(crate) app_index: FxHashMap<AppLabel, usize>,
+    pub(crate) server_names: ServerNames,
 }
 
 impl Config {

@@ -6,6 +6,7 @@ use router_core::Place;
 use serde::{Serialize, Serializer};
 
 use super::code::Code;
+use crate::text::secrets::without_secrets;
 
 /// How bad a problem is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -41,6 +42,7 @@ pub struct Problem {
 impl Problem {
     /// A note about a checked configuration, whose lines are not at hand any more.
     pub(crate) fn note(code: Code, message: String, place: Place) -> Self {
+        let message = without_secrets(&message).into_owned();
         let rendered = format!("note[{code}]: {message}\n  --> {place}");
         let severity = Severity::Note;
         Self { code, severity, message, label: None, place: Some(place), related: None, help: None, rendered }

@@ -10,24 +10,22 @@ use router_core::Place;
 use rustc_hash::FxHashSet;
 
 use super::draft::Draft;
-use super::mask::{self, MaskedLine, closing_quote};
+use super::mask::{self, MaskedLine};
 use super::node::Mark;
 use super::problem::{Problem, Severity};
-use crate::engine::url::MASK;
+use crate::text::secrets::{Secrets, closing_quote, value_without_secrets};
 
 /// How many lines around a label may be drawn, which is what the renderer does to fill small gaps.
 const AROUND: usize = 3;
 /// Labels that are more lines apart are drawn in two snippets.
 const FAR: u32 = 40;
-/// Shorter secrets would hide half of the file.
-const SHORTEST_SECRET: usize = 4;
 
 /// The files that were read.
 #[derive(Default)]
 pub(crate) struct Sources {
     files: Vec<Source>,
     /// Values that are secret wherever they stand.
-    secrets: Vec<String>,
+    secrets: Secrets,
 }
 
 struct Source {
@@ -61,7 +59,9 @@ impl Source {
 impl Sources {
     /// Adds a file and gives it its number.
     pub(crate) fn add(&mut self, name: &str, text: String) -> u32 {
-        self.files.push(Source { name: name.into(), text, lines: OnceCell::new() });
+        // A URL may stand where the name of a file belongs.
+        let name = value_without_secrets(name).into();
+        self.files.push(Source { name, text, lines: OnceCell::new() });
         u32::try_from(self.files.len() - 1).unwrap_or(u32::MAX)
     }
 
@@ -75,12 +75,9 @@ impl Sources {
         self.files.iter().map(|source| source.text.as_str())
     }
 
-    /// Hides values in everything that is drawn.
-    pub(crate) fn hide(&mut self, secrets: impl IntoIterator<Item = String>) {
-        self.secrets.extend(secrets.into_iter().filter(|secret| secret.len() >= SHORTEST_SECRET));
-        // The longest first, as one may begin like another.
-        self.secrets.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
-        self.secrets.dedup();
+    /// What is hidden in everything that is drawn.
+    pub(crate) fn secrets(&mut self) -> &mut Secrets {
+        &mut self.secrets
     }
 
     /// A mark as it is shown.
@@ -106,9 +103,11 @@ impl Sources {
 
     /// Draws a problem.
     fn draw(&self, draft: &Draft) -> Problem {
-        let message = self.without_secrets(&draft.message);
-        let label = self.without_secrets(&draft.label);
-        let help = draft.help.as_deref().map(|help| self.without_secrets(help));
+        // The one way from a draft to what people are shown, so no message can forget its secrets.
+        let shown = |text: &str| self.secrets.hide(text);
+        let message = shown(&draft.message);
+        let label = shown(&draft.label);
+        let help = draft.help.as_deref().map(shown);
         let level = match draft.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
@@ -118,8 +117,9 @@ impl Sources {
             level.primary_title(message.as_str()).id(draft.code.as_str()).elements(None::<Origin<'_>>);
         let primary = [(draft.mark, label.as_str(), AnnotationKind::Primary)];
         let related = draft.related.iter().filter(|(mark, _)| mark.line > 0);
+        let related: Vec<_> = related.map(|(mark, label)| (*mark, shown(label))).collect();
         let related: Vec<_> =
-            related.map(|(mark, label)| (*mark, label.as_str(), AnnotationKind::Context)).collect();
+            related.iter().map(|(mark, label)| (*mark, label.as_str(), AnnotationKind::Context)).collect();
         // A label in another file, or far away, needs a snippet of its own.
         let is_near =
             |mark: &Mark| mark.file == draft.mark.file && mark.line.abs_diff(draft.mark.line) <= FAR;
@@ -166,7 +166,7 @@ impl Sources {
         for (index, line) in lines.iter().enumerate().take(last + 1).skip(first) {
             let start = text.len();
             if wanted.iter().any(|wanted| wanted.abs_diff(index) <= AROUND) {
-                text.push_str(&self.without_secrets(&line.masked.text));
+                text.push_str(&self.secrets.hide_these(&line.masked.text));
             }
             text.push('\n');
             for (mark, label, kind) in annotations.iter().filter(|(mark, ..)| mark.line as usize == index + 1)
@@ -184,12 +184,6 @@ impl Sources {
             return None;
         }
         Some(Snippet::source(text).line_start(first + 1).path(&*source.name).annotations(drawn))
-    }
-
-    fn without_secrets(&self, text: &str) -> String {
-        self.secrets.iter().fold(text.to_owned(), |text, secret| {
-            if text.contains(secret.as_str()) { text.replace(secret.as_str(), MASK) } else { text }
-        })
     }
 }
 

@@ -80,7 +80,7 @@ pub(crate) struct Secret(pub(crate) String);
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(crate::engine::url::MASK)
+        f.write_str(crate::text::secrets::MASK)
     }
 }
 
@@ -190,7 +190,7 @@ pub(crate) struct OptionValue(pub(crate) String);
 
 impl fmt::Debug for OptionValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(crate::engine::url::MASK)
+        f.write_str(crate::text::secrets::MASK)
     }
 }
 

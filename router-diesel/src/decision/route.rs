@@ -397,7 +397,7 @@ impl<'q> Question<'q> {
     /// Where a table is of which no router says anything.
     fn fallback(&self, model: &PreparedModel) -> Result<DatabaseId, RouteError> {
         if model.app.is_none() && self.routing.config.unrouted == Unrouted::Error {
-            return Err(RouteError::Unrouted { table: model.table.to_string() });
+            return Err(RouteError::Unrouted { table: model.table.as_pattern() });
         }
         Ok(self.routing.default)
     }

@@ -6,9 +6,9 @@ use std::fmt;
 use std::io::ErrorKind;
 use std::process::{Command, Stdio};
 
-use super::url::is_secret_key;
 use super::url::server::Sections;
 use super::{Access, DatabaseUrl};
+use crate::text::secrets::is_secret_key;
 
 /// How an engine tells its client programs about a database.
 pub(crate) trait Clients {

@@ -7,7 +7,7 @@ use diesel::connection::CacheSize;
 use diesel::connection::LoadConnection;
 use diesel::query_builder::QueryFragment;
 use diesel::r2d2::R2D2Connection;
-use diesel::{ConnectionResult, QueryResult};
+use diesel::{ConnectionError, ConnectionResult, QueryResult};
 
 use super::{Ask, DatabaseUrl, Engine, Product, WrongProduct};
 
@@ -46,7 +46,7 @@ pub trait RoutedConnection: Ask + LoadConnection + R2D2Connection + Send + Sized
     fn open(url: &DatabaseUrl, settings: &ConnectSettings) -> ConnectionResult<Opened<Self>> {
         let engine = url.engine();
         let address = engine.spec().address(url, settings)?;
-        let mut conn = Self::connect(engine, &address)?;
+        let mut conn = Self::connect(engine, &address).map_err(|error| silent(error, url))?;
         if !settings.prepared_statements {
             conn.set_prepared_statement_cache_size(CacheSize::Disabled);
         }
@@ -67,6 +67,17 @@ pub trait RoutedConnection: Ask + LoadConnection + R2D2Connection + Send + Sized
 
     /// The engine of this very connection.
     fn engine(&self) -> Engine;
+}
+
+/// What a driver says when it cannot connect, without the secrets of the URL that it may repeat.
+fn silent(error: ConnectionError, url: &DatabaseUrl) -> ConnectionError {
+    match error {
+        ConnectionError::BadConnection(text) => ConnectionError::BadConnection(url.without_secrets(&text)),
+        ConnectionError::InvalidConnectionUrl(text) => {
+            ConnectionError::InvalidConnectionUrl(url.without_secrets(&text))
+        }
+        error => error,
+    }
 }
 
 /// How a connection is opened, and what is set on it.

@@ -12,6 +12,11 @@ pub(crate) trait Places {
     /// Where the database is that a URL names.
     fn place(&self, url: &DatabaseUrl) -> Place;
 
+    /// Whether some servers of the engine take two names of databases for one that differ in case alone.
+    fn servers_may_ignore_case(&self) -> bool {
+        false
+    }
+
     /// The file that a connection which may write would make, as it is not there yet.
     fn file_to_make(&self, url: &DatabaseUrl) -> Option<PathBuf> {
         let _ = url;

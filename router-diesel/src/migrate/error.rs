@@ -11,6 +11,7 @@ use super::lint::LintProblem;
 use super::report::{Outcome, Report};
 use super::state::resolve_command;
 use crate::lock::LockError;
+use crate::text::secrets;
 
 /// A run that did not go through, with what it did: one database's failure undoes nothing on another.
 ///
@@ -182,11 +183,11 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(file) = &self.file {
-            write!(f, "{}: ", file.display())?;
+            secrets::write(f, format_args!("{}: ", file.display()))?;
         }
-        f.write_str(&self.message)?;
+        secrets::write(f, format_args!("{}", self.message))?;
         if let Some(help) = &self.help {
-            write!(f, "\n  help: {help}")?;
+            secrets::write(f, format_args!("\n  help: {help}"))?;
         }
         Ok(())
     }

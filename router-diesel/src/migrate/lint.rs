@@ -226,7 +226,7 @@ impl<'a> Linter<'a> {
 
     fn mention(&self, database: &Database, app: &AppLabel, mention: &Mention) -> Option<LintProblem> {
         let table = &mention.table;
-        let owner = self.tables.app_of(table.schema(), table.name())?;
+        let owner = self.tables.app_in(table.schema(), table.name(), table.case())?;
         if owner == app {
             return None;
         }
@@ -235,7 +235,8 @@ impl<'a> Linter<'a> {
                 "a migration of app `{app}` creates the table `{table}`, which the file gives to app `{owner}`"
             );
             return Some(LintProblem::new(LintCode::TableOfOtherApp, app, message).help(format!(
-                "move the migration to app `{owner}`, or add `{table}` to the `tables` of `{app}`"
+                "move the migration to app `{owner}`, or add `{}` to the `tables` of `{app}`",
+                table.as_pattern()
             )));
         }
         let homes = self.homes(owner, table.name());

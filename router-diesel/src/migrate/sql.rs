@@ -214,7 +214,7 @@ impl Words<'_> {
             Some(schema) => TableName::qualified(schema, name),
             None => TableName::new(name),
         };
-        Some((table, at))
+        Some((table.in_dialect(self.dialect), at))
     }
 
     fn create(&self, piece: &mut Piece) {

@@ -1,32 +1,63 @@
 //! The names of tables.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use sqlparser::ast::ObjectName;
 
 use super::Dialect;
+use crate::config::{NameCase, TablePattern};
 
 /// A table or view, as a statement names it.
 ///
 /// PostgreSQL's names are folded as the server folds them: `Posts` is `posts`, `"Posts"` is not. MySQL's and
 /// SQLite's are kept as written; whether their case matters depends on the server, and whoever matches them decides.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone)]
 pub struct TableName {
     schema: Option<Box<str>>,
     name: Box<str>,
+    /// Whether case tells it from other names. It is no part of the name itself.
+    case: NameCase,
+}
+
+impl PartialEq for TableName {
+    fn eq(&self, other: &Self) -> bool {
+        self.parts() == other.parts()
+    }
+}
+
+impl Eq for TableName {}
+
+impl PartialOrd for TableName {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for TableName {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.parts().cmp(&other.parts())
+    }
+}
+
+impl Hash for TableName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.parts().hash(state);
+    }
 }
 
 impl TableName {
     /// A table named without a schema.
     #[must_use]
     pub fn new(name: impl Into<Box<str>>) -> Self {
-        Self { schema: None, name: name.into() }
+        Self { schema: None, name: name.into(), case: NameCase::Counts }
     }
 
     /// A table named with its schema. Of `database.schema.table` the last two parts count.
     #[must_use]
     pub fn qualified(schema: impl Into<Box<str>>, name: impl Into<Box<str>>) -> Self {
-        Self { schema: Some(schema.into()), name: name.into() }
+        Self { schema: Some(schema.into()), name: name.into(), case: NameCase::Counts }
     }
 
     /// The schema, where the statement names one. MySQL calls it the database, SQLite the attached database.
@@ -48,7 +79,26 @@ impl TableName {
     ) -> Option<Self> {
         let mut parts = parts.rev().map(|(part, quoted)| fold(dialect, part, quoted));
         let name = parts.next()?;
-        Some(Self { schema: parts.next(), name })
+        Some(Self { schema: parts.next(), name, case: NameCase::Counts }.in_dialect(dialect))
+    }
+
+    /// The name as it is compared with others in a dialect.
+    pub(crate) fn in_dialect(self, dialect: Dialect) -> Self {
+        Self { case: if dialect.folds_names() { NameCase::Counts } else { NameCase::Ignored }, ..self }
+    }
+
+    /// Whether case tells the name from others.
+    pub(crate) fn case(&self) -> NameCase {
+        self.case
+    }
+
+    /// The name as the file's `tables` must have it.
+    pub(crate) fn as_pattern(&self) -> String {
+        TablePattern::text_of(self.schema(), self.name(), self.case)
+    }
+
+    fn parts(&self) -> (Option<&str>, &str) {
+        (self.schema(), self.name())
     }
 
     /// A name from the tree. None where a part is not a plain name.

@@ -71,10 +71,11 @@ impl Routing {
     /// Finds the apps of a statement's tables.
     pub(crate) fn prepare(&self, statement: Arc<Statement>) -> Prepared {
         let tables = statement.tables().iter().filter(|table| !self.is_catalogue(table));
-        let tables =
-            tables.map(|table| self.prepare_model(table, self.tables.app_of(table.schema(), table.name())));
+        let tables = tables.map(|table| {
+            self.prepare_model(table, self.tables.app_in(table.schema(), table.name(), table.case()))
+        });
         let of_app = |function: &TableName| {
-            let app = self.functions.app_of(function.schema(), function.name())?;
+            let app = self.functions.app_in(function.schema(), function.name(), function.case())?;
             Some(self.prepare_model(function, Some(app)))
         };
         let functions = statement.effects().functions.iter().filter_map(of_app);
@@ -99,7 +100,7 @@ impl Routing {
     /// Whether a table is one of those that every database of an engine has, and no app claims it.
     fn is_catalogue(&self, table: &TableName) -> bool {
         is_system_table(table.schema(), table.name())
-            && self.tables.app_of(table.schema(), table.name()).is_none()
+            && self.tables.app_in(table.schema(), table.name(), table.case()).is_none()
     }
 }
 

@@ -150,7 +150,7 @@ fn write_sql(plan: &Plan, output: &mut Output<'_>) -> Result<(), Failure> {
         let how = if step.in_transaction { "" } else { ", in no transaction" };
         output.line(format_args!("-- {}: {}{file}{how}", database.database, step.migration))?;
         match &step.sql {
-            Some(sql) => output.line(sql.trim_end())?,
+            Some(sql) => output.verbatim(sql.trim_end())?,
             None => output.line("-- its source shows no SQL")?,
         }
     }

@@ -9,8 +9,9 @@ use crate::config::draft::Draft;
 use crate::config::file::AppSection;
 use crate::config::model::App;
 use crate::config::node::{Entry, Mark, Node};
-use crate::config::tables::{TableMap, TablePattern};
+use crate::config::tables::{Part, PatternError, TableMap, TablePattern};
 use crate::config::values::{OneOrMany, Setting};
+use crate::text::names::NameError;
 
 impl Checker<'_> {
     /// An app that is declared.
@@ -44,13 +45,12 @@ impl Checker<'_> {
                     );
                 }
                 for (index, name) in names.iter() {
-                    match TablePattern::new(name) {
-                        Some(pattern) => tables.push(pattern),
-                        None => self.tell(
-                            Draft::new(Code::BadPattern, format!("`{name}` is no name of a table"))
-                                .at(element_of(&entry.node, "tables", index), "not a name or a glob")
-                                .help("write `posts`, `blog_*` or `schema.table`, without quotes or spaces"),
-                        ),
+                    match TablePattern::read(name) {
+                        Ok(pattern) => tables.push(pattern),
+                        Err(error) => {
+                            let mark = element_of(&entry.node, "tables", index);
+                            self.tell(bad_pattern(name, &error).at(mark, "not a name or a glob"));
+                        }
                     }
                 }
             }
@@ -136,7 +136,7 @@ impl Checker<'_> {
 
     /// No table is claimed by two apps, and no glob comes too late.
     pub(super) fn tables(&mut self, apps: &Apps, entries: &[Entry]) {
-        let mut claims: FxHashMap<(&str, &str), (&AppLabel, Mark)> = FxHashMap::default();
+        let mut claims: FxHashMap<(Part<'_>, Part<'_>), (&AppLabel, Mark)> = FxHashMap::default();
         claims.reserve(apps.list.iter().map(|app| app.tables.len()).sum());
         let mut globs = Vec::new();
         // Only what is written can be at odds; the patterns that an app has by default give way.
@@ -225,6 +225,26 @@ impl Apps {
         let index = self.capitals.get(lower).or_else(|| self.index.get(lower))?;
         Some(&self.list[*index].label)
     }
+}
+
+/// What is no pattern, with what to write instead.
+fn bad_pattern(name: &str, error: &PatternError) -> Draft {
+    let help = match error {
+        PatternError::Name(NameError::Empty) => "write `posts`, `blog_*` or `schema.table`".to_owned(),
+        PatternError::Name(NameError::Unclosed) => {
+            "close the quote; one that is part of the name is written twice: `'\"5\"\" disks\"'`".to_owned()
+        }
+        PatternError::Name(NameError::AfterQuote) => {
+            "a name in quotes is exact and ends there; leave the quotes out for a glob, which has `*` and `?`"
+                .to_owned()
+        }
+        PatternError::Character(',') => "write a list: `tables: [posts, comments]`".to_owned(),
+        PatternError::Character(_) => {
+            "a name with such a character needs quotes of its own: `'\"order items\"'`".to_owned()
+        }
+        PatternError::TooManyParts(last) => format!("leave out all but schema and table: `{last}`"),
+    };
+    Draft::new(Code::BadPattern, format!("`{name}` is no name of a table")).help(help)
 }
 
 /// The label in lower case, if it is not already.

@@ -204,7 +204,7 @@ impl<'a> Checker<'a> {
     /// No two aliases share the variable of their URLs. The judge of rules has found those that differ only in case.
     pub(super) fn alike(&mut self, entries: &[Entry]) {
         let mut seen: FxHashMap<String, &Entry> = FxHashMap::default();
-        for entry in entries {
+        for entry in entries.iter().filter(|entry| is_name(&entry.key)) {
             let variable = Variables::url_name(None, &entry.key);
             let Some(first) = seen.get(&variable) else {
                 seen.insert(variable, entry);

@@ -22,11 +22,13 @@ use super::draft::Draft;
 use super::env::Variables;
 use super::file::File;
 use super::model::{App, Config, Database, Unrouted};
+use super::names::ServerNames;
 use super::node::{Entry, Mark, Node, Value};
 use super::problem::Severity;
 use super::read::list;
 use super::snippet::Sources;
 use super::values::{OneOrMany, Setting, Word};
+use crate::text::names::{self, NamePart};
 
 /// What a check is made of.
 pub(crate) struct Input<'a> {
@@ -113,6 +115,7 @@ pub(crate) fn check(input: Input<'_>, problems: &mut Vec<Draft>) -> Config {
     Config {
         default,
         unrouted,
+        server_names: ServerNames::of(&databases),
         env_prefix: checker.env_prefix,
         environment,
         declares_environment,
@@ -220,13 +223,15 @@ impl<'a> Checker<'a> {
                 Draft::new(Code::BadName, "`env_prefix` cannot begin a variable's name")
                     .at(mark_of(root, "env_prefix"), "names of variables have letters, digits and `_`"),
             );
+            // No message names a variable that begins with it.
+            self.env_prefix = None;
         }
     }
 
     fn functions(&mut self, root: &Node, key: &str, names: &Setting<OneOrMany>) -> Vec<String> {
         let mut functions = Vec::new();
         for (index, name) in names.get().into_iter().flat_map(OneOrMany::iter) {
-            if name.is_empty() || name.contains(|c: char| !(c.is_alphanumeric() || "_.$".contains(c))) {
+            if !is_function(name) {
                 self.tell(
                     Draft::new(Code::BadName, format!("`{key}` lists the names of SQL functions"))
                         .at(element_of(root, key, index), "this is no such name")
@@ -280,6 +285,12 @@ fn mark_of(node: &Node, key: &str) -> Mark {
 /// The place of an element of the list of a key.
 fn element_of(node: &Node, key: &str, index: usize) -> Mark {
     node.entry(key).map_or(Mark::default(), |entry| element_mark(entry, index))
+}
+
+/// Whether a name can be that of an SQL function, with its schema or without. In quotes it may be any.
+fn is_function(name: &str) -> bool {
+    let plain = |part: &NamePart<'_>| part.name.chars().all(|c| c.is_alphanumeric() || "_$".contains(c));
+    names::parts(name).is_ok_and(|parts| parts.iter().all(|part| part.is_quoted || plain(part)))
 }
 
 /// Whether a name can be an alias or a label: letters, digits, `_`, `-` and dots between them.

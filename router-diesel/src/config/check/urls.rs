@@ -1,7 +1,7 @@
 //! Finds out where a database is: from the environment, else its URL, else the parts of one.
 
 use super::claims::and;
-use super::{Checker, mark_of};
+use super::{Checker, is_name, mark_of};
 use crate::config::assemble::URL_KEYS;
 use crate::config::code::Code;
 use crate::config::draft::{Draft, nearest};
@@ -45,11 +45,14 @@ impl Checker<'_> {
             (None, None) => {
                 let variable = Variables::url_name(self.env_prefix.as_deref(), &entry.key);
                 if engine.is_some() || section.engine.is_absent() {
-                    self.tell(
-                        Draft::new(Code::NoUrl, format!("nothing says where `{}` is", entry.key))
-                            .at(entry.mark, "this database has no URL")
-                            .help(format!("add `url`, or set the variable `{variable}`")),
-                    );
+                    let draft = Draft::new(Code::NoUrl, format!("nothing says where `{}` is", entry.key))
+                        .at(entry.mark, "this database has no URL");
+                    // What is no name may be a URL, and its letters would be those of its password.
+                    self.tell(if is_name(&entry.key) {
+                        draft.help(format!("add `url`, or set the variable `{variable}`"))
+                    } else {
+                        draft.help("add `url`")
+                    });
                 }
                 None
             }

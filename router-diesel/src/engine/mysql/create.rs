@@ -14,6 +14,11 @@ impl Places for Mysql {
         let name = Some(sections.name).filter(|name| !name.is_empty()).map(str::to_owned);
         Place::Server(ServerPlace { hosts: sections.hosts().to_owned(), name, databases: &Mysql })
     }
+
+    /// `lower_case_table_names` decides, which is 0 on Linux and 1 or 2 elsewhere.
+    fn servers_may_ignore_case(&self) -> bool {
+        true
+    }
 }
 
 impl ServerDatabases for Mysql {

@@ -8,9 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Engine, EngineWord, Product, words};
-
-/// What stands in the place of a secret.
-pub(crate) const MASK: &str = "***";
+use crate::text::secrets::{self, MASK, is_secret_key};
 
 /// How to reach a database. `Debug` and `Display` mask the password, also where it is a parameter.
 ///
@@ -248,12 +246,15 @@ impl DatabaseUrl {
 
         let mut text = text.replace(&*self.real, &self.masked);
         if self.engine.spec().has_servers() {
-            let secrets = server::Sections::of(&self.real).secrets();
+            let mut secrets = server::Sections::of(&self.real).secrets();
+            // A driver may repeat them as they stand in the URL, too.
+            secrets.extend(secrets.iter().map(|secret| percent::encode(secret, b"")).collect::<Vec<_>>());
+            secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
             for secret in secrets.iter().filter(|secret| secret.len() >= SHORTEST) {
                 text = text.replace(secret, MASK);
             }
         }
-        text
+        secrets::without_secrets(&text).into_owned()
     }
 
     /// The real thing, with the password: what `Connection::establish` takes. For SQLite this is a
@@ -299,16 +300,6 @@ pub(super) fn mask_query(query: &str) -> String {
         _ => pair.to_owned(),
     };
     query.split('&').map(mask).collect::<Vec<_>>().join("&")
-}
-
-/// Whether a key or parameter of this name holds a secret.
-pub(crate) fn is_secret_key(key: &str) -> bool {
-    let key = key.to_ascii_lowercase();
-    ["password", "passwd", "pwd", "secret", "token"].iter().any(|word| key.contains(word))
-        || matches!(
-            key.as_str(),
-            "key" | "hexkey" | "textkey" | "pass" | "scram_client_key" | "scram_server_key"
-        )
 }
 
 #[cfg(test)]

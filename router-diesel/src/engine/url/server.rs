@@ -1,7 +1,8 @@
 //! URLs of servers, `scheme://user:password@host:port/name?parameters`, as PostgreSQL and MySQL both have them.
 
 use super::percent::{decoded, encode, encoded, is_encoded, query};
-use super::{MASK, Parts, UrlError, UrlText, is_secret_key, mask_query};
+use super::{Parts, UrlError, UrlText, mask_query};
+use crate::text::secrets::{MASK, is_secret_key};
 
 /// Reads what follows the scheme, and writes it under the scheme that the engine's client takes.
 pub(in crate::engine) fn read(scheme: &str, rest: &str) -> Result<UrlText, UrlError> {

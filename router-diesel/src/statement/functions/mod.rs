@@ -11,6 +11,7 @@ use sqlparser::keywords::ALL_KEYWORDS;
 
 use super::Dialect;
 use super::effects::Facts;
+use crate::text::names::split_name;
 
 /// What a call leaves behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -248,9 +249,9 @@ impl WriteFunctions {
 }
 
 fn add(functions: &mut Named, name: &str) {
-    let name = name.trim().trim_end_matches("()").to_ascii_lowercase();
-    let mut parts = name.rsplit('.').map(|part| part.trim().trim_matches(['"', '`']));
-    let Some(name) = parts.next().filter(|name| !name.is_empty()) else { return };
+    let Some(parts) = split_name(name.trim().trim_end_matches("()")) else { return };
+    let mut parts = parts.iter().rev().map(|part| part.trim().to_ascii_lowercase());
+    let Some(name) = parts.next() else { return };
     functions.entry(name.into()).or_default().push(parts.next().map(Into::into));
 }
 
@@ -298,6 +299,8 @@ mod tests {
         functions.add("Audit.Record()");
         functions.add("touch");
         let writes = Call::Effect(Effect::Write);
+        functions.add(r#"audit."Do It.Now""#);
+        assert_eq!(functions.call(Some("audit"), "Do It.Now", false), writes);
         assert_eq!(functions.call(None, "RECORD", false), writes);
         assert_eq!(functions.call(Some("AUDIT"), "record", false), writes);
         assert_eq!(functions.call(Some("music"), "record", false), Call::Unknown);

@@ -7,22 +7,31 @@ use router_core::Alias;
 use super::TaskError;
 use crate::config::Restriction;
 use crate::migrate::leftover::left_records;
-use crate::text::one_line;
+use crate::text::{one_line, secrets};
 
 impl fmt::Display for TaskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::UnknownDatabase { alias, suggestion, known } => {
+        secrets::write(f, format_args!("{}", Words(self)))
+    }
+}
+
+/// What an error says, perhaps with a URL that somebody took for a name.
+struct Words<'a>(&'a TaskError);
+
+impl fmt::Display for Words<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            TaskError::UnknownDatabase { alias, suggestion, known } => {
                 write!(f, "unknown database `{alias}`; {}", did_you_mean(suggestion.as_deref(), known))
             }
-            Self::UnknownApp { app, suggestion, known } => {
+            TaskError::UnknownApp { app, suggestion, known } => {
                 write!(f, "unknown app `{app}`; {}", did_you_mean(suggestion.as_deref(), known))
             }
-            Self::Replica { alias, primary } => write!(
+            TaskError::Replica { alias, primary } => write!(
                 f,
                 "database `{alias}` is a replica of `{primary}` and gets everything from there; name `{primary}`"
             ),
-            Self::NotAllowed { alias, operation, restriction } => {
+            TaskError::NotAllowed { alias, operation, restriction } => {
                 let (why, next) = match restriction {
                     Restriction::Replica => ("is a replica", "name its primary"),
                     Restriction::ReadOnly => ("is `read_only: true`", "take that away for the task"),
@@ -37,11 +46,11 @@ impl fmt::Display for TaskError {
                 };
                 write!(f, "database `{alias}` {why}; {next}")
             }
-            Self::Production { task, environment } => write!(
+            TaskError::Production { task, environment } => write!(
                 f,
                 "`{task}` destroys data, and this is the environment `{environment}`; pass `--force` if you mean it"
             ),
-            Self::UndeclaredEnvironment { task, environment, suggestion } => {
+            TaskError::UndeclaredEnvironment { task, environment, suggestion } => {
                 write!(f, "`{task}` destroys data, and no environment `{environment}` is declared; ")?;
                 match suggestion {
                     Some(suggestion) => write!(f, "did you mean `{suggestion}`?"),
@@ -52,7 +61,7 @@ impl fmt::Display for TaskError {
                     ),
                 }
             }
-            Self::KeepsRecords { alias, of } => {
+            TaskError::KeepsRecords { alias, of } => {
                 let of: Vec<String> = of.iter().map(Alias::to_string).collect();
                 let options: String = of.iter().map(|of| format!(" --database {of}")).collect();
                 write!(
@@ -62,51 +71,51 @@ impl fmt::Display for TaskError {
                     quoted(&of)
                 )
             }
-            Self::RecordsUnreachable { alias, history, cause } => write!(
+            TaskError::RecordsUnreachable { alias, history, cause } => write!(
                 f,
                 "database `{alias}` was not dropped, as the records of its migrations are on `{history}` and cannot \
                  be taken away: {}; try again when it answers, or pass `--force`, and they stay",
                 one_line(cause)
             ),
-            Self::RecordsStay { alias, history, cause } => write!(
+            TaskError::RecordsStay { alias, history, cause } => write!(
                 f,
                 "database `{alias}` is gone, but the records of its migrations stay on `{history}`: {}; `dbrouter \
                  drop --database {alias}` takes them away when it answers",
                 one_line(cause)
             ),
-            Self::LeftRecords { alias, presence, history, number } => {
+            TaskError::LeftRecords { alias, presence, history, number } => {
                 let (message, help) = left_records(alias, *presence, history, *number);
                 write!(f, "{message}; {help}")
             }
-            Self::InMemory { alias } => write!(
+            TaskError::InMemory { alias } => write!(
                 f,
                 "database `{alias}` is in memory, where each connection has one of its own; give it a file"
             ),
-            Self::Nameless { alias } => {
+            TaskError::Nameless { alias } => {
                 write!(f, "the URL of database `{alias}` names no database on its server; add `/name`")
             }
-            Self::Unreachable { alias, cause } => {
+            TaskError::Unreachable { alias, cause } => {
                 write!(f, "database `{alias}` cannot be reached: {}", cause.trim_end())
             }
-            Self::Absent { alias, name } => write!(
+            TaskError::Absent { alias, name } => write!(
                 f,
                 "database `{alias}` is not there: there is no `{name}`; `dbrouter create --database {alias}` makes it"
             ),
-            Self::Refused { alias, doing, cause } => {
+            TaskError::Refused { alias, doing, cause } => {
                 write!(f, "failed to {doing} for database `{alias}`: {}", cause.trim_end())
             }
-            Self::InUse { alias, sessions } => write!(
+            TaskError::InUse { alias, sessions } => write!(
                 f,
                 "database `{alias}` is in use by {}; end these connections, or pass `--force`",
                 sessions.join(", ")
             ),
-            Self::NotADatabase { alias, engine, path } => write!(
+            TaskError::NotADatabase { alias, engine, path } => write!(
                 f,
                 "`{}`, which database `{alias}` names, is no {} file; correct its URL, or pass `--force`",
                 path.display(),
                 engine.title()
             ),
-            Self::NotEmpty { alias, tables } => {
+            TaskError::NotEmpty { alias, tables } => {
                 let shown: Vec<String> = tables.iter().take(5).map(|table| format!("`{table}`")).collect();
                 write!(f, "database `{alias}` is not empty: it has {}", shown.join(", "))?;
                 if tables.len() > shown.len() {
@@ -118,60 +127,60 @@ impl fmt::Display for TaskError {
                      {alias}`, or pass `--force` to load over them"
                 )
             }
-            Self::NoSchema { alias, path } => write!(
+            TaskError::NoSchema { alias, path } => write!(
                 f,
                 "nothing was loaded, as there is no `{}`, where the schema of database `{alias}` is looked for; \
                  `dbrouter schema dump` writes it where there is a database that has the schema",
                 path.display()
             ),
-            Self::Unrecorded { alias, cause } => write!(
+            TaskError::Unrecorded { alias, cause } => write!(
                 f,
                 "the schema of database `{alias}` was loaded, but not all of its migrations could be recorded: {}; \
                  `dbrouter drop --database {alias}` and begin anew, or record them by `dbrouter fake`",
                 cause.trim_end()
             ),
-            Self::NoSeedFolder { path } => write!(
+            TaskError::NoSeedFolder { path } => write!(
                 f,
                 "there is no folder of seeds `{}`; correct it, or leave it out for `seeds`",
                 path.display()
             ),
-            Self::Seed { alias, path, cause, sown } => {
+            TaskError::Seed { alias, path, cause, sown } => {
                 write!(f, "seed `{}` failed on database `{alias}`: {}; ", path.display(), cause.trim_end())?;
                 match sown.as_slice() {
                     [] => f.write_str("nothing was sown"),
                     sown => write!(f, "what was sown before it stays: {}", quoted(sown)),
                 }
             }
-            Self::NowhereToWrite { app, path } => write!(
+            TaskError::NowhereToWrite { app, path } => write!(
                 f,
                 "app `{app}` has seeds in `{}`, but no database where it may be written to",
                 path.display()
             ),
-            Self::File { alias, doing, path, cause } => {
+            TaskError::File { alias, doing, path, cause } => {
                 write!(f, "failed to {doing} `{}`", path.display())?;
                 if let Some(alias) = alias {
                     write!(f, " for database `{alias}`")?;
                 }
                 write!(f, ": {cause}")
             }
-            Self::MissingProgram { alias, program, package } => write!(
+            TaskError::MissingProgram { alias, program, package } => write!(
                 f,
                 "`{program}`, which database `{alias}` needs for this, was not found; install the package \
                  `{package}`"
             ),
-            Self::Program { alias, program, output } => {
+            TaskError::Program { alias, program, output } => {
                 write!(f, "`{program}` failed for database `{alias}`: {}", output.trim_end())
             }
-            Self::SecretOption { alias, option } => write!(
+            TaskError::SecretOption { alias, option } => write!(
                 f,
                 "the URL of database `{alias}` has the option `{option}`, which cannot be handed to another \
                  program unseen; use an alias without it"
             ),
-            Self::BadName { name } => write!(
+            TaskError::BadName { name } => write!(
                 f,
                 "`{name}` cannot be the name of a migration; use letters, digits and `_`, as in `create_posts`"
             ),
-            Self::Lock(error) => error.fmt(f),
+            TaskError::Lock(error) => error.fmt(f),
         }
     }
 }

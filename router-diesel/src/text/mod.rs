@@ -1,4 +1,7 @@
-//! Words for people: the name that was probably meant, and a driver's lines as one.
+//! Words for people: the name that was probably meant, a driver's lines as one, and texts without their secrets.
+
+pub(crate) mod names;
+pub(crate) mod secrets;
 
 /// The name nearest to what was written, at most a third of its letters away and whatever the case; of equals the
 /// first by name.
