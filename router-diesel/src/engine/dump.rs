@@ -3,6 +3,7 @@
 pub(super) mod clean;
 pub(super) mod lines;
 
+use std::borrow::Cow;
 use std::process::Command;
 
 use diesel::QueryResult;
@@ -25,6 +26,11 @@ pub(crate) trait Dumps {
     /// # Errors
     /// The server or a program of its client refuses.
     fn loading(&self, conn: &mut dyn Ask, url: &DatabaseUrl) -> Result<Loading, DumpError>;
+
+    /// A dump without what the engine's own client program keeps for itself, with every other letter in its place.
+    fn for_server<'s>(&self, dump: &'s str) -> Cow<'s, str> {
+        dump.into()
+    }
 
     /// The tables and views of a database, but for the router's own and what belongs to extensions.
     ///

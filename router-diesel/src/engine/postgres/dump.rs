@@ -1,5 +1,7 @@
 //! The schema of a database of PostgreSQL, which `pg_dump` writes.
 
+use std::borrow::Cow;
+
 use diesel::QueryResult;
 
 use super::Postgres;
@@ -48,6 +50,22 @@ impl Dumps for Postgres {
         Ok(Loading::Transaction {
             setup: Some("SET check_function_bodies = false; SET xmloption = content;"),
         })
+    }
+
+    /// Newer versions of `pg_dump` put what they write between two words for `psql`.
+    fn for_server<'s>(&self, dump: &'s str) -> Cow<'s, str> {
+        let is_word = |text: &str| text.starts_with("\\restrict ") || text.starts_with("\\unrestrict ");
+        if !dump.lines().any(is_word) {
+            return dump.into();
+        }
+        let mut text = dump.to_owned();
+        for line in
+            lines(dump, Quoting::Postgres).into_iter().filter(|line| line.is_code && is_word(line.text))
+        {
+            let start = line.text.as_ptr().addr() - dump.as_ptr().addr();
+            text.replace_range(start..start + line.text.len(), &" ".repeat(line.text.len()));
+        }
+        text.into()
     }
 
     fn own_tables(&self, conn: &mut dyn Ask) -> QueryResult<Vec<String>> {

@@ -25,6 +25,7 @@ use crate::engine::dump::Loading;
 use crate::engine::identity::{self, PhysicalDatabase};
 use crate::engine::{RoutedConnection, client};
 use crate::lock;
+use crate::migrate::guarded;
 
 /// The first line of every dump.
 const HEAD: &str = "-- Written by `dbrouter schema dump`: change the schema with migrations, not here.\n";
@@ -181,7 +182,7 @@ impl<C: RoutedConnection> Tasks<'_, C> {
         if self.force == Force::No {
             Bookkeeping::new(self.routing.config()).refuse_leftovers::<C>(database, Presence::There)?;
         }
-        let books = Books::open(self.routing, database, aliases, &dump.applied)?;
+        let books = Books::open(&mut conn, self.routing, database, aliases, &dump.applied)?;
         let mut recorded = load(&mut conn, database, &dump, &books)?;
         let tables = spec.own_tables(&mut conn).map_err(reading())?.len();
         let elsewhere = books.record_elsewhere();
@@ -272,14 +273,26 @@ fn load<C: RoutedConnection>(
     let loading = database.url.engine().spec().loading(conn, &database.url);
     match loading.map_err(TaskError::of_dump(alias, doing()))? {
         Loading::Transaction { setup } => {
+            let schema = database.url.engine().spec().for_server(schema);
+            let mut strayed = None;
             let loaded = conn.transaction(|conn| {
                 if let Some(setup) = setup {
                     conn.batch_execute(setup)?;
                 }
-                conn.batch_execute(schema)?;
-                books.record_here(conn)
+                strayed = guarded(conn, |conn| conn.batch_execute(&schema))?;
+                match strayed {
+                    None => books.record_here(conn),
+                    Some(_) => Err(diesel::result::Error::RollbackTransaction),
+                }
             });
-            loaded.map_err(TaskError::refused(alias, doing()))
+            match strayed {
+                None => loaded.map_err(TaskError::refused(alias, doing())),
+                Some(strayed) => Err(TaskError::Refused {
+                    alias: alias.clone(),
+                    doing: doing(),
+                    cause: strayed.to_string(),
+                }),
+            }
         }
         Loading::Program { mut command, package } => {
             let file = fs::File::open(path).map_err(TaskError::file(Some(alias), "read", path))?;
