@@ -19,7 +19,7 @@ pub(crate) trait Dumps {
     ///
     /// # Errors
     /// The server or a program of its client refuses.
-    fn dump(&self, conn: &mut dyn Ask, url: &DatabaseUrl) -> Result<String, DumpError>;
+    fn dump(&self, conn: &mut dyn Ask, url: &DatabaseUrl, scope: &Scope) -> Result<String, DumpError>;
 
     /// How a dump is loaded into a database, given a connection to it.
     ///
@@ -36,7 +36,14 @@ pub(crate) trait Dumps {
     ///
     /// # Errors
     /// What Diesel says of the query.
-    fn own_tables(&self, conn: &mut dyn Ask) -> QueryResult<Vec<String>>;
+    fn own_tables(&self, conn: &mut dyn Ask, scope: &Scope) -> QueryResult<Vec<String>>;
+}
+
+/// What of a database is dumped.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Scope {
+    /// The schemas that are databases of their own to the file, by other aliases.
+    pub(crate) foreign_schemas: Vec<String>,
 }
 
 /// How a dump is loaded.

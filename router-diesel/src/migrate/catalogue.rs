@@ -45,6 +45,20 @@ impl Tables {
         self.names.insert(name);
     }
 
+    /// Leaves out the schemas that have one of these tables and are not among the `own`: they are databases of their own
+    /// to the file. What a statement finds without naming a schema stays.
+    pub(crate) fn leave_out_others(&mut self, own: &[&str], marks: &[&str]) {
+        let is_mark = |name: &String| marks.iter().any(|mark| self.fold(mark) == *name);
+        let is_own = |schema: &String| own.iter().any(|own| self.fold(own) == *schema);
+        let marked = self.qualified.iter().filter(|(schema, name)| is_mark(name) && !is_own(schema));
+        let others: FxHashSet<String> = marked.map(|(schema, _)| schema.clone()).collect();
+        if others.is_empty() {
+            return;
+        }
+        let ours = self.qualified.iter().filter(|(schema, _)| !others.contains(schema));
+        self.names = ours.map(|(_, name)| name).chain(self.visible.keys()).cloned().collect();
+    }
+
     /// Whether there is no table at all.
     pub(crate) fn is_empty(&self) -> bool {
         self.names.is_empty()

@@ -65,6 +65,11 @@ impl OwnTable {
         Self { name, schema, sql }
     }
 
+    /// The schema that it is in, or would be.
+    pub(crate) fn schema(&self) -> Option<&str> {
+        self.schema.as_deref()
+    }
+
     /// Whether it is there.
     pub(crate) fn is_in(&self, tables: &Tables) -> bool {
         match &self.schema {

@@ -368,7 +368,10 @@ fn look<C: RoutedConnection>(
 ) -> QueryResult<Looked> {
     let mut before = read_records(conn, remote.as_deref_mut(), records)?;
     loop {
-        let tables = Tables::read(conn)?;
+        let mut tables = Tables::read(conn)?;
+        let own_records = if remote.is_none() { records.table.schema() } else { None };
+        let own: Vec<&str> = journal.table.schema().into_iter().chain(own_records).collect();
+        tables.leave_out_others(&own, &[record::TABLE, journal::TABLE]);
         let has_journal = journal.is_in(&tables);
         let markers = if has_journal { journal.read(conn)? } else { Vec::new() };
         let kept_for = if has_journal { journal.kept_for(conn)? } else { Vec::new() };

@@ -8,13 +8,13 @@ use std::path::Path;
 use diesel::QueryResult;
 use router_core::{Alias, AppLabel};
 
-use super::Aliases;
 use crate::config::Database;
 use crate::engine::RoutedConnection;
 use crate::engine::url::percent::{decoded, encode};
 use crate::migrate::{
     MigrationId, Owner, RecordState, Records, Site, Tables, Version, history_of, is_migrated_by,
 };
+use crate::tasks::aliases::Aliases;
 use crate::tasks::{TaskError, must_be_there, open};
 use crate::topology::Routing;
 

@@ -17,11 +17,12 @@ use serde::Serialize;
 
 use self::applied::{Applied, Books};
 use super::Presence;
+use super::aliases::Aliases;
 use super::records::Bookkeeping;
 use super::target::Purpose;
 use super::{Force, Outcome, Report, TaskError, Tasks, must_have_place, open};
 use crate::config::Database;
-use crate::engine::dump::Loading;
+use crate::engine::dump::{Loading, Scope};
 use crate::engine::identity::{self, PhysicalDatabase};
 use crate::engine::{RoutedConnection, client};
 use crate::lock;
@@ -115,7 +116,8 @@ impl<C: RoutedConnection> Tasks<'_, C> {
                 Some(other) if self.databases.is_empty() => return Ok(Dumped::SameAs(other.to_string())),
                 _ => {}
             }
-            let schema = database.url.engine().spec().dump(&mut conn, &database.url);
+            let scope = self.scope(database, &mut aliases);
+            let schema = database.url.engine().spec().dump(&mut conn, &database.url, &scope);
             let schema = schema.map_err(TaskError::of_dump(alias, "read the schema"))?;
             drop(conn);
             let applied = applied::write(&applied::recorded::<C>(self.routing, database, &mut aliases)?);
@@ -175,7 +177,8 @@ impl<C: RoutedConnection> Tasks<'_, C> {
         let mut conn: C = open(database)?;
         let reading = || TaskError::refused(alias, "list the tables");
         let spec = database.url.engine().spec();
-        let tables = spec.own_tables(&mut conn).map_err(reading())?;
+        let scope = self.scope(database, aliases);
+        let tables = spec.own_tables(&mut conn, &scope).map_err(reading())?;
         if !tables.is_empty() && self.force == Force::No {
             return Err(TaskError::NotEmpty { alias: alias.clone(), tables });
         }
@@ -184,7 +187,7 @@ impl<C: RoutedConnection> Tasks<'_, C> {
         }
         let books = Books::open(&mut conn, self.routing, database, aliases, &dump.applied)?;
         let mut recorded = load(&mut conn, database, &dump, &books)?;
-        let tables = spec.own_tables(&mut conn).map_err(reading())?.len();
+        let tables = spec.own_tables(&mut conn, &scope).map_err(reading())?.len();
         let elsewhere = books.record_elsewhere();
         recorded += elsewhere.map_err(|cause| TaskError::Unrecorded { alias: alias.clone(), cause })?;
         let recorded = (!dump.applied.is_empty()).then_some(recorded);
@@ -215,6 +218,15 @@ impl<C: RoutedConnection> Tasks<'_, C> {
         Err(TaskError::NoSchema { alias: alias.clone(), path: self.schema_file(database) })
     }
 
+    /// What of a database is its own: not the schemas that are databases of their own to the file.
+    fn scope(&self, database: &Database, aliases: &mut Aliases) -> Scope {
+        let others = aliases.in_other_schemas::<C>(self.routing.config(), database);
+        let mut foreign_schemas: Vec<String> = others.into_iter().map(|(_, schema)| schema).collect();
+        foreign_schemas.sort();
+        foreign_schemas.dedup();
+        Scope { foreign_schemas }
+    }
+
     fn schema_file(&self, database: &Database) -> PathBuf {
         self.schema_folder.join(format!("{}.sql", database.alias))
     }
@@ -225,27 +237,6 @@ struct Dump {
     path: PathBuf,
     schema: String,
     applied: Vec<Applied>,
-}
-
-/// Which aliases lead to one database, each asked once; nothing of one that does not answer.
-#[derive(Default)]
-struct Aliases {
-    known: HashMap<Alias, Option<PhysicalDatabase>>,
-}
-
-impl Aliases {
-    fn is_one<C: RoutedConnection>(&mut self, one: &Database, other: &Database) -> bool {
-        one.url.engine() == other.url.engine()
-            && self.of::<C>(one).is_some_and(|one| self.of::<C>(other) == Some(one))
-    }
-
-    fn of<C: RoutedConnection>(&mut self, database: &Database) -> Option<PhysicalDatabase> {
-        let ask = || {
-            let mut conn: C = open(database).ok()?;
-            identity::of(&mut conn, &database.url).ok()
-        };
-        self.known.entry(database.alias.clone()).or_insert_with(ask).clone()
-    }
 }
 
 /// Writes a file as a whole or not at all.
