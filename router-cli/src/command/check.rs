@@ -346,9 +346,12 @@ fn mistaken_nodes(databases: &[Database], probes: &[Probe]) -> Vec<Finding> {
             findings.push(Finding::at_database("NotAPrimary", Severity::Error, message, help, database));
         }
         let earlier = databases.iter().zip(probes).take(index);
-        let same = earlier
-            .filter(|(other, _)| cluster_of(other) == cluster_of(database))
-            .find(|(_, other)| probe.physical.is_some() && probe.physical == other.physical);
+        let same = earlier.filter(|(other, _)| cluster_of(other) == cluster_of(database)).find(
+            |(_, other)| match (&probe.physical, &other.physical) {
+                (Some(this), Some(other)) => this.shares_database_with(other),
+                _ => false,
+            },
+        );
         if let Some((other, _)) = same {
             let message = format!("`{}` and `{alias}` of one cluster are the same database", other.alias);
             let help = format!("give `{alias}` the URL of another copy, or take it out");

@@ -219,6 +219,7 @@ fn exit_of(error: &TaskError) -> Exit {
         | TaskError::Production { .. }
         | TaskError::UndeclaredEnvironment { .. }
         | TaskError::KeepsRecords { .. }
+        | TaskError::OtherSchemas { .. }
         | TaskError::InMemory { .. }
         | TaskError::Nameless { .. }
         | TaskError::NoSchema { .. }

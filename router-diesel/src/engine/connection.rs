@@ -152,6 +152,12 @@ pub(crate) trait Connect {
         None
     }
 
+    /// Whether another connection by the same URL leads to the same database, so that one may take the other's place.
+    fn is_found_again(&self, url: &DatabaseUrl) -> bool {
+        let _ = url;
+        true
+    }
+
     /// The server's version, as it writes it.
     ///
     /// # Errors

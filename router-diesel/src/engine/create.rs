@@ -105,6 +105,16 @@ pub(crate) trait ServerDatabases: Sync {
     /// What Diesel says of the statement.
     fn create(&self, conn: &mut dyn Ask, name: &str) -> QueryResult<()>;
 
+    /// Makes the schema in which the tables of a database are to be, given a connection to it, if it is not there. Gives
+    /// its name where it was made.
+    ///
+    /// # Errors
+    /// What Diesel says of the statements.
+    fn make_schema(&self, conn: &mut dyn Ask) -> QueryResult<Option<String>> {
+        let _ = conn;
+        Ok(None)
+    }
+
     /// How connections to a database count when it is to be dropped. `None` where they do not: then the database can
     /// be dropped while it is locked.
     fn sessions(&self) -> Option<&'static dyn Sessions>;

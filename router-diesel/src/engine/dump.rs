@@ -3,6 +3,7 @@
 pub(super) mod clean;
 pub(super) mod lines;
 
+use std::borrow::Cow;
 use std::process::Command;
 
 use diesel::QueryResult;
@@ -18,7 +19,7 @@ pub(crate) trait Dumps {
     ///
     /// # Errors
     /// The server or a program of its client refuses.
-    fn dump(&self, conn: &mut dyn Ask, url: &DatabaseUrl) -> Result<String, DumpError>;
+    fn dump(&self, conn: &mut dyn Ask, url: &DatabaseUrl, scope: &Scope) -> Result<String, DumpError>;
 
     /// How a dump is loaded into a database, given a connection to it.
     ///
@@ -26,11 +27,23 @@ pub(crate) trait Dumps {
     /// The server or a program of its client refuses.
     fn loading(&self, conn: &mut dyn Ask, url: &DatabaseUrl) -> Result<Loading, DumpError>;
 
+    /// A dump without what the engine's own client program keeps for itself, with every other letter in its place.
+    fn for_server<'s>(&self, dump: &'s str) -> Cow<'s, str> {
+        dump.into()
+    }
+
     /// The tables and views of a database, but for the router's own and what belongs to extensions.
     ///
     /// # Errors
     /// What Diesel says of the query.
-    fn own_tables(&self, conn: &mut dyn Ask) -> QueryResult<Vec<String>>;
+    fn own_tables(&self, conn: &mut dyn Ask, scope: &Scope) -> QueryResult<Vec<String>>;
+}
+
+/// What of a database is dumped.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Scope {
+    /// The schemas that are databases of their own to the file, by other aliases.
+    pub(crate) foreign_schemas: Vec<String>,
 }
 
 /// How a dump is loaded.

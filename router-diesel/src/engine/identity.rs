@@ -20,27 +20,76 @@ pub(crate) trait Identity {
 }
 
 /// What an engine says of a physical database.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone)]
 pub(crate) struct Identified {
     /// What tells the server, or the file, from all others.
     pub(super) server: String,
     /// The database on a server that has several.
     pub(super) name: Option<String>,
+    /// The schema in which a statement that names none makes a table, on an engine that has several in a database.
+    pub(super) schema: Option<String>,
+    /// All schemas in which such a statement looks for a table.
+    pub(super) path: Vec<String>,
 }
 
 /// A physical database. Two are equal when they are one and the same.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+///
+/// On PostgreSQL, two schemas of one database are two: each has tables of its own, and its own records of migrations.
+#[derive(Debug, Clone)]
 pub struct PhysicalDatabase {
     engine: Engine,
     identified: Identified,
 }
 
+impl PhysicalDatabase {
+    /// Whether both are in one database of one server, if perhaps in two schemas of it.
+    #[must_use]
+    pub fn shares_database_with(&self, other: &Self) -> bool {
+        let (Identified { server, name, .. }, that) = (&self.identified, &other.identified);
+        (self.engine, server, name) == (other.engine, &that.server, &that.name)
+    }
+
+    /// The schema in which a statement that names none makes a table, on an engine that has several in a database.
+    #[must_use]
+    pub fn schema(&self) -> Option<&str> {
+        self.identified.schema.as_deref()
+    }
+
+    /// Whether a statement that names no schema finds the tables of another one here.
+    pub(crate) fn finds_tables_of(&self, other: &Self) -> bool {
+        let schema = &other.identified.schema;
+        let is_on_path = schema.as_ref().is_some_and(|schema| self.identified.path.contains(schema));
+        self == other || (self.shares_database_with(other) && is_on_path)
+    }
+
+    /// What makes it one of its own.
+    fn key(&self) -> (Engine, &str, Option<&str>, Option<&str>) {
+        let Identified { server, name, schema, .. } = &self.identified;
+        (self.engine, server, name.as_deref(), schema.as_deref())
+    }
+}
+
+impl PartialEq for PhysicalDatabase {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for PhysicalDatabase {}
+
+impl std::hash::Hash for PhysicalDatabase {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.key().hash(state);
+    }
+}
+
 impl fmt::Display for PhysicalDatabase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { engine, identified: Identified { server, name } } = self;
+        let Self { engine, identified: Identified { server, name, schema, .. } } = self;
+        let schema = schema.as_ref().map_or_else(String::new, |schema| format!(", schema `{schema}`"));
         match name {
             None => write!(f, "{engine} {server}"),
-            Some(name) => write!(f, "{engine} database `{name}` on {server}"),
+            Some(name) => write!(f, "{engine} database `{name}`{schema} on {server}"),
         }
     }
 }

@@ -20,6 +20,15 @@ pub(crate) trait RecordTables {
         ""
     }
 
+    /// The schema in which a statement that names none makes a table now. `None` where there is none.
+    ///
+    /// # Errors
+    /// What Diesel says of the query.
+    fn current_schema(&self, conn: &mut dyn Ask) -> QueryResult<Option<String>>;
+
+    /// A table of the router's with its schema, as a statement has it.
+    fn qualified(&self, schema: &str, table: &str) -> String;
+
     /// A text as a literal of SQL, whatever the server's settings say of backslashes.
     fn quoted(&self, text: &str) -> String;
 
@@ -58,6 +67,17 @@ pub(crate) trait RecordTables {
 #[cfg(test)]
 mod tests {
     use crate::engine::Engine;
+
+    #[test]
+    fn tables_are_named_with_their_schema() {
+        for (engine, schema, expected) in [
+            (Engine::Sqlite, "main", "main.t"),
+            (Engine::Postgres, "we\"ird", "\"we\"\"ird\".t"),
+            (Engine::Mysql, "we`ird", "`we``ird`.t"),
+        ] {
+            assert_eq!(engine.spec().qualified(schema, "t"), expected);
+        }
+    }
 
     #[test]
     fn literals_as_data() {

@@ -7,6 +7,7 @@ use router_core::{Alias, AppLabel};
 
 use super::catalogue::Tables;
 use super::error::{Failure, MigrateError};
+use super::home::OwnTable;
 use super::record::Stray;
 use super::report::Report;
 use super::run::Work;
@@ -124,10 +125,9 @@ fn database<C: RoutedConnection>(job: &Job<'_, C::Backend>) -> Result<Option<Dat
     if let Some(first) = known.others.first() {
         return Ok(Some(DatabaseAdoption::renamed(job, &first.database, &known.others)));
     }
-    if !Tables::read(&mut conn).map_err(unreadable)?.finds(TABLE) {
-        return Ok(None);
-    }
-    let rows = read(&mut conn).map_err(unreadable)?;
+    let tables = Tables::read(&mut conn).map_err(unreadable)?;
+    let Some(table) = OwnTable::visible(conn.engine(), &tables, TABLE) else { return Ok(None) };
+    let rows = read(&mut conn, &table).map_err(unreadable)?;
     let is_recorded = |id: &MigrationId| {
         known.records.iter().any(|record| {
             record.id.app == id.app
@@ -187,16 +187,23 @@ fn match_up<DB: Backend>(
 }
 
 /// Takes Diesel's record of a version away.
-pub(crate) fn forget<C: RoutedConnection>(conn: &mut C, version: &Version) -> QueryResult<()> {
+pub(crate) fn forget<C: RoutedConnection>(
+    conn: &mut C,
+    table: &OwnTable,
+    version: &Version,
+) -> QueryResult<()> {
     let version = conn.engine().spec().quoted(version.as_str());
-    conn.batch_execute(&format!("DELETE FROM {TABLE} WHERE version = {version}"))
+    conn.batch_execute(&format!("DELETE FROM {table} WHERE version = {version}"))
 }
 
 /// Reads the versions that Diesel recorded, and when each was run.
-pub(crate) fn read<C: RoutedConnection>(conn: &mut C) -> QueryResult<Vec<(Version, String)>> {
+pub(crate) fn read<C: RoutedConnection>(
+    conn: &mut C,
+    table: &OwnTable,
+) -> QueryResult<Vec<(Version, String)>> {
     let spec = conn.engine().spec();
     let columns = spec.joined(&["version", &spec.moment_as_text("run_on")]);
-    let rows = conn.texts(&format!("SELECT {columns} AS value FROM {TABLE} ORDER BY version"))?;
+    let rows = conn.texts(&format!("SELECT {columns} AS value FROM {table} ORDER BY version"))?;
     Ok(rows
         .into_iter()
         .flatten()

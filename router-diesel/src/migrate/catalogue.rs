@@ -1,7 +1,7 @@
 //! The tables that a database has.
 
 use diesel::QueryResult;
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::engine::RoutedConnection;
 use crate::statement::TableName;
@@ -12,8 +12,8 @@ pub(crate) struct Tables {
     folds_case: bool,
     /// Whether a schema may have tables that are not listed here.
     has_other_schemas: bool,
-    /// Those that a statement finds without naming a schema.
-    visible: FxHashSet<String>,
+    /// Those that a statement finds without naming a schema, and the schema of each.
+    visible: FxHashMap<String, String>,
     /// All names, wherever they are.
     names: FxHashSet<String>,
     /// Schema and name, where schemas are known.
@@ -36,12 +36,27 @@ impl Tables {
     }
 
     pub(crate) fn insert(&mut self, schema: &str, name: &str, visible: bool) {
-        let (schema, name) = (self.fold(schema), self.fold(name));
+        let folded = self.fold(name);
         if visible {
-            self.visible.insert(name.clone());
+            self.visible.insert(folded.clone(), schema.to_owned());
         }
+        let (schema, name) = (self.fold(schema), folded);
         self.qualified.insert((schema, name.clone()));
         self.names.insert(name);
+    }
+
+    /// Leaves out the schemas that have one of these tables and are not among the `own`: they are databases of their own
+    /// to the file. What a statement finds without naming a schema stays.
+    pub(crate) fn leave_out_others(&mut self, own: &[&str], marks: &[&str]) {
+        let is_mark = |name: &String| marks.iter().any(|mark| self.fold(mark) == *name);
+        let is_own = |schema: &String| own.iter().any(|own| self.fold(own) == *schema);
+        let marked = self.qualified.iter().filter(|(schema, name)| is_mark(name) && !is_own(schema));
+        let others: FxHashSet<String> = marked.map(|(schema, _)| schema.clone()).collect();
+        if others.is_empty() {
+            return;
+        }
+        let ours = self.qualified.iter().filter(|(schema, _)| !others.contains(schema));
+        self.names = ours.map(|(_, name)| name).chain(self.visible.keys()).cloned().collect();
     }
 
     /// Whether there is no table at all.
@@ -56,7 +71,17 @@ impl Tables {
 
     /// Whether a statement that names this table without a schema finds it.
     pub(crate) fn finds(&self, name: &str) -> bool {
-        self.visible.contains(&self.fold(name))
+        self.schema_of(name).is_some()
+    }
+
+    /// The schema in which a statement finds this table that names none.
+    pub(crate) fn schema_of(&self, name: &str) -> Option<&str> {
+        self.visible.get(&self.fold(name)).map(String::as_str)
+    }
+
+    /// Whether a schema has this table.
+    pub(crate) fn has(&self, schema: &str, name: &str) -> bool {
+        self.qualified.contains(&(self.fold(schema), self.fold(name)))
     }
 
     /// Whether the table may be there. One without a schema is looked for in all of them, as a migration may have

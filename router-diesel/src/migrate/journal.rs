@@ -11,6 +11,8 @@
 use diesel::QueryResult;
 use router_core::{Alias, AppLabel};
 
+use super::catalogue::Tables;
+use super::home::{OwnTable, Owner};
 use super::{MigrationId, Version};
 use crate::config::Engine;
 use crate::engine::RoutedConnection;
@@ -53,15 +55,32 @@ pub(crate) struct Marker {
 pub(crate) struct Journal {
     pub(crate) database: Alias,
     pub(crate) engine: Engine,
+    /// The table that has them.
+    pub(crate) table: OwnTable,
 }
 
 impl Journal {
+    /// Finds where the journal of a database is, or would be. Ask before any migration has run on the connection.
+    pub(crate) fn find<C: RoutedConnection>(
+        conn: &mut C,
+        tables: &Tables,
+        owner: &Owner<'_>,
+    ) -> QueryResult<Self> {
+        let table = OwnTable::of(conn, tables, TABLE, owner)?;
+        Ok(Self { database: owner.database.alias.clone(), engine: conn.engine(), table })
+    }
+
+    /// Whether there is a journal.
+    pub(crate) fn is_in(&self, tables: &Tables) -> bool {
+        self.table.is_in(tables)
+    }
+
     /// Makes the table. It runs under the lock of the database, so nobody else does.
     pub(crate) fn create<C: RoutedConnection>(&self, conn: &mut C) -> QueryResult<()> {
-        let database = self.engine.spec().database_column();
+        let (database, table) = (self.engine.spec().database_column(), &self.table);
         let options = self.engine.spec().table_options();
         conn.batch_execute(&format!(
-            "CREATE TABLE IF NOT EXISTS {TABLE} ({database} VARCHAR(190) NOT NULL, app VARCHAR(190) NOT NULL, \
+            "CREATE TABLE IF NOT EXISTS {table} ({database} VARCHAR(190) NOT NULL, app VARCHAR(190) NOT NULL, \
              version VARCHAR(190) NOT NULL, direction VARCHAR(8) NOT NULL, \
              PRIMARY KEY ({database}, app, version, direction)){options}"
         ))
@@ -70,14 +89,16 @@ impl Journal {
     /// The names for which migrations were committed here and recorded elsewhere.
     pub(crate) fn kept_for<C: RoutedConnection>(&self, conn: &mut C) -> QueryResult<Vec<Alias>> {
         let column = self.engine.spec().database_column();
-        let sql = format!("SELECT {column} AS value FROM {TABLE} WHERE direction = '{KEPT}' ORDER BY 1");
+        let table = &self.table;
+        let sql = format!("SELECT {column} AS value FROM {table} WHERE direction = '{KEPT}' ORDER BY 1");
         Ok(conn.texts(&sql)?.into_iter().flatten().map(Alias::new).collect())
     }
 
     /// Says that something of this alias is recorded elsewhere. It must not be said yet.
     pub(crate) fn keep<C: RoutedConnection>(&self, conn: &mut C) -> QueryResult<()> {
         conn.batch_execute(&format!(
-            "INSERT INTO {TABLE} ({}, app, version, direction) VALUES ({}, '', '', '{KEPT}')",
+            "INSERT INTO {} ({}, app, version, direction) VALUES ({}, '', '', '{KEPT}')",
+            self.table,
             self.engine.spec().database_column(),
             self.engine.spec().quoted(self.database.as_str()),
         ))
@@ -87,7 +108,8 @@ impl Journal {
     pub(crate) fn let_go<C: RoutedConnection>(&self, conn: &mut C, names: &[Alias]) -> QueryResult<()> {
         let names: Vec<_> = names.iter().map(|name| self.engine.spec().quoted(name.as_str())).collect();
         conn.batch_execute(&format!(
-            "DELETE FROM {TABLE} WHERE {} IN ({}) AND direction = '{KEPT}'",
+            "DELETE FROM {} WHERE {} IN ({}) AND direction = '{KEPT}'",
+            self.table,
             self.engine.spec().database_column(),
             names.join(", "),
         ))
@@ -96,7 +118,8 @@ impl Journal {
     /// Reads the markers.
     pub(crate) fn read<C: RoutedConnection>(&self, conn: &mut C) -> QueryResult<Vec<Marker>> {
         let columns = self.engine.spec().joined(&["app", "version", "direction"]);
-        let rows = conn.texts(&format!("SELECT {columns} AS value FROM {TABLE} {}", self.markers()))?;
+        let (table, markers) = (&self.table, self.markers());
+        let rows = conn.texts(&format!("SELECT {columns} AS value FROM {table} {markers}"))?;
         Ok(rows
             .into_iter()
             .flatten()
@@ -120,7 +143,8 @@ impl Journal {
         direction: Direction,
     ) -> QueryResult<()> {
         conn.batch_execute(&format!(
-            "INSERT INTO {TABLE} ({}, app, version, direction) VALUES ({}, {}, {}, '{}')",
+            "INSERT INTO {} ({}, app, version, direction) VALUES ({}, {}, {}, '{}')",
+            self.table,
             self.engine.spec().database_column(),
             self.engine.spec().quoted(self.database.as_str()),
             self.engine.spec().quoted(id.app.as_str()),
@@ -131,7 +155,7 @@ impl Journal {
 
     /// Takes the markers away, once every record is right.
     pub(crate) fn clear<C: RoutedConnection>(&self, conn: &mut C) -> QueryResult<()> {
-        conn.batch_execute(&format!("DELETE FROM {TABLE} {}", self.markers()))
+        conn.batch_execute(&format!("DELETE FROM {} {}", self.table, self.markers()))
     }
 
     fn markers(&self) -> String {

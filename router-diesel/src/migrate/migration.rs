@@ -1,5 +1,6 @@
 //! One migration of one app, wherever it comes from.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -158,10 +159,15 @@ impl SqlFile {
         }
     }
 
+    /// What a server is sent: the text, but for what the engine's own client program keeps for itself.
+    pub(crate) fn text_for(&self, engine: Engine) -> Cow<'_, str> {
+        engine.spec().for_server(&self.text)
+    }
+
     /// The statements of the file, taken apart once for each engine.
     pub(crate) fn script(&self, engine: Engine) -> &Script {
         self.scripts[engine as usize]
-            .get_or_init(|| Script::read(&Classifier::new(Dialect::from(engine)), &self.text))
+            .get_or_init(|| Script::read(&Classifier::new(Dialect::from(engine)), &self.text_for(engine)))
     }
 }
 

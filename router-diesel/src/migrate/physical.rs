@@ -22,6 +22,16 @@ enum Physical {
     Absent(Alias),
 }
 
+impl Physical {
+    /// Whether what is read here are the tables of another one.
+    fn finds_tables_of(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Server(this), Self::Server(other)) => this.finds_tables_of(other),
+            _ => self == other,
+        }
+    }
+}
+
 /// Whether servers are asked which database an alias leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Servers {
@@ -122,7 +132,7 @@ impl Known<'_> {
             let here = self.of::<C>(database)?;
             // Of two that are not there, nobody knows.
             let is_unknown = matches!((&here, &there), (Physical::Absent(_), Physical::Absent(_)));
-            if is_unknown || here == there {
+            if is_unknown || there.finds_tables_of(&here) {
                 return None;
             }
         }

@@ -6,6 +6,8 @@ use diesel::QueryResult;
 use router_core::{Alias, AppLabel};
 use rustc_hash::FxHashMap;
 
+use super::catalogue::Tables;
+use super::home::{OwnTable, Owner};
 use super::{MigrationId, Version};
 use crate::config::Engine;
 use crate::engine::RoutedConnection;
@@ -85,22 +87,46 @@ pub(crate) struct Records {
     pub(crate) database: Alias,
     /// The engine that keeps them.
     pub(crate) engine: Engine,
+    /// The table that keeps them.
+    pub(crate) table: OwnTable,
 }
 
 impl Records {
+    /// Finds where the records of a database are, or would be, on the one that keeps them. Ask before any migration has
+    /// run on the connection.
+    pub(crate) fn find<C: RoutedConnection>(
+        conn: &mut C,
+        tables: &Tables,
+        database: &Alias,
+        owner: &Owner<'_>,
+    ) -> QueryResult<Self> {
+        let table = OwnTable::of(conn, tables, TABLE, owner)?;
+        Ok(Self { database: database.clone(), engine: conn.engine(), table })
+    }
+
+    /// The same table's records of another database.
+    pub(crate) fn of(&self, database: &Alias) -> Self {
+        Self { database: database.clone(), ..self.clone() }
+    }
+
+    /// Whether there is a table of records.
+    pub(crate) fn are_in(&self, tables: &Tables) -> bool {
+        self.table.is_in(tables)
+    }
+
     /// Makes the table if it is not there. Of several that try at once, one wins and the others see its table.
     pub(crate) fn create<C: RoutedConnection>(&self, conn: &mut C) -> QueryResult<()> {
-        let database = self.column();
+        let (database, table) = (self.column(), &self.table);
         let spec = self.engine.spec();
         let (options, time) = (spec.table_options(), spec.moment_type());
         let sql = format!(
-            "CREATE TABLE IF NOT EXISTS {TABLE} (\
+            "CREATE TABLE IF NOT EXISTS {table} (\
              {database} VARCHAR(190) NOT NULL, app VARCHAR(190) NOT NULL, version VARCHAR(190) NOT NULL, \
              name VARCHAR(255) NOT NULL, checksum VARCHAR(64), state VARCHAR(16) NOT NULL, \
              applied_at {time} NOT NULL, duration_ms BIGINT, \
              PRIMARY KEY ({database}, app, version)){options}"
         );
-        spec.create_table(conn, &sql, TABLE)
+        spec.create_table(conn, &sql, &table.to_string())
     }
 
     /// Reads the rows of this database, in version order. A row of a newer kind is an error.
@@ -110,8 +136,9 @@ impl Records {
         let duration = format!("COALESCE({}, '')", spec.as_text("duration_ms"));
         let columns = ["app", "version", "name", "COALESCE(checksum, '')", "state", &applied_at, &duration];
         let sql = format!(
-            "SELECT {} AS value FROM {TABLE} WHERE {} = {}",
+            "SELECT {} AS value FROM {} WHERE {} = {}",
             spec.joined(&columns),
+            self.table,
             self.column(),
             self.engine.spec().quoted(self.database.as_str()),
         );
@@ -138,14 +165,14 @@ impl Records {
 
     /// The names for which anything of these apps is recorded.
     pub(crate) fn names<C: RoutedConnection>(
-        engine: Engine,
+        &self,
         conn: &mut C,
         apps: &[&AppLabel],
     ) -> QueryResult<Vec<Alias>> {
-        let apps: Vec<_> = apps.iter().map(|app| engine.spec().quoted(app.as_str())).collect();
-        let column = engine.spec().database_column();
+        let apps: Vec<_> = apps.iter().map(|app| self.engine.spec().quoted(app.as_str())).collect();
+        let (column, table) = (self.column(), &self.table);
         let sql = format!(
-            "SELECT DISTINCT {column} AS value FROM {TABLE} WHERE app IN ({}) ORDER BY 1",
+            "SELECT DISTINCT {column} AS value FROM {table} WHERE app IN ({}) ORDER BY 1",
             apps.join(", ")
         );
         Ok(conn.texts(&sql)?.into_iter().flatten().map(Alias::new).collect())
@@ -153,12 +180,13 @@ impl Records {
 
     /// How many migrations of each app are recorded for each name.
     pub(crate) fn counts<C: RoutedConnection>(
-        engine: Engine,
+        &self,
         conn: &mut C,
     ) -> QueryResult<FxHashMap<(Alias, AppLabel), usize>> {
-        let columns = engine.spec().joined(&[engine.spec().database_column(), "app"]);
+        let columns = self.engine.spec().joined(&[self.column(), "app"]);
+        let sql = format!("SELECT {columns} AS value FROM {}", self.table);
         let mut counts = FxHashMap::default();
-        for row in conn.texts(&format!("SELECT {columns} AS value FROM {TABLE}"))?.into_iter().flatten() {
+        for row in conn.texts(&sql)?.into_iter().flatten() {
             let (name, app) = row.split_once(SEPARATOR).ok_or_else(|| unknown(&row))?;
             *counts.entry((Alias::new(name), AppLabel::new(app))).or_default() += 1;
         }
@@ -188,8 +216,9 @@ impl Records {
     ) -> QueryResult<()> {
         let text = |text: &str| self.engine.spec().quoted(text);
         let sql = format!(
-            "INSERT INTO {TABLE} ({}, app, version, name, checksum, state, applied_at, duration_ms) \
+            "INSERT INTO {} ({}, app, version, name, checksum, state, applied_at, duration_ms) \
              VALUES ({}, {}, {}, {}, {}, {}, {}, {})",
+            self.table,
             self.column(),
             text(self.database.as_str()),
             text(id.app.as_str()),
@@ -212,11 +241,26 @@ impl Records {
     ) -> QueryResult<()> {
         let duration = duration_or_null(duration);
         let sql = format!(
-            "UPDATE {TABLE} SET state = 'applied', applied_at = {}, duration_ms = {duration} {}",
+            "UPDATE {} SET state = 'applied', applied_at = {}, duration_ms = {duration} {}",
+            self.table,
             self.engine.spec().now(),
             self.only(id),
         );
         conn.batch_execute(&sql)
+    }
+
+    /// Says that a migration is in doubt, whether or not there is a row of it.
+    pub(crate) fn doubt<C: RoutedConnection>(
+        &self,
+        conn: &mut C,
+        id: &MigrationId,
+        checksum: Option<&str>,
+    ) -> QueryResult<()> {
+        self.create(conn)?;
+        conn.transaction(|conn| {
+            self.delete(conn, id)?;
+            self.insert(conn, id, checksum, RecordState::Dirty)
+        })
     }
 
     /// Changes the state of a row and nothing else.
@@ -226,7 +270,8 @@ impl Records {
         id: &MigrationId,
         state: RecordState,
     ) -> QueryResult<()> {
-        conn.batch_execute(&format!("UPDATE {TABLE} SET state = '{}' {}", state.as_str(), self.only(id)))
+        let (table, state) = (&self.table, state.as_str());
+        conn.batch_execute(&format!("UPDATE {table} SET state = '{state}' {}", self.only(id)))
     }
 
     /// Says that a migration is applied as its file now stands.
@@ -238,18 +283,19 @@ impl Records {
     ) -> QueryResult<()> {
         let checksum =
             checksum.map_or_else(|| "NULL".to_owned(), |checksum| self.engine.spec().quoted(checksum));
-        let sql = format!("UPDATE {TABLE} SET state = 'applied', checksum = {checksum} {}", self.only(id));
+        let (table, only) = (&self.table, self.only(id));
+        let sql = format!("UPDATE {table} SET state = 'applied', checksum = {checksum} {only}");
         conn.batch_execute(&sql)
     }
 
     /// Takes a row away.
     pub(crate) fn delete<C: RoutedConnection>(&self, conn: &mut C, id: &MigrationId) -> QueryResult<()> {
-        conn.batch_execute(&format!("DELETE FROM {TABLE} {}", self.only(id)))
+        conn.batch_execute(&format!("DELETE FROM {} {}", self.table, self.only(id)))
     }
 
     /// How many rows this database has.
     pub(crate) fn count<C: RoutedConnection>(&self, conn: &mut C) -> QueryResult<usize> {
-        let rows = conn.texts(&format!("SELECT version AS value FROM {TABLE} {}", self.own()))?;
+        let rows = conn.texts(&format!("SELECT version AS value FROM {} {}", self.table, self.own()))?;
         Ok(rows.len())
     }
 
@@ -260,7 +306,7 @@ impl Records {
 
     /// The statement that takes all rows of this database away.
     pub(crate) fn clearing(&self) -> String {
-        format!("DELETE FROM {TABLE} {}", self.own())
+        format!("DELETE FROM {} {}", self.table, self.own())
     }
 
     fn own(&self) -> String {

@@ -102,7 +102,7 @@ impl<C: RoutedConnection> Run<'_, C> {
             return Ok(());
         }
         self.check_missing_file(work)?;
-        let mut site = Site::<C>::open(self.job.database, self.job.history)?;
+        let mut site = Site::<C>::open(self.job.config, self.job.database, self.job.history)?;
         let known = site.look_about(self.job)?;
         if !self.is_due(&site, work, &known) {
             return Ok(());
@@ -135,6 +135,7 @@ impl<C: RoutedConnection> Run<'_, C> {
             _ => self.act(&mut site, &mut lock, work, &known),
         };
         if site.remote.is_some() && site.is_transactional() && site.has_journal && done.is_ok() {
+            site.renew()?;
             site.journal.clear(&mut site.conn).map_err(|error| {
                 Failure::unreadable(&self.job.database.alias, "cannot clear the journal", &error)
             })?;

@@ -5,6 +5,7 @@ use router_core::Alias;
 
 use super::catalogue::Tables;
 use super::error::Failure;
+use super::home::{OwnTable, Owner};
 use super::journal::{self, Journal};
 use super::record::{self, Record, RecordState, Records, Stray};
 use super::selection::Job;
@@ -31,6 +32,12 @@ pub(crate) struct Site<C> {
     pub(crate) kept_for: Vec<Alias>,
     /// The versions that Diesel's own harness recorded.
     pub(crate) diesel: Vec<Version>,
+    /// The table of Diesel's own harness, where there is one.
+    diesel_table: Option<OwnTable>,
+    /// How to open the migrated database once more.
+    place: Database,
+    /// Whether a migration has run on the connection.
+    is_used: bool,
 }
 
 /// The database that keeps the records of what runs on another: its `migration_history`, else that of the
@@ -49,28 +56,50 @@ pub(crate) fn history_of<'a>(config: &'a Config, database: &'a Database) -> &'a 
 
 impl<C: RoutedConnection> Site<C> {
     /// Opens connections of its own, past the pools: a migration may take as long as it takes.
-    pub(crate) fn open(database: &Database, history: &Database) -> Result<Self, Failure> {
-        let Opened { conn, server, .. } = open(database, Access::ReadWrite)?;
-        let remote = match history.alias == database.alias {
+    pub(crate) fn open(config: &Config, database: &Database, history: &Database) -> Result<Self, Failure> {
+        let Opened { mut conn, server, .. } = open::<C>(database, Access::ReadWrite)?;
+        let mut remote = match history.alias == database.alias {
             true => None,
             false => {
                 let of_records = |failure: Failure| failure.keeping_records_of(&database.alias);
                 Some(open::<C>(history, Access::ReadWrite).map_err(of_records)?.conn)
             }
         };
+        let (records, journal) = books(config, database, history, &mut conn, remote.as_mut())
+            .map_err(|error| Failure::unreadable(&database.alias, "cannot read the state", &error))?;
         Ok(Self {
             database: database.alias.clone(),
             history: history.alias.clone(),
             conn,
             product: server.product,
             remote,
-            records: Records { database: database.alias.clone(), engine: history.url.engine() },
-            journal: Journal { database: database.alias.clone(), engine: database.url.engine() },
+            records,
+            journal,
             has_records: false,
             has_journal: false,
             kept_for: Vec::new(),
             diesel: Vec::new(),
+            diesel_table: None,
+            place: database.clone(),
+            is_used: false,
         })
+    }
+
+    /// Says that a migration runs on the connection, which may leave settings, a role, a transaction or temporary
+    /// tables there.
+    pub(crate) fn use_up(&mut self) {
+        self.is_used = true;
+    }
+
+    /// Puts a new connection in the place of one on which a migration has run, so that nothing but the schema passes
+    /// from one migration to the next. Nothing is reset: a reset would miss what it does not know, and would take away
+    /// what the URL and the server's role have set.
+    pub(crate) fn renew(&mut self) -> Result<(), Failure> {
+        if self.is_used && self.engine().spec().is_found_again(&self.place.url) {
+            self.conn = open(&self.place, Access::ReadWrite)?.conn;
+            self.is_used = false;
+        }
+        Ok(())
     }
 
     /// The engine of the database that is migrated.
@@ -93,7 +122,8 @@ impl<C: RoutedConnection> Site<C> {
         let known = look(&mut self.conn, self.remote.as_mut(), &self.records, &self.journal)
             .map_err(|error| Failure::unreadable(&self.database, "cannot read the state", &error))?;
         self.has_records = known.has_records;
-        self.has_journal = known.has_journal;
+        self.has_journal = known.known.has_journal;
+        self.diesel_table = known.diesel_table;
         let own = known.known.kept_for.iter().filter(|name| **name == self.database);
         self.kept_for = own.cloned().collect();
         self.diesel.clone_from(&known.known.diesel);
@@ -113,14 +143,17 @@ impl<C: RoutedConnection> Site<C> {
     /// Takes away what was recorded where it did not belong.
     pub(crate) fn forget(&mut self, job: &Job<'_, C::Backend>, stray: &Stray) -> Result<(), Failure> {
         let Some(place) = job.config.database(stray.place.as_str()) else { return Ok(()) };
-        let records = Records { database: stray.database.clone(), engine: place.url.engine() };
+        let owner = Owner { config: job.config, database: place };
+        let delete = |conn: &mut C| {
+            let tables = Tables::read(conn)?;
+            Records::find(conn, &tables, &stray.database, &owner)?.delete(conn, &stray.record.id)
+        };
         let deleted = if stray.place == self.database {
-            records.delete(&mut self.conn, &stray.record.id)
+            delete(&mut self.conn)
         } else if stray.place == self.history {
-            let (_, conn) = self.books();
-            records.delete(conn, &stray.record.id)
+            delete(self.books().1)
         } else {
-            records.delete(&mut open::<C>(place, Access::ReadWrite)?.conn, &stray.record.id)
+            delete(&mut open::<C>(place, Access::ReadWrite)?.conn)
         };
         deleted.map_err(|error| Failure::unreadable(&stray.place, "cannot take a record away", &error))
     }
@@ -154,7 +187,15 @@ impl<C: RoutedConnection> Site<C> {
 
     /// Takes Diesel's own record of a migration away, if there is one: it is not applied any more.
     pub(crate) fn forget_diesels(&mut self, id: &MigrationId) -> QueryResult<()> {
-        if self.diesel.contains(&id.version) { adopt::forget(&mut self.conn, &id.version) } else { Ok(()) }
+        match self.diesels(id).cloned() {
+            Some(table) => adopt::forget(&mut self.conn, &table, &id.version),
+            None => Ok(()),
+        }
+    }
+
+    /// The table of Diesel's own harness, where that has a record of a migration.
+    pub(crate) fn diesels(&self, id: &MigrationId) -> Option<&OwnTable> {
+        self.diesel_table.as_ref().filter(|_| self.diesel.contains(&id.version))
     }
 
     /// Whether the journal says by this name that something is recorded elsewhere.
@@ -230,8 +271,6 @@ impl<C: RoutedConnection> Site<C> {
 /// there is not made.
 pub(crate) fn look_only<C: RoutedConnection>(job: &Job<'_, C::Backend>) -> Result<Known, Failure> {
     let (database, history) = (job.database, job.history);
-    let records = Records { database: database.alias.clone(), engine: history.url.engine() };
-    let journal = Journal { database: database.alias.clone(), engine: database.url.engine() };
     let (mut conn, product) = match open_existing::<C>(database)? {
         Some(Opened { conn, server, .. }) => (Some(conn), Some(server.product)),
         None => (None, None),
@@ -244,29 +283,31 @@ pub(crate) fn look_only<C: RoutedConnection>(job: &Job<'_, C::Backend>) -> Resul
     let unreadable = |error| Failure::unreadable(&database.alias, "cannot read the state", &error);
     let mut known = match &mut conn {
         Some(conn) if remote.is_some() || history.alias == database.alias => {
+            let (records, journal) =
+                books(job.config, database, history, conn, remote.as_mut()).map_err(unreadable)?;
             Ok(look(conn, remote.as_mut(), &records, &journal).map_err(unreadable)?.known)
         }
         // Nothing is recorded where the records' own database is not there.
         Some(conn) => {
             let tables = Tables::read(conn).map_err(unreadable)?;
-            let diesel = if tables.finds(adopt::TABLE) {
-                diesel_versions(conn).map_err(unreadable)?
-            } else {
-                Vec::new()
-            };
-            let has_journal = tables.finds(journal::TABLE);
+            let (_, diesel) = diesel_versions(conn, &tables).map_err(unreadable)?;
+            let owner = Owner { config: job.config, database };
+            let journal = Journal::find(conn, &tables, &owner).map_err(unreadable)?;
+            let has_journal = journal.is_in(&tables);
             let kept_for = if has_journal { journal.kept_for(conn).map_err(unreadable)? } else { Vec::new() };
             if history.url.file().is_some_and(|path| path.exists()) {
                 // Another process has made it meanwhile.
                 return look_only::<C>(job);
             }
-            Ok(Known { tables, diesel, kept_for, ..Known::default() })
+            Ok(Known { tables, diesel, kept_for, has_journal, ..Known::default() })
         }
         // A file that was lost, perhaps: what is recorded elsewhere counts, and its tables are missing.
         None => match &mut remote {
             Some(remote) => {
                 let tables = Tables::read(remote).map_err(unreadable)?;
-                let recorded = if tables.finds(record::TABLE) {
+                let owner = Owner { config: job.config, database: history };
+                let records = Records::find(remote, &tables, &database.alias, &owner).map_err(unreadable)?;
+                let recorded = if records.are_in(&tables) {
                     records.read(remote).map_err(unreadable)?
                 } else {
                     Vec::new()
@@ -290,10 +331,31 @@ pub(crate) fn look_only<C: RoutedConnection>(job: &Job<'_, C::Backend>) -> Resul
     Ok(known)
 }
 
+/// Finds the records of a database and its journal.
+fn books<C: RoutedConnection>(
+    config: &Config,
+    database: &Database,
+    history: &Database,
+    conn: &mut C,
+    remote: Option<&mut C>,
+) -> QueryResult<(Records, Journal)> {
+    let tables = Tables::read(conn)?;
+    let journal = Journal::find(conn, &tables, &Owner { config, database })?;
+    let owner = Owner { config, database: history };
+    let records = match remote {
+        Some(remote) => {
+            let tables = Tables::read(remote)?;
+            Records::find(remote, &tables, &database.alias, &owner)?
+        }
+        None => Records::find(conn, &tables, &database.alias, &owner)?,
+    };
+    Ok((records, journal))
+}
+
 struct Looked {
     known: Known,
     has_records: bool,
-    has_journal: bool,
+    diesel_table: Option<OwnTable>,
 }
 
 /// Reads the state of a database until no other process changed its records meanwhile. Each repeat means that
@@ -306,16 +368,19 @@ fn look<C: RoutedConnection>(
 ) -> QueryResult<Looked> {
     let mut before = read_records(conn, remote.as_deref_mut(), records)?;
     loop {
-        let tables = Tables::read(conn)?;
-        let has_journal = tables.finds(journal::TABLE);
+        let mut tables = Tables::read(conn)?;
+        let own_records = if remote.is_none() { records.table.schema() } else { None };
+        let own: Vec<&str> = journal.table.schema().into_iter().chain(own_records).collect();
+        tables.leave_out_others(&own, &[record::TABLE, journal::TABLE]);
+        let has_journal = journal.is_in(&tables);
         let markers = if has_journal { journal.read(conn)? } else { Vec::new() };
         let kept_for = if has_journal { journal.kept_for(conn)? } else { Vec::new() };
-        let diesel = if tables.finds(adopt::TABLE) { diesel_versions(conn)? } else { Vec::new() };
+        let (diesel_table, diesel) = diesel_versions(conn, &tables)?;
         let after = read_records(conn, remote.as_deref_mut(), records)?;
         if after == before {
             let (has_records, records) = (after.is_some(), after.unwrap_or_default());
-            let known = Known { records, markers, kept_for, tables, diesel, ..Known::default() };
-            return Ok(Looked { known, has_records, has_journal });
+            let known = Known { records, markers, kept_for, tables, has_journal, diesel, ..Known::default() };
+            return Ok(Looked { known, has_records, diesel_table });
         }
         before = after;
     }
@@ -328,11 +393,19 @@ fn read_records<C: RoutedConnection>(
     records: &Records,
 ) -> QueryResult<Option<Vec<Record>>> {
     let conn = remote.unwrap_or(conn);
-    if Tables::read(conn)?.finds(record::TABLE) { records.read(conn).map(Some) } else { Ok(None) }
+    if records.are_in(&Tables::read(conn)?) { records.read(conn).map(Some) } else { Ok(None) }
 }
 
-fn diesel_versions<C: RoutedConnection>(conn: &mut C) -> QueryResult<Vec<Version>> {
-    Ok(adopt::read(conn)?.into_iter().map(|(version, _)| version).collect())
+/// What Diesel's own harness recorded, and where.
+fn diesel_versions<C: RoutedConnection>(
+    conn: &mut C,
+    tables: &Tables,
+) -> QueryResult<(Option<OwnTable>, Vec<Version>)> {
+    let Some(table) = OwnTable::visible(conn.engine(), tables, adopt::TABLE) else {
+        return Ok((None, Vec::new()));
+    };
+    let versions = adopt::read(conn, &table)?.into_iter().map(|(version, _)| version).collect();
+    Ok((Some(table), versions))
 }
 
 pub(crate) fn open<C: RoutedConnection>(database: &Database, access: Access) -> Result<Opened<C>, Failure> {
@@ -377,8 +450,9 @@ mod tests {
             let path = folder.path().join(name);
             SqliteConnection::establish(path.to_str().unwrap()).unwrap()
         };
-        let records = Records { database: Alias::new("blog_db"), engine: Engine::Sqlite };
-        let journal = Journal { database: Alias::new("blog_db"), engine: Engine::Sqlite };
+        let (database, engine) = (Alias::new("blog_db"), Engine::Sqlite);
+        let records = Records { database: database.clone(), engine, table: OwnTable::bare(record::TABLE) };
+        let journal = Journal { database, engine, table: OwnTable::bare(journal::TABLE) };
         records.create(&mut open("books")).unwrap();
         journal.create(&mut open("tables")).unwrap();
         let (mut conn, mut remote) = (open("tables"), open("books"));

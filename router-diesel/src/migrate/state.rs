@@ -127,6 +127,8 @@ pub(crate) struct Known {
     /// The names for which the journal says that something was recorded elsewhere.
     pub(crate) kept_for: Vec<Alias>,
     pub(crate) tables: Tables,
+    /// Whether there is a journal.
+    pub(crate) has_journal: bool,
     /// What is recorded under other names or in other places of apps of which nothing is recorded where it belongs.
     pub(crate) others: Vec<Stray>,
     /// What is recorded of apps of which nothing is recorded here, by databases that do not migrate them any more.

@@ -18,6 +18,7 @@ use router_core::Alias;
 use super::MigrationId;
 use super::adopt;
 use super::error::{Failure, FailureKind};
+use super::guard::{Strayed, guarded};
 use super::journal::Direction;
 use super::migration::{AppMigration, Body, SqlFile};
 use super::record::RecordState;
@@ -64,6 +65,7 @@ pub(crate) fn run<C: RoutedConnection>(
 ) -> Result<Ended, Failure> {
     let (engine, product) = (site.engine(), site.product);
     check_file(&site.database, product, migration, direction)?;
+    site.renew()?;
     let start = Instant::now();
     let in_transaction = migration.in_transaction && site.is_transactional();
     let is_beside = in_transaction && site.remote.is_none();
@@ -85,6 +87,7 @@ pub(crate) fn run<C: RoutedConnection>(
 
 /// Whether a migration turned out to be applied.
 fn is_done<C: RoutedConnection>(site: &mut Site<C>, id: &MigrationId) -> Result<bool, Failure> {
+    site.renew()?;
     let known = site.look()?;
     site.mend(&known, |_, _| {})?;
     Ok(known.records.iter().any(|record| {
@@ -140,43 +143,86 @@ fn beside<C: RoutedConnection>(
     direction: Direction,
     start: Instant,
 ) -> Result<(), Broken> {
+    site.use_up();
     let (product, records, id) = (site.product, &site.records, &migration.id);
-    let (has_records, is_diesels) = (site.has_records, site.diesel.contains(&id.version));
+    let (has_records, diesels) = (site.has_records, site.diesels(id).cloned());
     // Where the records were moved back here, the journal may say still that they are elsewhere.
     let (journal, kept_for) = (&site.journal, &site.kept_for);
     let mut left = Left::Nothing;
-    site.conn
-        .transaction(|conn| -> Result<(), BoxError> {
-            if !has_records {
-                records.create(conn)?;
-            }
-            match direction {
-                Direction::Up => {
-                    let inserted =
-                        records.insert(conn, id, migration.checksum(product), RecordState::Running);
-                    if inserted.as_ref().is_err_and(is_taken) {
-                        left = Left::Taken;
-                    }
-                    inserted?;
-                    body(conn, migration, direction, product)?;
-                    records.finish(conn, id, Some(start.elapsed()))?;
+    let mut strayed = None;
+    let done = site.conn.transaction(|conn| -> Result<(), BoxError> {
+        if !has_records {
+            records.create(conn)?;
+        }
+        match direction {
+            Direction::Up => {
+                let inserted = records.insert(conn, id, migration.checksum(product), RecordState::Running);
+                if inserted.as_ref().is_err_and(is_taken) {
+                    left = Left::Taken;
                 }
-                Direction::Down => {
-                    if !kept_for.is_empty() && records.count(conn)? <= 1 {
-                        journal.let_go(conn, kept_for)?;
-                    }
-                    records.delete(conn, id)?;
-                    body(conn, migration, direction, product)?;
-                    if is_diesels {
-                        adopt::forget(conn, &id.version)?;
-                    }
+                inserted?;
+            }
+            Direction::Down => records.set_state(conn, id, RecordState::Undoing)?,
+        }
+        strayed = guarded(conn, |conn| body(conn, migration, direction, product))?;
+        if let Some(strayed) = strayed {
+            return Err(strayed.into());
+        }
+        match direction {
+            Direction::Up => records.finish(conn, id, Some(start.elapsed()))?,
+            Direction::Down => {
+                if !kept_for.is_empty() && records.count(conn)? <= 1 {
+                    journal.let_go(conn, kept_for)?;
+                }
+                records.delete(conn, id)?;
+                if let Some(table) = &diesels {
+                    adopt::forget(conn, table, &id.version)?;
                 }
             }
+        }
+        Ok(())
+    });
+    match done {
+        Ok(()) => {
+            site.has_records = true;
             Ok(())
-        })
-        .map_err(|cause| Broken { cause, left })?;
-    site.has_records = true;
-    Ok(())
+        }
+        Err(cause) if left == Left::Taken => Err(Broken { cause, left }),
+        Err(cause) => {
+            // To roll back what is not open any more may be an error of its own.
+            let cause = strayed.map_or(cause, BoxError::from);
+            if strayed.is_some() || is_half_recorded(site, id) {
+                return Err(doubtful(site, migration, cause));
+            }
+            Err(Broken { cause, left })
+        }
+    }
+}
+
+/// Whether the record of a migration that failed says that it runs: then somebody ended its transaction, and some of it
+/// is there.
+fn is_half_recorded<C: RoutedConnection>(site: &mut Site<C>, id: &MigrationId) -> bool {
+    let Ok(known) = site.renew().and_then(|()| site.look()) else { return false };
+    known.records.iter().any(|record| {
+        record.id.app == id.app
+            && record.id.version == id.version
+            && matches!(record.state, RecordState::Running | RecordState::Undoing)
+    })
+}
+
+/// Records that a migration may be there in part.
+fn doubtful<C: RoutedConnection>(
+    site: &mut Site<C>,
+    migration: &AppMigration<C::Backend>,
+    cause: BoxError,
+) -> Broken {
+    let checksum = migration.checksum(site.product);
+    // What cannot be recorded now is told, at least.
+    if site.renew().is_ok() {
+        let (records, conn) = site.books();
+        let _ = records.doubt(conn, &migration.id, checksum);
+    }
+    Broken { cause, left: Left::Dirty }
 }
 
 /// Migration and marker as one transaction, between two changes of the record.
@@ -199,23 +245,32 @@ fn elsewhere<C: RoutedConnection>(
     }
     .map_err(nothing)?;
 
+    site.use_up();
     let mut is_rolled_back = false;
     let mut left = Left::Unsure;
+    let mut strayed = None;
     let (journal, kept_for, is_kept) = (&site.journal, &site.kept_for, site.is_kept());
-    let is_diesels = direction == Direction::Down && site.diesel.contains(&id.version);
+    let diesels = site.diesels(id).filter(|_| direction == Direction::Down).cloned();
     let outcome = site.conn.transaction(|conn| -> Result<(), BoxError> {
         if let Err(error) = journal.mark(conn, id, direction) {
             // The record stays as it is, since the marker that is there speaks for it.
             left = if is_taken(&error) { Left::Taken } else { Left::Unsure };
             return Err(error.into());
         }
-        let done = body(conn, migration, direction, product)
+        let done = guarded(conn, |conn| body(conn, migration, direction, product))
+            .and_then(|found| {
+                strayed = found;
+                found.map_or(Ok(()), |strayed| Err(strayed.into()))
+            })
             .and_then(|()| match (is_last, is_kept) {
                 (true, _) => Ok(journal.let_go(conn, kept_for)?),
                 (false, true) => Ok(()),
                 (false, false) => Ok(journal.keep(conn)?),
             })
-            .and_then(|()| if is_diesels { Ok(adopt::forget(conn, &id.version)?) } else { Ok(()) });
+            .and_then(|()| match &diesels {
+                Some(table) => Ok(adopt::forget(conn, table, &id.version)?),
+                None => Ok(()),
+            });
         is_rolled_back = done.is_err();
         done
     });
@@ -226,6 +281,9 @@ fn elsewhere<C: RoutedConnection>(
     }
     match outcome {
         Ok(()) => record_end(site, id, direction, start.elapsed()).map_err(unsure),
+        Err(cause) if strayed.is_some() || (is_rolled_back && is_half_marked(site, id)) => {
+            Err(doubtful(site, migration, strayed.map_or(cause, BoxError::from)))
+        }
         // It failed before the commit was asked for, so it did not happen.
         Err(cause) if is_rolled_back => {
             let (records, conn) = site.books();
@@ -238,6 +296,12 @@ fn elsewhere<C: RoutedConnection>(
         }
         Err(cause) => Err(Broken { cause, left }),
     }
+}
+
+/// Whether there is the marker of a migration that failed: then somebody ended its transaction, and some of it is there.
+fn is_half_marked<C: RoutedConnection>(site: &mut Site<C>, id: &MigrationId) -> bool {
+    let Ok(known) = site.renew().and_then(|()| site.look()) else { return false };
+    known.markers.iter().any(|marker| marker.app == id.app && marker.version == id.version)
 }
 
 /// Records that a migration was run one way.
@@ -269,13 +333,19 @@ fn without_transaction<C: RoutedConnection>(
     }
     .map_err(|cause| Broken { cause: cause.into(), left: Left::Nothing })?;
 
+    site.use_up();
+    let spec = site.engine().spec();
+    let file = migration.side(product, direction);
     // Where the engine commits each definition by itself, rows at least are changed as one.
-    let outcome = if migration.in_transaction {
+    let ran = if migration.in_transaction {
         site.conn.transaction(|conn| body(conn, migration, direction, product))
     } else {
         body(&mut site.conn, migration, direction, product)
+            .and_then(|()| if spec.is_open(&mut site.conn) { Err(Strayed::LeftOpen.into()) } else { Ok(()) })
     };
-    let outcome = outcome.and_then(|()| match direction {
+    let is_refused = ran.as_ref().err().is_some_and(|cause| is_refusal(&mut site.conn, cause));
+    let renewed = site.renew().map_err(|failure| BoxError::from(failure.message));
+    let outcome = ran.and(renewed).and_then(|()| match direction {
         Direction::Up => site.keep().map_err(BoxError::from),
         Direction::Down => {
             if site.is_last_kept()? {
@@ -284,8 +354,6 @@ fn without_transaction<C: RoutedConnection>(
             Ok(site.forget_diesels(id)?)
         }
     });
-    let file = migration.side(product, direction);
-    let is_refused = outcome.as_ref().err().is_some_and(|cause| is_refusal(&mut site.conn, cause));
     match outcome {
         Ok(()) => record_end(site, id, direction, start.elapsed())
             .map_err(|cause| Broken { cause: cause.into(), left: Left::Dirty }),
@@ -357,13 +425,14 @@ fn execute<C: RoutedConnection>(
     if script.is_empty() {
         return Ok(());
     }
+    let text = file.text_for(engine);
     if engine.spec().joins_what_is_sent_at_once() && !in_transaction && !script.unreadable {
         for piece in &script.statements {
-            conn.batch_execute(file.text.get(piece.range.clone()).unwrap_or_default())?;
+            conn.batch_execute(text.get(piece.range.clone()).unwrap_or_default())?;
         }
         return Ok(());
     }
-    conn.batch_execute(&file.text)
+    conn.batch_execute(&text)
 }
 
 fn failure<C: RoutedConnection>(
@@ -394,9 +463,15 @@ fn failure<C: RoutedConnection>(
         .on(&site.database)
         .of(id)
         .file(file.map(|file| file.path.as_path()));
+    let how = match broken.cause.downcast_ref::<Strayed>() {
+        Some(Strayed::Ended) => {
+            "what must run without a transaction has `run_in_transaction = false` in a `metadata.toml` beside the file; "
+        }
+        Some(Strayed::LeftOpen) | None => "",
+    };
     match broken.left {
         Left::Dirty => failure.help(format!(
-            "look at what is there; finish it by hand and say {}, or undo what it did and say {}",
+            "{how}look at what is there; finish it by hand and say {}, or undo what it did and say {}",
             resolve_command(id, "applied", &site.database),
             resolve_command(id, "reverted", &site.database),
         )),

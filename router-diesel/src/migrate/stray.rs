@@ -7,13 +7,13 @@ use router_core::{Alias, AppLabel};
 use rustc_hash::FxHashMap;
 
 use super::catalogue::Tables;
-use super::journal;
+use super::home::Owner;
 use super::physical::is_one;
-use super::record::{self, Moved, Records, Stray};
+use super::record::{Moved, Records, Stray};
 use super::selection::Job;
 use super::site::open_existing;
 use super::state::Known;
-use crate::config::Database;
+use crate::config::{Config, Database};
 use crate::engine::{Opened, RoutedConnection};
 
 /// Where records are looked for.
@@ -52,7 +52,7 @@ pub(crate) fn find<C: RoutedConnection>(
         return Ok(strays);
     }
     // The file does not say where its records were: the journal tells that they were elsewhere.
-    let was_elsewhere = known.tables.finds(journal::TABLE);
+    let was_elsewhere = known.has_journal;
     if !has_tables || !known.records.is_empty() || !was_elsewhere {
         return Ok(Vec::new());
     }
@@ -95,14 +95,20 @@ pub(crate) struct Recorded {
 type RecordCounts = FxHashMap<(Alias, AppLabel), usize>;
 
 impl Recorded {
-    fn on<C: RoutedConnection>(&self, place: &Database) -> Arc<RecordCounts> {
+    fn on<C: RoutedConnection>(&self, config: &Config, place: &Database) -> Arc<RecordCounts> {
         let known = |by_place: &FxHashMap<Alias, _>| by_place.get(&place.alias).map(Arc::clone);
         if let Some(counts) = known(&self.by_place.lock().unwrap_or_else(PoisonError::into_inner)) {
             return counts;
         }
-        let read = |mut conn: C| match Tables::read(&mut conn)?.finds(record::TABLE) {
-            true => Records::counts(place.url.engine(), &mut conn),
-            false => QueryResult::Ok(RecordCounts::default()),
+        let read = |mut conn: C| {
+            let tables = Tables::read(&mut conn)?;
+            let owner = Owner { config, database: place };
+            let records = Records::find(&mut conn, &tables, &place.alias, &owner)?;
+            if records.are_in(&tables) {
+                records.counts(&mut conn)
+            } else {
+                QueryResult::Ok(RecordCounts::default())
+            }
         };
         // One that is not reached tells nothing.
         let conn = open_existing::<C>(place).ok().flatten().map(|opened| opened.conn);
@@ -128,7 +134,7 @@ pub(crate) fn moved<C: RoutedConnection>(job: &Job<'_, C::Backend>, known: &Know
             continue;
         }
         let places = job.config.databases.iter().filter(|place| place.replica_of.is_none());
-        let all: Vec<_> = places.map(|place| job.recorded.on::<C>(place)).collect();
+        let all: Vec<_> = places.map(|place| job.recorded.on::<C>(job.config, place)).collect();
         for other in former {
             let key = (other.alias.clone(), app.clone());
             let count: usize = all.iter().filter_map(|counts| counts.get(&key)).sum();
@@ -148,12 +154,14 @@ fn look_in<C: RoutedConnection>(
     place: Place,
     has_tables: bool,
 ) -> QueryResult<Vec<Stray>> {
-    if !Tables::read(conn)?.finds(record::TABLE) {
+    let tables = Tables::read(conn)?;
+    let owner = Owner { config: job.config, database };
+    let all = Records::find(conn, &tables, &database.alias, &owner)?;
+    if !all.are_in(&tables) {
         return Ok(Vec::new());
     }
-    let engine = database.url.engine();
     let is_shared = database.alias != job.database.alias;
-    let mut names = Records::names(engine, conn, apps)?;
+    let mut names = all.names(conn, apps)?;
     // What an alias of the file has recorded is surely of this database or surely not; so it comes first.
     names.sort_by_key(|name| job.config.database(name.as_str()).is_none());
     for name in names {
@@ -167,7 +175,7 @@ fn look_in<C: RoutedConnection>(
                 None => !is_shared || has_tables,
             })
             .collect();
-        let records = Records { database: Alias::new(name.as_str()), engine };
+        let records = all.of(&name);
         let strays: Vec<Stray> = records
             .read(conn)?
             .into_iter()

@@ -42,7 +42,8 @@ impl fmt::Display for Created {
 impl<C: RoutedConnection> Tasks<'_, C> {
     /// Creates the databases that the URLs name, where they are not there yet.
     ///
-    /// PostgreSQL is asked through its database `postgres`, else `template1`. For SQLite the folders of the file are
+    /// PostgreSQL is asked through its database `postgres`, else `template1`. There, the schema that the search path names
+    /// first is created too, as `database.schema`. For SQLite the folders of the file are
     /// made too.
     ///
     /// # Errors
@@ -63,8 +64,23 @@ impl<C: RoutedConnection> Tasks<'_, C> {
             if matches!(created, Created::AlreadyThere(_)) {
                 books.refuse_leftovers::<C>(database, Presence::There)?;
             }
-            Ok(created)
+            with_schema::<C>(database, created)
         }))
+    }
+}
+
+/// Makes the schema that the database's tables are to be in, where an engine has several in a database.
+fn with_schema<C: RoutedConnection>(database: &Database, created: Created) -> Result<Created, TaskError> {
+    let (Place::Server(server), Created::Created(name) | Created::AlreadyThere(name)) =
+        (database.url.engine().spec().place(&database.url), &created)
+    else {
+        return Ok(created);
+    };
+    let mut conn: C = open(database)?;
+    let made = server.databases.make_schema(&mut conn);
+    match made.map_err(TaskError::refused(&database.alias, format!("make the schema of `{name}`")))? {
+        Some(schema) => Ok(Created::Created(format!("{name}.{schema}"))),
+        None => Ok(created),
     }
 }
 

@@ -10,6 +10,7 @@ use diesel::QueryResult;
 use router_core::Alias;
 use serde::Serialize;
 
+use super::aliases::Aliases;
 use super::error::quoted;
 use super::records::{Bookkeeping, FormerRecords, Kept, TakenRecords};
 use super::server;
@@ -90,9 +91,12 @@ impl<C: RoutedConnection> Tasks<'_, C> {
     /// the database is dropped, and that its records stay is the error in the report. To drop it once more takes
     /// them away.
     ///
+    /// With a database of PostgreSQL go all its schemas. So it is dropped only where all aliases are named that have
+    /// schemas in it, unless it is forced.
+    ///
     /// # Errors
-    /// A name is no database's, or a replica's; or this may be production, or records of a database that stays would
-    /// be lost, and it is not forced. What fails for one database is in the report.
+    /// A name is no database's, or a replica's; or this may be production, or records of a database that stays or its
+    /// schema would be lost, and it is not forced. What fails for one database is in the report.
     pub fn drop(&self) -> Result<Report<Dropped>, TaskError> {
         let targets = self.targets(Purpose::Change)?;
         self.refuse_in_production("drop")?;
@@ -106,6 +110,9 @@ impl<C: RoutedConnection> Tasks<'_, C> {
             }
         };
         targets.iter().try_for_each(|database| lost(database, &targets).map(drop))?;
+        if self.force == Force::No {
+            self.refuse_other_schemas(&targets)?;
+        }
         let mut outcomes: Vec<Outcome<Dropped>> = Vec::new();
         let mut gone = targets.clone();
         for database in books.keepers_last(&targets) {
@@ -118,6 +125,20 @@ impl<C: RoutedConnection> Tasks<'_, C> {
         }
         outcomes.sort_by_key(|outcome| targets.iter().position(|target| target.alias == outcome.alias));
         Ok(Report { outcomes })
+    }
+
+    /// Refuses to drop a database in which others that stay have their schemas.
+    fn refuse_other_schemas(&self, targets: &[&Database]) -> Result<(), TaskError> {
+        let mut aliases = Aliases::default();
+        for database in targets {
+            let others = aliases.in_other_schemas::<C>(self.routing.config(), database);
+            let is_meant = |alias: &Alias| targets.iter().any(|target| target.alias == *alias);
+            let of: Vec<Alias> = others.into_iter().map(|(of, _)| of).filter(|of| !is_meant(of)).collect();
+            if !of.is_empty() {
+                return Err(TaskError::OtherSchemas { alias: database.alias.clone(), of });
+            }
+        }
+        Ok(())
     }
 
     fn drop_one(

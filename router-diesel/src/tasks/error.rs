@@ -79,6 +79,13 @@ pub enum TaskError {
         /// The others.
         of: Vec<Alias>,
     },
+    /// Others that stay have their schemas in the same database of the server.
+    OtherSchemas {
+        /// The database.
+        alias: Alias,
+        /// The others.
+        of: Vec<Alias>,
+    },
     /// The database that keeps its records cannot be reached, and nothing was dropped.
     RecordsUnreachable {
         /// The database.
@@ -265,6 +272,7 @@ impl TaskError {
             | Self::NoSchema { alias, .. }
             | Self::Unrecorded { alias, .. }
             | Self::KeepsRecords { alias, .. }
+            | Self::OtherSchemas { alias, .. }
             | Self::RecordsUnreachable { alias, .. }
             | Self::RecordsStay { alias, .. }
             | Self::LeftRecords { alias, .. }

@@ -24,6 +24,7 @@
 //! No task ever touches a replica. Where a database says `migrate_to`, that alias is used to change it, as it is
 //! the same database under its owner.
 
+mod aliases;
 mod create;
 mod drop;
 mod error;

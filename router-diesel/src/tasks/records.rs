@@ -15,7 +15,7 @@ use crate::engine::RoutedConnection;
 use crate::engine::create::{self, ServerPlace};
 use crate::engine::identity::canonical;
 use crate::migrate::leftover::Presence;
-use crate::migrate::{RECORDS, Record, Records, Tables, history_of, is_migrated_by};
+use crate::migrate::{Owner, Record, Records, Tables, history_of, is_migrated_by};
 use crate::topology::Routing;
 
 /// Records of migrations that were taken away from the database that kept them.
@@ -67,8 +67,8 @@ pub(super) struct Kept<'a, C> {
     history: &'a Database,
     /// The names of the other: a name that it had before `migrate_to` was written has records, too.
     names: Vec<&'a Database>,
-    /// A connection where there is a table of records, or why there is none.
-    conn: Result<Option<C>, String>,
+    /// A connection where there is a table of records, with that, or why there is none.
+    conn: Result<Option<(C, Records)>, String>,
 }
 
 impl<C: RoutedConnection> Kept<'_, C> {
@@ -83,9 +83,8 @@ impl<C: RoutedConnection> Kept<'_, C> {
 
     /// How many records there are; nothing of a database that does not answer.
     fn count(&mut self) -> Option<usize> {
-        let conn = self.conn.as_mut().ok()?.as_mut()?;
-        let engine = self.history.url.engine();
-        let counts = self.names.iter().map(|name| records(&name.alias, engine).count(conn));
+        let (conn, records) = self.conn.as_mut().ok()?.as_mut()?;
+        let counts = self.names.iter().map(|name| records.of(&name.alias).count(conn));
         counts.sum::<diesel::QueryResult<usize>>().ok()
     }
 
@@ -93,11 +92,10 @@ impl<C: RoutedConnection> Kept<'_, C> {
     /// a name that it had before, perhaps. Ask before they are taken away.
     pub(super) fn former(&mut self, routing: &Routing) -> Vec<FormerRecords> {
         let config = routing.config();
-        let Ok(Some(conn)) = &mut self.conn else { return Vec::new() };
-        let engine = self.history.url.engine();
+        let Ok(Some((conn, records))) = &mut self.conn else { return Vec::new() };
         let mut recorded: Vec<Record> = Vec::new();
         for name in &self.names {
-            recorded.extend(records(&name.alias, engine).read(conn).unwrap_or_default());
+            recorded.extend(records.of(&name.alias).read(conn).unwrap_or_default());
         }
         let is_its = |app: &AppLabel| self.names.iter().any(|name| is_migrated_by(routing, name, app));
         let is_recorded = |app: &AppLabel| recorded.iter().any(|record| record.id.app == *app);
@@ -106,10 +104,10 @@ impl<C: RoutedConnection> Kept<'_, C> {
         if apps.is_empty() {
             return Vec::new();
         }
-        let mut names = Records::names(engine, conn, &apps).unwrap_or_default();
+        let mut names = records.names(conn, &apps).unwrap_or_default();
         names.retain(|name| config.database(name.as_str()).is_none());
         let former = names.into_iter().filter_map(|name| {
-            let records = records(&name, engine);
+            let records = records.of(&name);
             let number = records.count(conn).ok().filter(|number| *number > 0)?;
             Some(FormerRecords {
                 on: self.history.alias.to_string(),
@@ -129,11 +127,11 @@ impl<C: RoutedConnection> Kept<'_, C> {
             history: history.alias.clone(),
             cause,
         };
-        let Some(mut conn) = conn.map_err(stay)? else { return Ok(None) };
+        let Some((mut conn, records)) = conn.map_err(stay)? else { return Ok(None) };
         let taken = conn.transaction(|conn| {
             let mut number = 0;
             for name in names {
-                let records = records(&name.alias, history.url.engine());
+                let records = records.of(&name.alias);
                 number += records.count(conn)?;
                 records.clear(conn)?;
             }
@@ -144,12 +142,9 @@ impl<C: RoutedConnection> Kept<'_, C> {
     }
 }
 
-fn records(name: &Alias, engine: Engine) -> Records {
-    Records { database: name.clone(), engine }
-}
-
 /// Which database keeps whose records, and which aliases are one database.
 pub(super) struct Bookkeeping<'a> {
+    config: &'a Config,
     /// The databases whose records are on another, with that.
     elsewhere: Vec<(&'a Database, &'a Database)>,
     places: FxHashMap<&'a Alias, Place>,
@@ -172,7 +167,7 @@ impl<'a> Bookkeeping<'a> {
         // Where every database keeps its own records, nothing is compared.
         let compared = if elsewhere.is_empty() { &[][..] } else { &config.databases };
         let places = compared.iter().filter_map(|database| Some((&database.alias, place(database)?)));
-        Self { places: places.collect(), elsewhere }
+        Self { config, places: places.collect(), elsewhere }
     }
 
     /// Whether two aliases name one database: by `migrate_to`, or by their URLs.
@@ -193,7 +188,9 @@ impl<'a> Bookkeeping<'a> {
             }
             match all.iter_mut().find(|kept| kept.history.alias == history.alias) {
                 Some(kept) => kept.names.push(name),
-                None => all.push(Kept { history, names: vec![name], conn: open_records(history) }),
+                None => {
+                    all.push(Kept { history, names: vec![name], conn: open_records(self.config, history) })
+                }
             }
         }
         all
@@ -276,12 +273,17 @@ fn is_empty<C: RoutedConnection>(database: &Database) -> bool {
 }
 
 /// A connection to a database that keeps records of another, if there is a table of them.
-fn open_records<C: RoutedConnection>(history: &Database) -> Result<Option<C>, String> {
+fn open_records<C: RoutedConnection>(
+    config: &Config,
+    history: &Database,
+) -> Result<Option<(C, Records)>, String> {
     let mut conn: C = match open(history) {
         Ok(conn) => conn,
         Err(TaskError::Absent { .. }) => return Ok(None),
         Err(error) => return Err(error.to_string()),
     };
     let tables = Tables::read(&mut conn).map_err(|error| error.to_string())?;
-    Ok(tables.finds(RECORDS).then_some(conn))
+    let records = Records::find(&mut conn, &tables, &history.alias, &Owner { config, database: history })
+        .map_err(|error| error.to_string())?;
+    Ok(records.are_in(&tables).then_some((conn, records)))
 }

@@ -9,6 +9,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use diesel::result::Error as DieselError;
 use router_core::Alias;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -20,12 +21,14 @@ use crate::config::Database;
 use crate::engine::RoutedConnection;
 use crate::engine::records::SEPARATOR;
 use crate::lock;
+use crate::migrate::{OwnTable, Strayed, guarded};
 
-const TABLE: &str = "CREATE TABLE IF NOT EXISTS __dbrouter_seeds (
+const TABLE: &str = "__dbrouter_seeds";
+const COLUMNS: &str = "
     name VARCHAR(255) NOT NULL PRIMARY KEY,
     checksum VARCHAR(64) NOT NULL,
     applied_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP
-)";
+";
 
 /// What `seed` did. A seed is named after its owner and its file: `blog/01_authors.sql`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -149,10 +152,13 @@ impl<C: RoutedConnection> Tasks<'_, C> {
         must_have_place(database)?;
         let mut lock = lock::acquire_for::<C>(database, self.lock_timeout, "seed")?;
         let mut conn: C = open(database)?;
-        conn.batch_execute(TABLE).map_err(TaskError::refused(alias, "make the table `__dbrouter_seeds`"))?;
-        let column = database.url.engine().spec().joined(&["checksum", "name"]);
+        let making = || TaskError::refused(alias, "make the table `__dbrouter_seeds`");
+        let table = OwnTable::in_current_schema(&mut conn, TABLE).map_err(making())?;
+        conn.batch_execute(&format!("CREATE TABLE IF NOT EXISTS {table} ({COLUMNS})")).map_err(making())?;
+        let spec = database.url.engine().spec();
+        let column = spec.joined(&["checksum", "name"]);
         let records = conn
-            .texts(&format!("SELECT {column} AS value FROM __dbrouter_seeds"))
+            .texts(&format!("SELECT {column} AS value FROM {table}"))
             .map_err(TaskError::refused(alias, "read the table `__dbrouter_seeds`"))?;
         for Seed { name, path } in seeds {
             let sql = fs::read_to_string(path).map_err(TaskError::file(Some(alias), "read", path))?;
@@ -166,7 +172,11 @@ impl<C: RoutedConnection> Tasks<'_, C> {
                 Some(_) => seeded.changed.push(name.clone()),
                 None => {
                     lock.check()?;
-                    sow_one(&mut conn, name, &sql, &checksum).map_err(|error| TaskError::Seed {
+                    // What a seed sets on its connection is not the next one's.
+                    if !seeded.sown.is_empty() && spec.is_found_again(&database.url) {
+                        conn = open(database)?;
+                    }
+                    sow_one(&mut conn, &table, name, &sql, &checksum).map_err(|error| TaskError::Seed {
                         alias: alias.clone(),
                         path: path.clone(),
                         cause: error.to_string(),
@@ -183,18 +193,21 @@ impl<C: RoutedConnection> Tasks<'_, C> {
 /// Runs a file and records it, both or neither.
 fn sow_one<C: RoutedConnection>(
     conn: &mut C,
+    table: &OwnTable,
     name: &str,
     sql: &str,
     checksum: &str,
-) -> diesel::QueryResult<()> {
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     // Names of files hold no quote: `files` has seen to it.
-    let record = format!("INSERT INTO __dbrouter_seeds (name, checksum) VALUES ('{name}', '{checksum}')");
-    conn.transaction(|conn| {
-        if !sql.trim().is_empty() {
-            conn.batch_execute(sql)?;
-        }
-        conn.batch_execute(&record)
-    })
+    let record = format!("INSERT INTO {table} (name, checksum) VALUES ('{name}', '{checksum}')");
+    let text = conn.engine().spec().for_server(sql).into_owned();
+    let mut has_ended = false;
+    let sown = conn.transaction(|conn| {
+        let run = |conn: &mut C| if sql.trim().is_empty() { Ok(()) } else { conn.batch_execute(&text) };
+        has_ended = guarded(conn, run)?.is_some();
+        if has_ended { Err(DieselError::RollbackTransaction) } else { conn.batch_execute(&record) }
+    });
+    if has_ended { Err(Strayed::Ended.into()) } else { Ok(sown?) }
 }
 
 /// The SQL files of a folder by name, or the one file; nothing where neither is there.

@@ -1,6 +1,6 @@
 //! One suite of migration tests, compiled and run for each engine, and what only one of them can show.
 //!
-//! `suite.rs` and `bad_input.rs` speak only the public API. They are included once for each kind of connection.
+//! `suite.rs`, `bad_input.rs` and `settings.rs` speak only the public API. They are included once for each kind of connection.
 
 mod fleet;
 mod world;
@@ -23,6 +23,9 @@ macro_rules! suite {
             }
             mod bad_input {
                 include!("bad_input.rs");
+            }
+            mod settings {
+                include!("settings.rs");
             }
         }
     };

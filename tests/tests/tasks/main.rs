@@ -5,6 +5,7 @@ mod identity;
 mod lock;
 mod records;
 mod schema;
+mod schemas;
 mod seed;
 mod selection;
 mod world;

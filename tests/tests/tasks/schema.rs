@@ -12,6 +12,7 @@ crate::on_each_engine!(
     a_broken_schema_is_told,
     what_a_dump_names_is_recorded_and_nothing_else,
     an_empty_database_with_records_elsewhere_is_not_loaded,
+    a_file_that_sets_something_is_loaded_with_its_records,
 );
 
 /// Something of everything that an engine has.
@@ -289,4 +290,42 @@ databases:
     fs::write(&path, dump.replace(" 1_users ", " ")).unwrap();
     let error = tasks().force(Force::Yes).load_schema().unwrap().failures().next().unwrap().to_string();
     assert!(error.contains("is no `-- applied APP VERSION NAME CHECKSUM`"), "{error}");
+}
+
+fn a_file_that_sets_something_is_loaded_with_its_records(engine: Engine) {
+    let folder = tempfile::tempdir().unwrap();
+    let Some((world, _databases)) = project(engine, folder.path()) else { return };
+    let sets = match engine {
+        Engine::Postgres => {
+            "SELECT pg_catalog.set_config('search_path', '', false);\nSET ROLE pg_read_all_data;\nRESET ROLE;"
+        }
+        Engine::MariaDb => "SET sql_mode = '';",
+        Engine::Sqlite => "PRAGMA query_only = OFF;",
+    };
+    let schema = if engine == Engine::Postgres { "public." } else { "" };
+    let role = match engine {
+        Engine::Postgres => "SET ROLE pg_read_all_data;",
+        Engine::MariaDb => "USE information_schema;",
+        Engine::Sqlite => "PRAGMA query_only = ON;",
+    };
+    write(
+        &folder.path().join("schema/default.sql"),
+        &format!("-- applied users 1 1_users -\n{sets}\nCREATE TABLE {schema}users (id INTEGER);\n{role}\n"),
+    );
+    let load = || {
+        let tasks = world.tasks().databases(["default"]).schema_folder(folder.path().join("schema"));
+        tasks.force(Force::Yes).load_schema().unwrap()
+    };
+    let report = load();
+    assert!(
+        matches!(report.on("default"), Some(Loaded::Loaded { tables: 1, recorded: Some(1), .. })),
+        "{report}"
+    );
+    assert!(world.databases.migrator().app("users").status().unwrap().is_clean());
+    write(&folder.path().join("schema/default.sql"), "CREATE TABLE more (id INTEGER); COMMIT;");
+    let report = load();
+    assert_eq!(report.is_success(), engine == Engine::MariaDb, "{report}");
+    if let Some(error) = report.failures().next() {
+        assert!(error.to_string().contains("it ends the transaction in which it runs"), "{error}");
+    }
 }

@@ -4,7 +4,13 @@ use router_diesel::tasks::{Report, Seeded, TaskError};
 
 use crate::world::{Engine, World, write};
 
-crate::on_each_engine!(each_seed_is_sown_once, a_failed_seed_leaves_nothing_of_itself, seeders_do_not_meet);
+crate::on_each_engine!(
+    each_seed_is_sown_once,
+    a_failed_seed_leaves_nothing_of_itself,
+    seeders_do_not_meet,
+    what_a_seed_sets_is_not_the_next_ones,
+    a_seed_that_ends_its_transaction_is_told,
+);
 
 fn seeded(world: &World, folder: &Path) -> Report<Seeded> {
     world.tasks().seed_folder(folder).seed().unwrap()
@@ -89,4 +95,43 @@ fn seeders_do_not_meet(engine: Engine) {
         }
     });
     assert_eq!(world.count("default", "posts"), 5);
+}
+
+fn what_a_seed_sets_is_not_the_next_ones(engine: Engine) {
+    let Some(database) = engine.database("blog") else { return };
+    let world = World::new(&yaml(database.url()));
+    world.execute("default", "CREATE TABLE posts (id INTEGER, title VARCHAR(99))");
+    let folder = tempfile::tempdir().unwrap();
+    let leave: &[&str] = match engine {
+        Engine::Postgres => &[
+            "SELECT pg_catalog.set_config('search_path', '', false)",
+            "SET ROLE pg_monitor",
+            "CREATE TEMPORARY TABLE posts (id INT)",
+        ],
+        Engine::MariaDb => &["USE information_schema", "CREATE TEMPORARY TABLE posts (id INT)"],
+        Engine::Sqlite => &["PRAGMA query_only = ON", "CREATE TEMPORARY TABLE posts (id INT)"],
+    };
+    for (index, sql) in leave.iter().enumerate() {
+        write(&folder.path().join(format!("blog/{index}_a.sql")), sql);
+        write(&folder.path().join(format!("blog/{index}_b.sql")), "INSERT INTO posts VALUES (1, 'one');");
+    }
+    let report = seeded(&world, folder.path());
+    assert!(report.is_success(), "{report}");
+    assert_eq!(world.count("default", "posts"), i64::try_from(leave.len()).unwrap());
+    assert_eq!(seeded(&world, folder.path()).on("default").unwrap().earlier.len(), 2 * leave.len());
+}
+
+/// On MariaDB, each definition ends it without a word.
+fn a_seed_that_ends_its_transaction_is_told(engine: Engine) {
+    let Some(database) = engine.database("blog") else { return };
+    let world = World::new(&yaml(database.url()));
+    world.execute("default", "CREATE TABLE posts (id INTEGER, title VARCHAR(99))");
+    let folder = tempfile::tempdir().unwrap();
+    write(&folder.path().join("blog/1.sql"), "INSERT INTO posts VALUES (1, 'one'); COMMIT;");
+    let report = seeded(&world, folder.path());
+    assert_eq!(report.is_success(), engine == Engine::MariaDb, "{report}");
+    if let Some(error) = report.failures().next() {
+        assert!(error.to_string().contains("it ends the transaction in which it runs"), "{error}");
+        assert_eq!(world.count("default", "__dbrouter_seeds"), 0);
+    }
 }

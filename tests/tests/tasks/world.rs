@@ -53,6 +53,17 @@ impl World {
         Self::in_environment(yaml, "development")
     }
 
+    /// A world in which every database migrates every app.
+    pub(crate) fn everywhere(yaml: &str) -> Self {
+        let config = Config::loader()
+            .yaml(yaml, "databases.yml")
+            .variables(Vec::<(String, String)>::new())
+            .load()
+            .unwrap_or_else(|error| panic!("{error}"));
+        let everywhere = router_diesel::migrate_fn(|_, _, _| Some(true));
+        Self { databases: Databases::builder(config).router(everywhere).build().unwrap() }
+    }
+
     pub(crate) fn in_environment(yaml: &str, environment: &str) -> Self {
         let config = Config::loader()
             .yaml(yaml, "databases.yml")

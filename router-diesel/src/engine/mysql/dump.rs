@@ -9,7 +9,7 @@ use super::client::{Maker, PACKAGE, tool};
 use crate::engine::client::{ClientError, run};
 use crate::engine::dump::clean::{Verdict, clean};
 use crate::engine::dump::lines::{Quoting, lines};
-use crate::engine::dump::{DumpError, Dumps, Loading};
+use crate::engine::dump::{DumpError, Dumps, Loading, Scope};
 use crate::engine::url::server::Sections;
 use crate::engine::{Ask, Connect as _, DatabaseUrl, mariadb};
 
@@ -31,7 +31,7 @@ const SETTINGS: [&str; 12] = [
 ];
 
 impl Dumps for Mysql {
-    fn dump(&self, conn: &mut dyn Ask, url: &DatabaseUrl) -> Result<String, DumpError> {
+    fn dump(&self, conn: &mut dyn Ask, url: &DatabaseUrl, scope: &Scope) -> Result<String, DumpError> {
         let name = name(url)?;
         let own = conn.texts(
             "SELECT CAST(table_name AS CHAR) AS value FROM information_schema.tables
@@ -76,7 +76,7 @@ impl Dumps for Mysql {
         Ok(Loading::Program { command, package: PACKAGE })
     }
 
-    fn own_tables(&self, conn: &mut dyn Ask) -> QueryResult<Vec<String>> {
+    fn own_tables(&self, conn: &mut dyn Ask, _: &Scope) -> QueryResult<Vec<String>> {
         let tables = conn.texts(
             "SELECT CAST(table_name AS CHAR) AS value FROM information_schema.tables
              WHERE table_schema = DATABASE() AND LEFT(table_name, 11) <> '__dbrouter_' ORDER BY table_name",

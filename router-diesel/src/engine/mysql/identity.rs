@@ -21,6 +21,6 @@ impl Identity for Mysql {
             "SELECT CAST(IF(@@lower_case_table_names = 0, COALESCE(DATABASE(), ''), LOWER(COALESCE(DATABASE(), '')))
                  AS CHAR) AS value",
         )?;
-        Ok(Identified { server, name: Some(name) })
+        Ok(Identified { server, name: Some(name), schema: None, path: Vec::new() })
     }
 }

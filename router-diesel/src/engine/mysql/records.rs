@@ -1,6 +1,9 @@
 //! The router's tables in MySQL and MariaDB.
 
+use diesel::QueryResult;
+
 use super::Mysql;
+use crate::engine::Ask;
 use crate::engine::records::RecordTables;
 
 impl RecordTables for Mysql {
@@ -14,6 +17,14 @@ impl RecordTables for Mysql {
 
     fn table_options(&self) -> &'static str {
         " CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+    }
+
+    fn current_schema(&self, conn: &mut dyn Ask) -> QueryResult<Option<String>> {
+        Ok(conn.texts("SELECT CAST(DATABASE() AS CHAR) AS value")?.into_iter().next().flatten())
+    }
+
+    fn qualified(&self, schema: &str, table: &str) -> String {
+        format!("`{}`.{table}", schema.replace('`', "``"))
     }
 
     /// A text with a backslash means the same whatever `NO_BACKSLASH_ESCAPES` says.

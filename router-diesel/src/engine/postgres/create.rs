@@ -37,6 +37,18 @@ impl ServerDatabases for Postgres {
         conn.run(&format!("CREATE DATABASE {}", identifier(name)))
     }
 
+    /// The first one that the search path names.
+    fn make_schema(&self, conn: &mut dyn Ask) -> QueryResult<Option<String>> {
+        let path = conn.text("SELECT current_setting('search_path') AS value")?;
+        let Some(schema) = first_schema(&path) else { return Ok(None) };
+        let found = format!("SELECT '1' AS value FROM pg_namespace WHERE nspname = {}", self.quoted(&schema));
+        if !conn.texts(&found)?.is_empty() {
+            return Ok(None);
+        }
+        conn.run(&format!("CREATE SCHEMA IF NOT EXISTS {}", identifier(&schema)))?;
+        Ok(Some(schema))
+    }
+
     fn sessions(&self) -> Option<&'static dyn Sessions> {
         Some(&Postgres)
     }
@@ -76,9 +88,46 @@ fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
+/// The schema that a search path names first, if it is one that a user can make. That of the user's own name is there
+/// or is passed over.
+fn first_schema(path: &str) -> Option<String> {
+    let path = path.trim();
+    let schema = match path.strip_prefix('"') {
+        Some(quoted) => {
+            let mut name = String::new();
+            let mut letters = quoted.chars().peekable();
+            while let Some(letter) = letters.next() {
+                if letter == '"' && letters.next_if_eq(&'"').is_none() {
+                    break;
+                }
+                name.push(letter);
+            }
+            name
+        }
+        None => path.split(',').next().unwrap_or_default().trim().to_lowercase(),
+    };
+    let is_made = !schema.is_empty() && schema != "$user" && !schema.starts_with("pg_");
+    is_made.then_some(schema)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn first_schemas_as_data() {
+        for (path, expected) in [
+            ("", None),
+            ("\"\"", None),
+            ("\"$user\", public", None),
+            ("public", Some("public")),
+            ("Tenant_A, public", Some("tenant_a")),
+            ("\"Tenant, \"\"A\"\"\", public", Some("Tenant, \"A\"")),
+            ("pg_temp, public", None),
+        ] {
+            assert_eq!(first_schema(path).as_deref(), expected, "{path}");
+        }
+    }
 
     #[test]
     fn names_are_quoted() {

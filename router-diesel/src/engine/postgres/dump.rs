@@ -1,5 +1,7 @@
 //! The schema of a database of PostgreSQL, which `pg_dump` writes.
 
+use std::borrow::Cow;
+
 use diesel::QueryResult;
 
 use super::Postgres;
@@ -7,7 +9,8 @@ use super::client::{PACKAGE, tool};
 use crate::engine::client::run;
 use crate::engine::dump::clean::{Verdict, clean};
 use crate::engine::dump::lines::{Line, Quoting, lines};
-use crate::engine::dump::{DumpError, Dumps, Loading};
+use crate::engine::dump::{DumpError, Dumps, Loading, Scope};
+use crate::engine::records::RecordTables as _;
 use crate::engine::{Ask, DatabaseUrl};
 
 /// Settings with which `pg_dump` begins, and which differ between its versions.
@@ -27,7 +30,7 @@ const SETTINGS: [&str; 12] = [
 ];
 
 impl Dumps for Postgres {
-    fn dump(&self, _: &mut dyn Ask, url: &DatabaseUrl) -> Result<String, DumpError> {
+    fn dump(&self, _: &mut dyn Ask, url: &DatabaseUrl, scope: &Scope) -> Result<String, DumpError> {
         let mut command = tool("pg_dump", url)?;
         command.args([
             "--schema-only",
@@ -40,6 +43,13 @@ impl Dumps for Postgres {
             "--encoding=UTF8",
             "--exclude-table=*.__dbrouter_*",
         ]);
+        // A name in quotes is no pattern.
+        command.args(
+            scope
+                .foreign_schemas
+                .iter()
+                .map(|schema| format!("--exclude-schema=\"{}\"", schema.replace('"', "\"\""))),
+        );
         Ok(cleaned(&run(command, PACKAGE)?))
     }
 
@@ -50,16 +60,34 @@ impl Dumps for Postgres {
         })
     }
 
-    fn own_tables(&self, conn: &mut dyn Ask) -> QueryResult<Vec<String>> {
-        let tables = conn.texts(
+    /// Newer versions of `pg_dump` put what they write between two words for `psql`.
+    fn for_server<'s>(&self, dump: &'s str) -> Cow<'s, str> {
+        let is_word = |text: &str| text.starts_with("\\restrict ") || text.starts_with("\\unrestrict ");
+        if !dump.lines().any(is_word) {
+            return dump.into();
+        }
+        let mut text = dump.to_owned();
+        for line in
+            lines(dump, Quoting::Postgres).into_iter().filter(|line| line.is_code && is_word(line.text))
+        {
+            let start = line.text.as_ptr().addr() - dump.as_ptr().addr();
+            text.replace_range(start..start + line.text.len(), &" ".repeat(line.text.len()));
+        }
+        text.into()
+    }
+
+    fn own_tables(&self, conn: &mut dyn Ask, scope: &Scope) -> QueryResult<Vec<String>> {
+        let foreign: String =
+            scope.foreign_schemas.iter().map(|schema| format!(", {}", self.quoted(schema))).collect();
+        let tables = conn.texts(&format!(
             "SELECT CASE nspname WHEN 'public' THEN '' ELSE nspname || '.' END || relname AS value
              FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-             WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND nspname <> 'information_schema'
+             WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND nspname NOT IN ('information_schema'{foreign})
                AND nspname NOT LIKE 'pg\\_%' AND relname NOT LIKE '\\_\\_dbrouter\\_%'
                AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass
                                AND objid = pg_class.oid AND deptype = 'e')
-             ORDER BY 1",
-        )?;
+             ORDER BY 1"
+        ))?;
         Ok(tables.into_iter().flatten().collect())
     }
 }
@@ -82,9 +110,10 @@ fn cleaned(dump: &str) -> String {
         } else if text.starts_with("COMMENT ON EXTENSION ") || text.starts_with("CREATE USER MAPPING ") {
             // The one is the extension's own and needs its owner, the other holds passwords.
             Verdict::DropStatement
-        } else if text == "CREATE SCHEMA public;" {
-            // Every database has it but those where it was dropped and made anew.
-            Verdict::Keep("CREATE SCHEMA IF NOT EXISTS public;".into())
+        } else if let Some(schema) = text.strip_prefix("CREATE SCHEMA ") {
+            // Every database has `public` but those where it was dropped and made again, and `dbrouter create` makes the
+            // current one.
+            Verdict::Keep(format!("CREATE SCHEMA IF NOT EXISTS {schema}").into())
         } else {
             Verdict::Keep(text.into())
         }

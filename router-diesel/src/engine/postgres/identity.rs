@@ -17,6 +17,16 @@ impl Identity for Postgres {
                  || to_char(pg_postmaster_start_time() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || 'Z'
                  AS value",
         )?;
-        Ok(Identified { server, name: Some(conn.text("SELECT current_database()::text AS value")?) })
+        // A schema that is not there yet is told from another by the path that names it.
+        let schema = conn.text(
+            "SELECT coalesce(current_schema()::text, 'none of ' || current_setting('search_path')) AS value",
+        )?;
+        let path = conn.texts("SELECT unnest(current_schemas(false))::text AS value")?;
+        Ok(Identified {
+            server,
+            name: Some(conn.text("SELECT current_database()::text AS value")?),
+            schema: Some(schema),
+            path: path.into_iter().flatten().collect(),
+        })
     }
 }

@@ -6,9 +6,17 @@ use super::Postgres;
 use crate::engine::lock::{LockHolder, Locking, Locks, ServerLocks, is_one};
 use crate::engine::{Ask, DatabaseUrl};
 
-/// The two numbers of the lock: `dbrt` in ASCII, and the first lock under it. PostgreSQL keeps the advisory locks of
-/// each database apart, so they need not name it.
-const KEY: (i32, i32) = (0x6462_7274, 1);
+/// The two numbers of the lock: `dbrt` in ASCII, and one for the schema, which is 1 for `public`. PostgreSQL keeps the
+/// advisory locks of each database apart, so they need not name it.
+///
+/// The second number is found once and kept on the connection: the migrations that run under the lock may make the
+/// schema that becomes the current one.
+const KEY: &str = "1684173428, current_setting('dbrouter.lock')::int";
+
+/// Finds the second number.
+const FIND_KEY: &str = "SELECT set_config('dbrouter.lock', CASE coalesce(current_schema()::text, 'public') \
+     WHEN 'public' THEN '1' \
+     ELSE (('x' || substr(md5(current_schema()::text), 1, 8))::bit(32)::int & 2147483647)::text END, false) AS value";
 
 impl Locks for Postgres {
     fn locking(&self, _: &DatabaseUrl) -> Locking {
@@ -21,6 +29,7 @@ impl ServerLocks for Postgres {
         // A name has 63 bytes at most, and a host's may be long: the process at its end is what counts.
         let name = shortened(marker, 63).replace('\'', "''");
         conn.run(&format!("SET application_name = '{name}'"))?;
+        conn.texts(FIND_KEY)?;
         // From PostgreSQL 14 on; `set_config` is not reached where there is no such setting.
         conn.texts(
             "SELECT set_config(name, '0', false) AS value FROM pg_settings WHERE name = 'idle_session_timeout'",
@@ -29,11 +38,7 @@ impl ServerLocks for Postgres {
     }
 
     fn try_lock(&self, conn: &mut dyn Ask) -> QueryResult<bool> {
-        let (first, second) = KEY;
-        let sql = format!(
-            "SELECT CASE WHEN pg_try_advisory_lock({first}, {second}) THEN '1' ELSE '0' END AS value"
-        );
-        is_one(conn, &sql)
+        is_one(conn, &format!("SELECT CASE WHEN pg_try_advisory_lock({KEY}) THEN '1' ELSE '0' END AS value"))
     }
 
     fn is_locked(&self, conn: &mut dyn Ask) -> QueryResult<bool> {
@@ -45,8 +50,7 @@ impl ServerLocks for Postgres {
     }
 
     fn unlock(&self, conn: &mut dyn Ask) -> QueryResult<()> {
-        let (first, second) = KEY;
-        conn.run(&format!("SELECT pg_advisory_unlock({first}, {second})"))
+        conn.run(&format!("SELECT pg_advisory_unlock({KEY})"))
     }
 
     fn holder(&self, conn: &mut dyn Ask) -> QueryResult<Option<LockHolder>> {
@@ -77,9 +81,8 @@ impl ServerLocks for Postgres {
 
 /// What is true of the lock's row in `pg_locks`.
 fn in_pg_locks() -> String {
-    let (first, second) = KEY;
     format!(
-        "locktype = 'advisory' AND granted AND classid = {first} AND objid = {second} AND objsubid = 2
+        "locktype = 'advisory' AND granted AND (classid::bigint, objid::bigint) = ({KEY}) AND objsubid = 2
          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
     )
 }

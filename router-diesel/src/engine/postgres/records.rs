@@ -1,6 +1,9 @@
 //! The router's tables in PostgreSQL.
 
+use diesel::QueryResult;
+
 use super::Postgres;
+use crate::engine::Ask;
 use crate::engine::records::RecordTables;
 
 impl RecordTables for Postgres {
@@ -10,6 +13,14 @@ impl RecordTables for Postgres {
 
     fn moment_type(&self) -> &'static str {
         "TIMESTAMP(0)"
+    }
+
+    fn current_schema(&self, conn: &mut dyn Ask) -> QueryResult<Option<String>> {
+        Ok(conn.texts("SELECT pg_catalog.current_schema()::text AS value")?.into_iter().next().flatten())
+    }
+
+    fn qualified(&self, schema: &str, table: &str) -> String {
+        format!("\"{}\".{table}", schema.replace('"', "\"\""))
     }
 
     /// A text with a backslash means the same whatever `standard_conforming_strings` says.

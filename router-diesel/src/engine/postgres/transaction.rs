@@ -1,6 +1,9 @@
 //! How transactions of PostgreSQL begin.
 
+use diesel::QueryResult;
+
 use super::Postgres;
+use crate::engine::Ask;
 use crate::engine::transaction::{Snapshot, Transactions};
 
 impl Transactions for Postgres {
@@ -8,4 +11,27 @@ impl Transactions for Postgres {
     fn read_only_snapshot(&self) -> Snapshot {
         Snapshot::After("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
     }
+
+    /// The number of the transaction.
+    fn mark(&self, conn: &mut dyn Ask) -> QueryResult<String> {
+        conn.text(NUMBER)
+    }
+
+    fn is_marked(&self, conn: &mut dyn Ask, mark: &str) -> bool {
+        conn.text(NUMBER).is_ok_and(|number| number == mark)
+    }
+
+    /// Where none is open, each statement has a transaction of its own.
+    fn is_open(&self, conn: &mut dyn Ask) -> bool {
+        let Ok(number) = conn.text(NUMBER) else { return false };
+        self.is_marked(conn, &number)
+    }
+
+    /// The options of the start-up packet and those of the server's role stay.
+    fn own_rights(&self) -> Option<&'static str> {
+        Some("RESET SESSION AUTHORIZATION; RESET ROLE; SET client_encoding TO 'UTF8'")
+    }
 }
+
+/// Asks for the number of the open transaction.
+const NUMBER: &str = "SELECT pg_catalog.txid_current()::text AS value";

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use diesel::{ConnectionError, ConnectionResult, QueryResult};
 
+use super::url::{SqlitePlace, place};
 use super::{PRODUCT, Sqlite};
 use crate::engine::connection::milliseconds;
 use crate::engine::{Access, Ask, Connect, ConnectSettings, DatabaseUrl, Server};
@@ -34,6 +35,11 @@ impl Connect for Sqlite {
         }
         conn.run(&setup).map_err(ConnectionError::CouldntSetupConfiguration)?;
         Ok(Server::of(PRODUCT))
+    }
+
+    /// A database in memory is that of one connection, unless its name is shared.
+    fn is_found_again(&self, url: &DatabaseUrl) -> bool {
+        !matches!(place(url.expose()), SqlitePlace::Memory)
     }
 
     fn version(&self, conn: &mut dyn Ask) -> QueryResult<String> {

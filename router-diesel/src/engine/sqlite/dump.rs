@@ -3,11 +3,11 @@
 use diesel::QueryResult;
 
 use super::Sqlite;
-use crate::engine::dump::{DumpError, Dumps, Loading};
+use crate::engine::dump::{DumpError, Dumps, Loading, Scope};
 use crate::engine::{Ask, DatabaseUrl};
 
 impl Dumps for Sqlite {
-    fn dump(&self, conn: &mut dyn Ask, _: &DatabaseUrl) -> Result<String, DumpError> {
+    fn dump(&self, conn: &mut dyn Ask, _: &DatabaseUrl, scope: &Scope) -> Result<String, DumpError> {
         // Shadow tables come with the virtual table that they belong to.
         let statements = conn.texts(
             "SELECT sql AS value FROM sqlite_schema
@@ -27,7 +27,7 @@ impl Dumps for Sqlite {
         Ok(Loading::Transaction { setup: None })
     }
 
-    fn own_tables(&self, conn: &mut dyn Ask) -> QueryResult<Vec<String>> {
+    fn own_tables(&self, conn: &mut dyn Ask, _: &Scope) -> QueryResult<Vec<String>> {
         let tables = conn.texts(
             "SELECT name AS value FROM sqlite_schema WHERE type IN ('table', 'view')
                AND name NOT GLOB 'sqlite_*' AND name NOT GLOB '__dbrouter_*' ORDER BY name",

@@ -21,7 +21,7 @@ impl Identity for Sqlite {
             SqlitePlace::SharedMemory(name) => format!("memory shared as `{name}`"),
             SqlitePlace::Memory => format!("memory {}", NEXT.fetch_add(1, Ordering::Relaxed)),
         };
-        Ok(Identified { server, name: None })
+        Ok(Identified { server, name: None, schema: None, path: Vec::new() })
     }
 }
 

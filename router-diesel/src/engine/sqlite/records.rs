@@ -1,7 +1,13 @@
 //! The router's tables in SQLite.
 
+use diesel::QueryResult;
+
 use super::Sqlite;
+use crate::engine::Ask;
 use crate::engine::records::RecordTables;
+
+/// The file itself, and none that is attached to it.
+const MAIN: &str = "main";
 
 impl RecordTables for Sqlite {
     fn database_column(&self) -> &'static str {
@@ -10,6 +16,14 @@ impl RecordTables for Sqlite {
 
     fn moment_type(&self) -> &'static str {
         "TIMESTAMP"
+    }
+
+    fn current_schema(&self, _: &mut dyn Ask) -> QueryResult<Option<String>> {
+        Ok(Some(MAIN.to_owned()))
+    }
+
+    fn qualified(&self, schema: &str, table: &str) -> String {
+        format!("{schema}.{table}")
     }
 
     fn quoted(&self, text: &str) -> String {

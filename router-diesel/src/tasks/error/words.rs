@@ -71,6 +71,16 @@ impl fmt::Display for Words<'_> {
                     quoted(&of)
                 )
             }
+            TaskError::OtherSchemas { alias, of } => {
+                let of: Vec<String> = of.iter().map(Alias::to_string).collect();
+                let options: String = of.iter().map(|of| format!(" --database {of}")).collect();
+                write!(
+                    f,
+                    "`{alias}` is in one database with the schema of {}, which would go with it; drop them together, with \
+                     `--database {alias}{options}`, or pass `--force`",
+                    quoted(&of)
+                )
+            }
             TaskError::RecordsUnreachable { alias, history, cause } => write!(
                 f,
                 "database `{alias}` was not dropped, as the records of its migrations are on `{history}` and cannot \

@@ -8,13 +8,13 @@ use std::path::Path;
 use diesel::QueryResult;
 use router_core::{Alias, AppLabel};
 
-use super::Aliases;
 use crate::config::Database;
 use crate::engine::RoutedConnection;
 use crate::engine::url::percent::{decoded, encode};
 use crate::migrate::{
-    MigrationId, RECORDS, RecordState, Records, Site, Tables, Version, history_of, is_migrated_by,
+    MigrationId, Owner, RecordState, Records, Site, Tables, Version, history_of, is_migrated_by,
 };
+use crate::tasks::aliases::Aliases;
 use crate::tasks::{TaskError, must_be_there, open};
 use crate::topology::Routing;
 
@@ -82,10 +82,12 @@ pub(super) fn recorded<C: RoutedConnection>(
             Err(TaskError::Absent { .. }) => continue,
             Err(error) => return Err(error),
         };
-        if !Tables::read(&mut conn).map_err(refused())?.finds(RECORDS) {
+        let tables = Tables::read(&mut conn).map_err(refused())?;
+        let owner = Owner { config, database: history };
+        let records = Records::find(&mut conn, &tables, &name.alias, &owner).map_err(refused())?;
+        if !records.are_in(&tables) {
             continue;
         }
-        let records = Records { database: name.alias.clone(), engine: history.url.engine() };
         let rows = records.read(&mut conn).map_err(refused())?;
         let rows = rows.into_iter().filter(|record| record.state == RecordState::Applied);
         applied.extend(rows.map(|record| Applied { id: record.id, checksum: record.checksum }));
@@ -122,6 +124,7 @@ pub(super) struct Books<'a, C> {
 impl<'a, C: RoutedConnection> Books<'a, C> {
     /// Opens them, as it must be known that they can be written before anything is loaded.
     pub(super) fn open(
+        conn: &mut C,
         routing: &Routing,
         database: &Database,
         aliases: &mut Aliases,
@@ -144,16 +147,20 @@ impl<'a, C: RoutedConnection> Books<'a, C> {
             }
             let history = history_of(routing.config(), name);
             if names.iter().any(|name| name.alias == history.alias) {
-                let records = Records { database: name.alias.clone(), engine: history.url.engine() };
+                let owner = Owner { config: routing.config(), database: history };
+                let records = Tables::read(conn)
+                    .and_then(|tables| Records::find(conn, &tables, &name.alias, &owner))
+                    .map_err(TaskError::refused(&name.alias, "read the records of migrations"))?;
                 books.here.push((records, its));
                 continue;
             }
             // An engine may make the file of the one that is to keep them.
             must_be_there(history)?;
-            let site = Site::open(name, history).map_err(|failure| TaskError::Unreachable {
-                alias: failure.database.clone().unwrap_or_else(|| history.alias.clone()),
-                cause: failure.message,
-            })?;
+            let site =
+                Site::open(routing.config(), name, history).map_err(|failure| TaskError::Unreachable {
+                    alias: failure.database.clone().unwrap_or_else(|| history.alias.clone()),
+                    cause: failure.message,
+                })?;
             books.elsewhere.push((site, its));
         }
         Ok(books)

@@ -17,14 +17,16 @@ use serde::Serialize;
 
 use self::applied::{Applied, Books};
 use super::Presence;
+use super::aliases::Aliases;
 use super::records::Bookkeeping;
 use super::target::Purpose;
 use super::{Force, Outcome, Report, TaskError, Tasks, must_have_place, open};
 use crate::config::Database;
-use crate::engine::dump::Loading;
+use crate::engine::dump::{Loading, Scope};
 use crate::engine::identity::{self, PhysicalDatabase};
 use crate::engine::{RoutedConnection, client};
 use crate::lock;
+use crate::migrate::guarded;
 
 /// The first line of every dump.
 const HEAD: &str = "-- Written by `dbrouter schema dump`: change the schema with migrations, not here.\n";
@@ -114,7 +116,8 @@ impl<C: RoutedConnection> Tasks<'_, C> {
                 Some(other) if self.databases.is_empty() => return Ok(Dumped::SameAs(other.to_string())),
                 _ => {}
             }
-            let schema = database.url.engine().spec().dump(&mut conn, &database.url);
+            let scope = self.scope(database, &mut aliases);
+            let schema = database.url.engine().spec().dump(&mut conn, &database.url, &scope);
             let schema = schema.map_err(TaskError::of_dump(alias, "read the schema"))?;
             drop(conn);
             let applied = applied::write(&applied::recorded::<C>(self.routing, database, &mut aliases)?);
@@ -174,16 +177,17 @@ impl<C: RoutedConnection> Tasks<'_, C> {
         let mut conn: C = open(database)?;
         let reading = || TaskError::refused(alias, "list the tables");
         let spec = database.url.engine().spec();
-        let tables = spec.own_tables(&mut conn).map_err(reading())?;
+        let scope = self.scope(database, aliases);
+        let tables = spec.own_tables(&mut conn, &scope).map_err(reading())?;
         if !tables.is_empty() && self.force == Force::No {
             return Err(TaskError::NotEmpty { alias: alias.clone(), tables });
         }
         if self.force == Force::No {
             Bookkeeping::new(self.routing.config()).refuse_leftovers::<C>(database, Presence::There)?;
         }
-        let books = Books::open(self.routing, database, aliases, &dump.applied)?;
+        let books = Books::open(&mut conn, self.routing, database, aliases, &dump.applied)?;
         let mut recorded = load(&mut conn, database, &dump, &books)?;
-        let tables = spec.own_tables(&mut conn).map_err(reading())?.len();
+        let tables = spec.own_tables(&mut conn, &scope).map_err(reading())?.len();
         let elsewhere = books.record_elsewhere();
         recorded += elsewhere.map_err(|cause| TaskError::Unrecorded { alias: alias.clone(), cause })?;
         let recorded = (!dump.applied.is_empty()).then_some(recorded);
@@ -214,6 +218,15 @@ impl<C: RoutedConnection> Tasks<'_, C> {
         Err(TaskError::NoSchema { alias: alias.clone(), path: self.schema_file(database) })
     }
 
+    /// What of a database is its own: not the schemas that are databases of their own to the file.
+    fn scope(&self, database: &Database, aliases: &mut Aliases) -> Scope {
+        let others = aliases.in_other_schemas::<C>(self.routing.config(), database);
+        let mut foreign_schemas: Vec<String> = others.into_iter().map(|(_, schema)| schema).collect();
+        foreign_schemas.sort();
+        foreign_schemas.dedup();
+        Scope { foreign_schemas }
+    }
+
     fn schema_file(&self, database: &Database) -> PathBuf {
         self.schema_folder.join(format!("{}.sql", database.alias))
     }
@@ -224,27 +237,6 @@ struct Dump {
     path: PathBuf,
     schema: String,
     applied: Vec<Applied>,
-}
-
-/// Which aliases lead to one database, each asked once; nothing of one that does not answer.
-#[derive(Default)]
-struct Aliases {
-    known: HashMap<Alias, Option<PhysicalDatabase>>,
-}
-
-impl Aliases {
-    fn is_one<C: RoutedConnection>(&mut self, one: &Database, other: &Database) -> bool {
-        one.url.engine() == other.url.engine()
-            && self.of::<C>(one).is_some_and(|one| self.of::<C>(other) == Some(one))
-    }
-
-    fn of<C: RoutedConnection>(&mut self, database: &Database) -> Option<PhysicalDatabase> {
-        let ask = || {
-            let mut conn: C = open(database).ok()?;
-            identity::of(&mut conn, &database.url).ok()
-        };
-        self.known.entry(database.alias.clone()).or_insert_with(ask).clone()
-    }
 }
 
 /// Writes a file as a whole or not at all.
@@ -272,14 +264,26 @@ fn load<C: RoutedConnection>(
     let loading = database.url.engine().spec().loading(conn, &database.url);
     match loading.map_err(TaskError::of_dump(alias, doing()))? {
         Loading::Transaction { setup } => {
+            let schema = database.url.engine().spec().for_server(schema);
+            let mut strayed = None;
             let loaded = conn.transaction(|conn| {
                 if let Some(setup) = setup {
                     conn.batch_execute(setup)?;
                 }
-                conn.batch_execute(schema)?;
-                books.record_here(conn)
+                strayed = guarded(conn, |conn| conn.batch_execute(&schema))?;
+                match strayed {
+                    None => books.record_here(conn),
+                    Some(_) => Err(diesel::result::Error::RollbackTransaction),
+                }
             });
-            loaded.map_err(TaskError::refused(alias, doing()))
+            match strayed {
+                None => loaded.map_err(TaskError::refused(alias, doing())),
+                Some(strayed) => Err(TaskError::Refused {
+                    alias: alias.clone(),
+                    doing: doing(),
+                    cause: strayed.to_string(),
+                }),
+            }
         }
         Loading::Program { mut command, package } => {
             let file = fs::File::open(path).map_err(TaskError::file(Some(alias), "read", path))?;
