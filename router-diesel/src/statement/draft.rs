@@ -1,6 +1,7 @@
 //! What a reading has found so far.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use router_core::Operation;
 
@@ -11,7 +12,9 @@ use super::{TableName, TransactionControl};
 #[derive(Debug, Default)]
 pub(super) struct Draft {
     pub(super) finding: Option<(Operation, Cow<'static, str>)>,
-    pub(super) tables: Vec<TableName>,
+    tables: Vec<TableName>,
+    /// The same once more, as soon as they are many: a text may name tens of thousands.
+    many: HashSet<TableName>,
     pub(super) controls: Vec<TransactionControl>,
     pub(super) session_state: bool,
 }
@@ -44,9 +47,28 @@ impl Draft {
 
     /// Records a table once.
     pub(super) fn table(&mut self, table: TableName) {
-        if !self.tables.contains(&table) {
+        /// Up to here, looking at each is faster than a table of hashes.
+        const FEW: usize = 16;
+        if self.tables.len() < FEW {
+            if !self.tables.contains(&table) {
+                self.tables.push(table);
+            }
+            return;
+        }
+        if self.many.is_empty() {
+            self.many.extend(self.tables.iter().cloned());
+        }
+        if self.many.insert(table.clone()) {
             self.tables.push(table);
         }
+    }
+
+    /// The finished parts: the operation with its reason, the tables, the controls, and what stays behind.
+    #[expect(clippy::type_complexity, reason = "taken apart at once, in one place")]
+    pub(super) fn finish(
+        self,
+    ) -> (Option<(Operation, Cow<'static, str>)>, Vec<TableName>, Vec<TransactionControl>, bool) {
+        (self.finding, self.tables, self.controls, self.session_state)
     }
 
     /// What an EXPLAIN of this comes to: a read, unless the statement is run.
@@ -58,7 +80,7 @@ impl Draft {
             _ => (Operation::Read, Cow::Borrowed("EXPLAIN")),
         };
         let session_state = runs && self.session_state;
-        Self { finding: Some(finding), tables: self.tables, controls: Vec::new(), session_state }
+        Self { finding: Some(finding), controls: Vec::new(), session_state, ..self }
     }
 
     /// Adds what an inner statement found, as a part of this one.

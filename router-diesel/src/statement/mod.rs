@@ -50,6 +50,7 @@ mod classify;
 mod dialect;
 mod draft;
 mod functions;
+mod nesting;
 mod table;
 mod tokens;
 
@@ -144,7 +145,7 @@ impl Statement {
     }
 
     fn new(draft: Draft, reading: Reading) -> Self {
-        let Draft { finding, tables, controls, session_state } = draft;
+        let (finding, tables, controls, session_state) = draft.finish();
         let (operation, why) = finding.unwrap_or((Operation::Read, Cow::Borrowed("nothing to run")));
         Self { operation, why, tables, reading, controls, session_state }
     }
