@@ -83,6 +83,31 @@ impl Draft {
         Self { finding: Some(finding), controls: Vec::new(), session_state, ..self }
     }
 
+    /// Whether another reading of the same text says the same.
+    pub(super) fn says_what(&self, other: &Self) -> bool {
+        let operation =
+            |draft: &Self| draft.finding.as_ref().map_or(Operation::Read, |(operation, _)| *operation);
+        operation(self) == operation(other)
+            && self.session_state == other.session_state
+            && self.controls == other.controls
+            && self.tables == other.tables
+    }
+
+    /// Takes the stricter of two readings of one text, wherever they differ: no table and no write is lost.
+    pub(super) fn stricter(mut self, other: Self) -> Self {
+        if let Some((operation, why)) = other.finding {
+            self.found(operation, why);
+        }
+        if other.controls.len() > self.controls.len() {
+            self.controls = other.controls;
+        }
+        self.session_state |= other.session_state;
+        for table in other.tables {
+            self.table(table);
+        }
+        self
+    }
+
     /// Adds what an inner statement found, as a part of this one.
     pub(super) fn absorb(&mut self, inner: Self) {
         if let Some((operation, why)) = inner.finding {

@@ -27,14 +27,14 @@ const ARM: usize = 24 * KIB;
 /// A query, a change of rows, or a JOIN that waits for its condition.
 const CLAUSE: usize = 320 * KIB;
 
-/// Runs the parser on these tokens with the stack that they need. Gives them back if that is too much.
+/// Runs the parser on these tokens with the stack that they need, or not at all if that is too much.
 pub(super) fn with_enough_stack<T>(
     tokens: Vec<TokenWithSpan>,
-    parse: impl FnOnce(Vec<TokenWithSpan>) -> Result<T, Vec<TokenWithSpan>>,
-) -> Result<T, Vec<TokenWithSpan>> {
+    parse: impl FnOnce(Vec<TokenWithSpan>) -> (Option<T>, Vec<TokenWithSpan>),
+) -> (Option<T>, Vec<TokenWithSpan>) {
     let need = need(&tokens);
     if need > LIMIT {
-        return Err(tokens);
+        return (None, tokens);
     }
     stacker::maybe_grow(BASE + need, BASE + need, || parse(tokens))
 }

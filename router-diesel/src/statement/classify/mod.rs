@@ -28,19 +28,20 @@ const DEPTH: usize = 200;
 /// How many tokens are parsed. The tokens alone tell as much of a longer text, and cost less.
 const TOKENS: usize = 4_000;
 
-/// Reads all statements from their tree, or gives the tokens back.
-pub(super) fn read(classifier: &Classifier, tokens: Vec<TokenWithSpan>) -> Result<Draft, Vec<TokenWithSpan>> {
+/// Reads all statements from their tree, where it holds them in full. Gives the tokens back in any case.
+pub(super) fn read(
+    classifier: &Classifier,
+    tokens: Vec<TokenWithSpan>,
+) -> (Option<Draft>, Vec<TokenWithSpan>) {
     if tokens.len() > TOKENS {
-        return Err(tokens);
+        return (None, tokens);
     }
     with_enough_stack(tokens, |tokens| {
         let grammar = classifier.dialect().grammar();
         let mut parser = Parser::new(grammar).with_recursion_limit(DEPTH).with_tokens_with_locations(tokens);
         let mut draft = Draft::default();
-        match read_each(classifier, &mut parser, &mut draft) {
-            Ok(()) => Ok(draft),
-            Err(NotHere) => Err(parser.into_tokens()),
-        }
+        let read = read_each(classifier, &mut parser, &mut draft);
+        (read.is_ok().then_some(draft), parser.into_tokens())
     })
 }
 
