@@ -1,5 +1,7 @@
 //! What is wrong with migrations before any of them runs.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -129,11 +131,15 @@ pub(crate) struct Linter<'a> {
     routing: &'a Routing,
     tables: TableMap,
     problems: Vec<LintProblem>,
+    /// Where each problem stands among them, by all that makes it the same on another database.
+    known: HashMap<Key, usize>,
 }
+
+type Key = (LintCode, AppLabel, Option<Version>, Option<PathBuf>, Option<u64>, Option<String>);
 
 impl<'a> Linter<'a> {
     pub(crate) fn new(routing: &'a Routing) -> Self {
-        Self { routing, tables: routing.config().table_map(), problems: Vec::new() }
+        Self { routing, tables: routing.config().table_map(), problems: Vec::new(), known: HashMap::new() }
     }
 
     pub(crate) fn finish(self) -> Vec<LintProblem> {
@@ -207,20 +213,25 @@ impl<'a> Linter<'a> {
 
     /// Records a problem; what is the same on several databases is told once, with all of them.
     fn tell(&mut self, database: &Database, problem: LintProblem) {
-        let same = self.problems.iter_mut().rev().find(|known| {
-            known.code == problem.code
-                && known.file == problem.file
-                && known.line == problem.line
-                && known.help == problem.help
-                && known.version == problem.version
-        });
-        match same {
-            Some(known) => {
-                if !known.databases.contains(&database.alias) {
-                    known.databases.push(database.alias.clone());
+        let key = (
+            problem.code,
+            problem.app.clone(),
+            problem.version.clone(),
+            problem.file.clone(),
+            problem.line,
+            problem.help.clone(),
+        );
+        match self.known.entry(key) {
+            Entry::Occupied(known) => {
+                let databases = &mut self.problems[*known.get()].databases;
+                if !databases.contains(&database.alias) {
+                    databases.push(database.alias.clone());
                 }
             }
-            None => self.problems.push(problem.database(&database.alias)),
+            Entry::Vacant(new) => {
+                new.insert(self.problems.len());
+                self.problems.push(problem.database(&database.alias));
+            }
         }
     }
 

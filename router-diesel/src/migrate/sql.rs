@@ -1,5 +1,6 @@
 //! A file of SQL, taken apart into statements with their lines.
 
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use router_core::Operation;
@@ -60,7 +61,7 @@ impl Script {
         let Ok(tokens) = Tokenizer::new(dialect.grammar(), text).tokenize_with_location() else {
             return Self { statements: Vec::new(), unreadable: !text.trim().is_empty() };
         };
-        let lines = Lines::new(text);
+        let mut places = Places::new(text);
         let tokens: Vec<_> =
             tokens.into_iter().filter(|token| !matches!(token.token, Token::Whitespace(_))).collect();
         let mut statements = Vec::new();
@@ -69,7 +70,7 @@ impl Script {
             let end = end_of_statement(&tokens, start);
             if end > start {
                 let words = Words { dialect, tokens: &tokens[start..end] };
-                let range = lines.offset(tokens[start].span.start)..lines.offset(tokens[end - 1].span.end);
+                let range = places.offset(tokens[start].span.start)..places.offset(tokens[end - 1].span.end);
                 let sql = text.get(range.clone()).unwrap_or_default();
                 statements.push(words.piece(classifier, sql, range));
             }
@@ -168,13 +169,23 @@ impl Words<'_> {
         if defines && (self.is(0, "CREATE") || self.is(0, "ALTER")) {
             self.references(&mut piece);
         }
-        for table in statement.tables() {
-            if !piece.mentions.iter().any(|mention| mention.table == *table) {
-                let part = if defines { Part::Altered } else { Part::Used };
-                piece.mentions.push(Mention { table: table.clone(), line: self.line_of(table), part });
+        self.used(&mut piece, statement.tables(), if defines { Part::Altered } else { Part::Used });
+        piece
+    }
+
+    /// Adds the tables that are not mentioned yet, each with the line where its name stands first.
+    fn used(&self, piece: &mut Piece, tables: &[TableName], part: Part) {
+        let mentioned: HashSet<_> = piece.mentions.iter().map(|mention| mention.table.clone()).collect();
+        let mut lines = HashMap::new();
+        for token in self.tokens {
+            if let Token::Word(word) = &token.token {
+                lines.entry(word.value.to_ascii_lowercase()).or_insert(token.span.start.line);
             }
         }
-        piece
+        for table in tables.iter().filter(|table| !mentioned.contains(*table)) {
+            let line = lines.get(&table.name().to_ascii_lowercase()).copied().unwrap_or_else(|| self.line(0));
+            piece.mentions.push(Mention { table: table.clone(), line, part });
+        }
     }
 
     fn is(&self, at: usize, word: &str) -> bool {
@@ -302,35 +313,34 @@ impl Words<'_> {
     fn line(&self, at: usize) -> u64 {
         self.tokens.get(at).map_or(1, |token| token.span.start.line)
     }
-
-    fn line_of(&self, table: &TableName) -> u64 {
-        let named = self.tokens.iter().find(|token| match &token.token {
-            Token::Word(word) => word.value.eq_ignore_ascii_case(table.name()),
-            _ => false,
-        });
-        named.map_or_else(|| self.line(0), |token| token.span.start.line)
-    }
 }
 
-/// Where each line of a text begins.
-struct Lines<'t> {
+/// Finds places in a text, each behind the one before, so that a text on one long line is gone through once.
+struct Places<'t> {
     text: &'t str,
-    starts: Vec<usize>,
+    offset: usize,
+    location: Location,
 }
 
-impl<'t> Lines<'t> {
+impl<'t> Places<'t> {
     fn new(text: &'t str) -> Self {
-        let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Self { text, starts }
+        Self { text, offset: 0, location: Location::new(1, 1) }
     }
 
     /// The place in the text of a line and a column, both from 1; columns count characters.
-    fn offset(&self, location: Location) -> usize {
-        let index = |number: u64| usize::try_from(number.saturating_sub(1)).unwrap_or(usize::MAX);
-        let Some(start) = self.starts.get(index(location.line)) else { return self.text.len() };
-        let rest = &self.text[*start..];
-        let column = rest.char_indices().nth(index(location.column)).map_or(rest.len(), |(at, _)| at);
-        start + column
+    fn offset(&mut self, location: Location) -> usize {
+        for character in self.text[self.offset..].chars() {
+            if self.location >= location {
+                break;
+            }
+            self.offset += character.len_utf8();
+            if character == '\n' {
+                self.location = Location::new(self.location.line + 1, 1);
+            } else {
+                self.location.column += 1;
+            }
+        }
+        self.offset
     }
 }
 
@@ -414,5 +424,45 @@ mod tests {
                 ("users".to_owned(), 7, Part::Used),
             ]
         );
+    }
+
+    /// Were each place looked for from the beginning of its line, this would take minutes.
+    #[test]
+    fn a_long_line_falls_into_its_statements() {
+        const MANY: usize = 50_000;
+        let text: String = (0..MANY).map(|number| format!("INSERT INTO t{number} VALUES ('é');")).collect();
+        let script = read(Dialect::Postgres, &text);
+        assert_eq!(script.statements.len(), MANY);
+        let last = script.statements.last().unwrap();
+        assert_eq!(&text[last.range.clone()], format!("INSERT INTO t{} VALUES ('é')", MANY - 1));
+        let list: Vec<_> = (0..MANY).map(|number| format!("t{number}")).collect();
+        let script = read(Dialect::Postgres, &format!("DROP TABLE {}", list.join(", ")));
+        assert_eq!(script.statements[0].drops.len(), MANY);
+        assert_eq!(script.statements[0].mentions.len(), MANY);
+    }
+
+    #[test]
+    fn a_deep_file_falls_into_its_statements() {
+        const DEEP: usize = 10_000;
+        std::thread::Builder::new()
+            .stack_size(256 * 1024)
+            .spawn(|| {
+                for (open, core, close) in [
+                    ("EXPLAIN ", "SELECT 1", ""),
+                    ("SELECT (", "1", ")"),
+                    ("IF 1 THEN ", "SELECT 1", " END IF"),
+                    ("CREATE TABLE t AS (SELECT ", "1", ")"),
+                    ("/* ", "", "*/ "),
+                ] {
+                    for dialect in Dialect::ALL {
+                        let text = format!("{}{core}{}; SELECT 2", open.repeat(DEEP), close.repeat(DEEP));
+                        let script = read(dialect, &text);
+                        assert!(script.unreadable || !script.statements.is_empty(), "{open} in {dialect}");
+                    }
+                }
+            })
+            .unwrap()
+            .join()
+            .unwrap();
     }
 }

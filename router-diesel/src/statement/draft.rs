@@ -1,6 +1,7 @@
 //! What a reading has found so far.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use router_core::Operation;
 
@@ -12,7 +13,9 @@ use super::{TableName, TransactionControl};
 #[derive(Debug, Default)]
 pub(super) struct Draft {
     pub(super) finding: Option<(Operation, Cow<'static, str>)>,
-    pub(super) tables: Vec<TableName>,
+    tables: Vec<TableName>,
+    /// The same once more, as soon as they are many: a text may name tens of thousands.
+    many: HashSet<TableName>,
     pub(super) controls: Vec<TransactionControl>,
     pub(super) session_state: bool,
     pub(super) effects: Effects,
@@ -71,9 +74,29 @@ impl Draft {
 
     /// Records a table once.
     pub(super) fn table(&mut self, table: TableName) {
-        if !self.tables.contains(&table) {
+        /// Up to here, looking at each is faster than a table of hashes.
+        const FEW: usize = 16;
+        if self.tables.len() < FEW {
+            if !self.tables.contains(&table) {
+                self.tables.push(table);
+            }
+            return;
+        }
+        if self.many.is_empty() {
+            self.many.extend(self.tables.iter().cloned());
+        }
+        if self.many.insert(table.clone()) {
             self.tables.push(table);
         }
+    }
+
+    /// The finished parts: the operation with its reason, the tables, the controls, and what stays behind.
+    #[expect(clippy::type_complexity, reason = "taken apart at once, in one place")]
+    pub(super) fn finish(
+        self,
+    ) -> (Option<(Operation, Cow<'static, str>)>, Vec<TableName>, Vec<TransactionControl>, bool, Effects)
+    {
+        (self.finding, self.tables, self.controls, self.session_state, self.effects.finish())
     }
 
     /// What an EXPLAIN of this comes to: a read, unless the statement is run.
@@ -86,7 +109,33 @@ impl Draft {
         };
         let session_state = runs && self.session_state;
         let effects = if runs { self.effects } else { Effects::default() };
-        Self { finding: Some(finding), tables: self.tables, controls: Vec::new(), session_state, effects }
+        Self { finding: Some(finding), controls: Vec::new(), session_state, effects, ..self }
+    }
+
+    /// Whether another reading of the same text says the same.
+    pub(super) fn says_what(&self, other: &Self) -> bool {
+        let operation =
+            |draft: &Self| draft.finding.as_ref().map_or(Operation::Read, |(operation, _)| *operation);
+        operation(self) == operation(other)
+            && self.session_state == other.session_state
+            && self.controls == other.controls
+            && self.tables == other.tables
+    }
+
+    /// Takes the stricter of two readings of one text, wherever they differ: no table and no write is lost.
+    pub(super) fn stricter(mut self, other: Self) -> Self {
+        if let Some((operation, why)) = other.finding {
+            self.found(operation, why);
+        }
+        if other.controls.len() > self.controls.len() {
+            self.controls = other.controls;
+        }
+        self.session_state |= other.session_state;
+        self.effects.absorb(other.effects);
+        for table in other.tables {
+            self.table(table);
+        }
+        self
     }
 
     /// Adds what an inner statement found, as a part of this one.

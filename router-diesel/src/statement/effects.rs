@@ -1,5 +1,6 @@
 //! What a statement has to do with the connection on which it runs, beyond its tables.
 
+use rustc_hash::FxHashSet;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Word};
 
 use super::{Dialect, TableName};
@@ -36,14 +37,20 @@ impl Effects {
         self.asks = self.asks.with(other.asks);
         self.makes = self.makes.with(other.makes);
         self.switches_database |= other.switches_database;
-        self.functions.retain(|function| other.functions.contains(function));
+        let others: FxHashSet<_> = other.functions.iter().collect();
+        self.functions.retain(|function| others.contains(function));
     }
 
     /// Records a function that is not built in.
     pub(super) fn calls(&mut self, function: TableName) {
-        if !self.functions.contains(&function) {
-            self.functions.push(function);
-        }
+        self.functions.push(function);
+    }
+
+    /// Leaves each function once.
+    pub(super) fn finish(mut self) -> Self {
+        let mut seen = FxHashSet::default();
+        self.functions.retain(|function| seen.insert(function.clone()));
+        self
     }
 }
 

@@ -24,8 +24,9 @@
 //!    told apart: the words that introduce tables are followed through parentheses and common table expressions.
 //!    Never from raw text, where a string that contains SQL would pass for SQL.
 //!
-//! [`Statement::reading`] says which one it was, and a test holds the two against each other. Where neither can
-//! place a statement it is a write without tables, [`Reading::Unreadable`]: a wrong guess costs more than a
+//! A keyword of some other database may be a column's name here, and mislead either. So what the tree tells is held
+//! against the tokens, and the stricter wins: no table and no write is lost. [`Statement::reading`] says whether there
+//! was a tree, and tests hold the two against each other, with every keyword in every place. Where neither can place a statement it is a write without tables, [`Reading::Unreadable`]: a wrong guess costs more than a
 //! question.
 //!
 //! # What counts as what
@@ -52,6 +53,7 @@ mod dialect;
 mod draft;
 pub(crate) mod effects;
 mod functions;
+mod nesting;
 mod table;
 mod tokens;
 
@@ -174,7 +176,7 @@ impl Statement {
     }
 
     fn new(draft: Draft, reading: Reading) -> Self {
-        let Draft { finding, tables, controls, session_state, effects } = draft;
+        let (finding, tables, controls, session_state, effects) = draft.finish();
         let (operation, why) = finding.unwrap_or((Operation::Read, Cow::Borrowed("nothing to run")));
         let is_temporary = |table: &TableName| {
             table.schema().is_some_and(|schema| {
@@ -229,9 +231,9 @@ pub(crate) fn transaction_setting(dialect: Dialect, sql: &str) -> Option<Transac
 /// How a statement was understood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reading {
-    /// From the tree that `sqlparser` made of it.
+    /// From the tree that `sqlparser` made of it, and its tokens do not contradict that.
     Parsed,
-    /// From its tokens, because the grammar of `sqlparser` refuses it.
+    /// From its tokens, because the grammar of `sqlparser` refuses it or takes it for something else.
     Tokens,
     /// Not at all. It counts as a write, and its tables are unknown.
     Unreadable,
@@ -348,9 +350,10 @@ impl Classifier {
         self.dialect
     }
 
-    /// Reads a text of SQL, by its tree where the grammar allows and else by its tokens.
+    /// Reads a text of SQL, by its tree where the grammar allows and by its tokens.
     ///
-    /// Any text has an answer: what cannot be read is a write without tables.
+    /// Any text has an answer: what cannot be read is a write without tables. Where the two readings differ, the
+    /// stricter holds: all tables that either found, and the stronger operation.
     #[must_use]
     pub fn classify(&self, sql: &str) -> Statement {
         let tokens = match tokens::tokenize(self.dialect, sql) {
@@ -361,25 +364,35 @@ impl Classifier {
             return Statement::setting(setting);
         }
         let words = effects::of_words(self.dialect, &tokens);
-        match classify::read(self, tokens) {
-            Ok(draft) => Statement::new(draft, Reading::Parsed).with_words(words),
-            Err(tokens) => match tokens::read(self, &tokens) {
-                Ok(draft) => Statement::new(draft, Reading::Tokens).with_words(words),
-                Err(unplaced) => Statement::unreadable(&unplaced),
-            },
+        let (parsed, tokens) = classify::read(self, tokens);
+        match (parsed, tokens::read(self, &tokens)) {
+            (Some(parsed), Ok(other)) if parsed.says_what(&other) => Statement::new(parsed, Reading::Parsed),
+            (Some(parsed), Ok(other)) => Statement::new(parsed.stricter(other), Reading::Tokens),
+            (Some(parsed), Err(_)) => Statement::new(parsed, Reading::Parsed),
+            (None, Ok(draft)) => Statement::new(draft, Reading::Tokens),
+            (None, Err(unplaced)) => return Statement::unreadable(&unplaced),
         }
+        .with_words(words)
     }
 
     /// Reads a text of SQL in one given way, or not at all.
     ///
-    /// [`classify`](Self::classify) chooses by itself; this is for holding the two readings against each other.
+    /// [`classify`](Self::classify) chooses by itself; this is for holding the two readings against each other. A tree
+    /// that the tokens contradict is no reading.
     #[must_use]
     pub fn classify_by(&self, reading: Reading, sql: &str) -> Option<Statement> {
         let tokens = tokens::tokenize(self.dialect, sql).ok()?;
-        let draft = match reading {
-            Reading::Parsed => classify::read(self, tokens).ok()?,
-            Reading::Tokens => tokens::read(self, &tokens).ok()?,
+        let (parsed, tokens) = match reading {
+            Reading::Parsed => classify::read(self, tokens),
+            Reading::Tokens => (None, tokens),
             Reading::Unreadable => return None,
+        };
+        let by_tokens = tokens::read(self, &tokens);
+        let draft = match reading {
+            Reading::Parsed => {
+                parsed.filter(|parsed| by_tokens.is_ok_and(|other| parsed.says_what(&other)))?
+            }
+            _ => by_tokens.ok()?,
         };
         Some(Statement::new(draft, reading))
     }

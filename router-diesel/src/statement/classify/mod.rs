@@ -10,11 +10,13 @@ use sqlparser::ast::{
     ContextModifier, CopySource, CopyTarget, Expr, ObjectName, Query, Set, SetExpr, Spanned, Statement,
     TableFactor, Truncate, UtilityOption, Value, Visit,
 };
+use sqlparser::keywords::Keyword;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan};
 
 use super::draft::Draft;
 use super::effects::{Effects, Facts};
+use super::nesting::with_enough_stack;
 use super::table::TableName;
 use super::{Classifier, Dialect, TransactionControl};
 
@@ -24,21 +26,24 @@ mod visit;
 /// How deeply expressions may nest. Diesel's boxed queries nest one level for each filter.
 const DEPTH: usize = 200;
 
-/// How many tokens are parsed. A chain of operators makes a tree as deep as it is long, and dropping a tree recurses.
+/// How many tokens are parsed. The tokens alone tell as much of a longer text, and cost less.
 const TOKENS: usize = 4_000;
 
-/// Reads all statements from their tree, or gives the tokens back.
-pub(super) fn read(classifier: &Classifier, tokens: Vec<TokenWithSpan>) -> Result<Draft, Vec<TokenWithSpan>> {
+/// Reads all statements from their tree, where it holds them in full. Gives the tokens back in any case.
+pub(super) fn read(
+    classifier: &Classifier,
+    tokens: Vec<TokenWithSpan>,
+) -> (Option<Draft>, Vec<TokenWithSpan>) {
     if tokens.len() > TOKENS {
-        return Err(tokens);
+        return (None, tokens);
     }
-    let grammar = classifier.dialect().grammar();
-    let mut parser = Parser::new(grammar).with_recursion_limit(DEPTH).with_tokens_with_locations(tokens);
-    let mut draft = Draft::default();
-    match read_each(classifier, &mut parser, &mut draft) {
-        Ok(()) => Ok(draft),
-        Err(NotHere) => Err(parser.into_tokens()),
-    }
+    with_enough_stack(tokens, |tokens| {
+        let grammar = classifier.dialect().grammar();
+        let mut parser = Parser::new(grammar).with_recursion_limit(DEPTH).with_tokens_with_locations(tokens);
+        let mut draft = Draft::default();
+        let read = read_each(classifier, &mut parser, &mut draft);
+        (read.is_ok().then_some(draft), parser.into_tokens())
+    })
 }
 
 /// The tree does not hold what must be known; the tokens may.
@@ -52,12 +57,92 @@ fn read_each(classifier: &Classifier, parser: &mut Parser<'_>, draft: &mut Draft
         if parser.peek_token_ref().token == Token::EOF {
             return Ok(());
         }
+        if !is_known(parser) {
+            return Err(NotHere);
+        }
         let statement = parser.parse_statement().map_err(|_| NotHere)?;
         if !matches!(parser.peek_token_ref().token, Token::SemiColon | Token::EOF) {
             return Err(NotHere);
         }
         draft.absorb(read_one(classifier, &statement)?);
     }
+}
+
+/// Whether a statement begins here of which the tree holds everything. The parser knows others, which hold statements
+/// in turn, without any bracket by which their depth could be measured.
+fn is_known(parser: &Parser<'_>) -> bool {
+    let keyword = |place: usize| match &parser.peek_nth_token_ref(place).token {
+        Token::Word(word) if word.quote_style.is_none() => word.keyword,
+        _ => Keyword::NoKeyword,
+    };
+    match keyword(0) {
+        Keyword::NoKeyword => parser.peek_token_ref().token == Token::LParen,
+        Keyword::TRUNCATE
+        | Keyword::COPY
+        | Keyword::CALL
+        | Keyword::SET
+        | Keyword::ALTER
+        | Keyword::DROP
+        | Keyword::START
+        | Keyword::BEGIN
+        | Keyword::COMMIT
+        | Keyword::END
+        | Keyword::ROLLBACK
+        | Keyword::SAVEPOINT
+        | Keyword::RELEASE => true,
+        Keyword::CREATE => {
+            (1..6).any(|place| matches!(keyword(place), Keyword::TABLE | Keyword::VIEW | Keyword::INDEX))
+                && !(1..6).any(|place| {
+                    matches!(
+                        keyword(place),
+                        Keyword::TRIGGER | Keyword::PROCEDURE | Keyword::FUNCTION | Keyword::EVENT
+                    )
+                })
+        }
+        Keyword::EXPLAIN | Keyword::DESCRIBE | Keyword::DESC => explained(parser).is_some_and(|place| {
+            is_query(keyword(place)) || parser.peek_nth_token_ref(place).token == Token::LParen
+        }),
+        keyword => is_query(keyword),
+    }
+}
+
+fn is_query(keyword: Keyword) -> bool {
+    matches!(
+        keyword,
+        Keyword::SELECT
+            | Keyword::WITH
+            | Keyword::VALUES
+            | Keyword::INSERT
+            | Keyword::REPLACE
+            | Keyword::UPDATE
+            | Keyword::DELETE
+            | Keyword::MERGE
+    )
+}
+
+/// Where what is explained begins, behind EXPLAIN and its options.
+fn explained(parser: &Parser<'_>) -> Option<usize> {
+    /// More options than there are.
+    const PLACES: usize = 64;
+    let mut depth = 0_usize;
+    (1..PLACES).find(|place| {
+        match &parser.peek_nth_token_ref(*place).token {
+            Token::LParen if *place == 1 => depth += 1,
+            Token::LParen if depth > 0 => depth += 1,
+            Token::RParen => {
+                depth = depth.saturating_sub(1);
+                return false;
+            }
+            _ => {}
+        }
+        let is_option = match &parser.peek_nth_token_ref(*place).token {
+            Token::Word(word) => ["query", "plan", "analyze", "verbose"]
+                .iter()
+                .any(|option| word.value.eq_ignore_ascii_case(option)),
+            _ => false,
+        };
+        depth == 0 && !is_option
+    })
 }
 
 fn read_one(classifier: &Classifier, statement: &Statement) -> Result<Draft, NotHere> {

@@ -115,7 +115,10 @@ impl Reader<'_> {
         let cursor = self.cursor;
         match cursor.keyword(at) {
             Keyword::ONLY if self.dialect() == Dialect::Postgres => return Ok(at + 1),
-            Keyword::LATERAL => return Ok(at + 1),
+            // Only PostgreSQL reserves the word.
+            Keyword::LATERAL if cursor.is_open(at + 1) || self.dialect() == Dialect::Postgres => {
+                return Ok(at + 1);
+            }
             Keyword::TABLE if cursor.is_open(at + 1) => return Ok(at + 1),
             Keyword::ROWS if cursor.is(at + 1, "from") && cursor.is_open(at + 2) => return Ok(at + 2),
             Keyword::SELECT
@@ -162,6 +165,47 @@ impl Reader<'_> {
             Token::Mul => Ok(next + 1),
             other => Err(Unplaced(format!("`{other}` follows a table's name"))),
         }
+    }
+
+    /// Whether this word is no clause but the alias of the table before it: SQLite and others allow most words there,
+    /// and a list goes on behind it.
+    pub(super) fn is_alias(&self, at: usize) -> bool {
+        const BEHIND: &[&str] = &[
+            "cross",
+            "full",
+            "group",
+            "having",
+            "inner",
+            "join",
+            "left",
+            "limit",
+            "natural",
+            "on",
+            "order",
+            "outer",
+            "right",
+            "set",
+            "straight_join",
+            "using",
+            "where",
+        ];
+        let cursor = self.cursor;
+        let follows_table = match cursor.token(at.wrapping_sub(1)) {
+            Token::RParen => true,
+            Token::Word(word) => word.quote_style.is_some() || !cursor.is_any(at - 1, BEHIND),
+            _ => false,
+        };
+        follows_table
+            && match cursor.token(at + 1) {
+                Token::Comma | Token::RParen | Token::SemiColon | Token::EOF => true,
+                _ => cursor.is_any(at + 1, BEHIND),
+            }
+    }
+
+    /// Whether RECURSIVE stands here as a word of WITH. PostgreSQL does not reserve it as a name.
+    pub(super) fn is_recursive(&self, at: usize) -> bool {
+        let cursor = self.cursor;
+        cursor.is(at, "recursive") && cursor.part(at + 1).is_some() && !cursor.is(at + 1, "as")
     }
 
     /// The head of a common table expression: where its name stands, and where its body opens.

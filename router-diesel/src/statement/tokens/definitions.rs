@@ -151,7 +151,9 @@ impl Reader<'_> {
             let partition =
                 cursor.is(at, "partition") && cursor.is_any(at.wrapping_sub(1), &["attach", "detach"]);
             let exchange = cursor.are(at, &["with", "table"]);
-            let inherit = cursor.is(at, "inherit");
+            // `ADD COLUMN inherit int` names a column so.
+            let inherit = cursor.is(at, "inherit")
+                && (at == start || *cursor.token(at - 1) == Token::Comma || cursor.is(at - 1, "no"));
             if self.dialect() == crate::statement::Dialect::Postgres && (partition || inherit) {
                 self.target(at + 1)?;
             } else if exchange {

@@ -1,5 +1,7 @@
 //! One statement being read: what was found, and which names could be tables.
 
+use std::collections::HashMap;
+
 use sqlparser::tokenizer::Token;
 
 use super::{Cursor, Unplaced};
@@ -42,6 +44,33 @@ pub(super) struct Scope {
     pub(super) tables: Vec<(Box<str>, usize)>,
 }
 
+/// The common table expressions in sight, each with the places behind which it is one.
+#[derive(Debug, Default)]
+struct InSight {
+    /// For each name, from the outermost scope to the innermost, the earliest place so far.
+    ends: HashMap<Box<str>, Vec<usize>>,
+    /// How many scopes were entered.
+    entered: usize,
+}
+
+impl InSight {
+    fn enter(&mut self, name: Box<str>, end: usize) {
+        let ends = self.ends.entry(name).or_default();
+        let earliest = ends.last().map_or(end, |outer| end.min(*outer));
+        ends.push(earliest);
+    }
+
+    fn leave(&mut self, name: &str) {
+        if let Some(ends) = self.ends.get_mut(name) {
+            ends.pop();
+        }
+    }
+
+    fn ends_before(&self, name: &str, at: usize) -> bool {
+        self.ends.get(name).and_then(|ends| ends.last()).is_some_and(|end| *end < at)
+    }
+}
+
 impl<'c> Reader<'c> {
     pub(super) fn new(classifier: &'c Classifier, cursor: &'c Cursor<'c>) -> Self {
         let outermost = Scope { outer: 0, recursive: false, tables: Vec::new() };
@@ -68,27 +97,53 @@ impl<'c> Reader<'c> {
     /// Decides which names are tables, now that all common table expressions are known.
     fn finish(mut self) -> Draft {
         let mut mentions = std::mem::take(&mut self.tables);
+        self.drop_common_tables(&mut mentions);
         mentions.sort_by_key(|mention| mention.at);
         for mention in mentions {
-            if mention.role == Role::Target || !self.is_common_table(&mention) {
-                self.draft.table(mention.table);
-            }
+            self.draft.table(mention.table);
         }
         self.draft
     }
 
-    fn is_common_table(&self, mention: &Mention) -> bool {
-        let mut number = mention.scope;
-        while number > 0 {
-            let scope = &self.scopes[number];
-            if scope.tables.iter().any(|(name, end)| {
-                (scope.recursive || *end < mention.at) && mention.table.is_cte(self.dialect(), name)
-            }) {
-                return true;
+    /// Takes out the names that are common table expressions in sight.
+    ///
+    /// Scopes are numbered as they begin in the text, so an outer one has the lower number. They are gone through once,
+    /// with what is in sight at each, for a text may hold thousands of both.
+    fn drop_common_tables(&self, mentions: &mut Vec<Mention>) {
+        let mut in_sight = InSight::default();
+        let mut open: Vec<usize> = Vec::new();
+        mentions.sort_by_key(|mention| mention.scope);
+        mentions.retain(|mention| {
+            for number in in_sight.entered..=mention.scope {
+                self.enter(number, &mut open, &mut in_sight);
             }
-            number = scope.outer;
+            mention.role == Role::Target
+                || mention.table.schema().is_some()
+                || !in_sight.ends_before(&self.key(mention.table.name()), mention.at)
+        });
+    }
+
+    fn enter(&self, number: usize, open: &mut Vec<usize>, in_sight: &mut InSight) {
+        let scope = &self.scopes[number];
+        while let Some(last) = open.last().copied().filter(|last| number == 0 || *last != scope.outer) {
+            for (name, _) in &self.scopes[last].tables {
+                in_sight.leave(&self.key(name));
+            }
+            open.pop();
         }
-        false
+        for (name, end) in &scope.tables {
+            in_sight.enter(self.key(name), if scope.recursive { 0 } else { *end });
+        }
+        open.push(number);
+        in_sight.entered = number + 1;
+    }
+
+    /// A name as it is compared with the names of common table expressions.
+    fn key(&self, name: &str) -> Box<str> {
+        match self.dialect() {
+            Dialect::Postgres => name.into(),
+            Dialect::Sqlite | Dialect::Mysql => name.to_ascii_lowercase().into(),
+        }
     }
 
     pub(super) fn new_scope(&mut self, outer: usize, recursive: bool) -> usize {

@@ -142,7 +142,13 @@ impl Reader<'_> {
 
     fn open(&self, outer: &mut Frame, at: usize) -> Frame {
         let expected = outer.expect.take();
-        let begins = self.begins_statement(at + 1);
+        // MySQL changes no rows within brackets.
+        let changes = self.dialect() == Dialect::Mysql
+            && matches!(
+                self.cursor.keyword(at + 1),
+                Keyword::INSERT | Keyword::REPLACE | Keyword::UPDATE | Keyword::DELETE
+            );
+        let begins = self.begins_statement(at + 1) && !changes;
         let is_list = expected.is_some() && !begins;
         let start = begins || outer.start && self.cursor.is_open(at + 1);
         outer.start = false;
@@ -176,6 +182,29 @@ impl Reader<'_> {
         let start = std::mem::take(&mut frame.start) || self.begins_within(at, setting);
         let defines = matches!(setting, Setting::Definition | Setting::Table | Setting::Routine);
         match self.cursor.keyword(at) {
+            // What follows names something, whatever word it is.
+            Keyword::AS
+                if matches!(setting, Setting::Query | Setting::Expressions)
+                    && self.cursor.part(at + 1).is_some()
+                    && !self.begins_statement(at + 1) =>
+            {
+                return at + 2;
+            }
+            Keyword::WHERE
+            | Keyword::GROUP
+            | Keyword::HAVING
+            | Keyword::WINDOW
+            | Keyword::ORDER
+            | Keyword::LIMIT
+            | Keyword::OFFSET
+            | Keyword::FETCH
+            | Keyword::RETURNING
+            | Keyword::VALUES
+            | Keyword::FOR
+            | Keyword::JOIN
+                if frame.list
+                    && self.is_alias(at)
+                    && !self.cursor.is_any(at.wrapping_sub(1), &["index", "key"]) => {}
             Keyword::SELECT => {
                 frame.verb = Verb::Select;
                 frame.list = false;
@@ -183,7 +212,7 @@ impl Reader<'_> {
                 self.draft.makes(Facts::FOUND);
             }
             Keyword::WITH => {
-                let recursive = self.cursor.is(at + 1, "recursive");
+                let recursive = self.is_recursive(at + 1);
                 let head = at + 1 + usize::from(recursive);
                 if self.common_table_head(head).is_some() {
                     frame.scope = self.new_scope(frame.scope, recursive);
@@ -213,7 +242,10 @@ impl Reader<'_> {
                 }
             }
             Keyword::FROM => self.from(frame, at),
-            Keyword::JOIN | Keyword::STRAIGHT_JOIN if frame.list => {
+            Keyword::JOIN | Keyword::STRAIGHT_JOIN
+                if frame.list
+                    && (self.dialect() == Dialect::Mysql || self.cursor.keyword(at) == Keyword::JOIN) =>
+            {
                 frame.expect = Some(Role::Source);
                 frame.joined = true;
             }
@@ -242,7 +274,6 @@ impl Reader<'_> {
             | Keyword::OFFSET
             | Keyword::FETCH
             | Keyword::RETURNING
-            | Keyword::QUALIFY
             | Keyword::WHEN => frame.list = false,
             // SQLite's `x IN name` asks the table of that name.
             Keyword::IN if self.dialect() == Dialect::Sqlite && self.cursor.part(at + 1).is_some() => {
@@ -275,7 +306,7 @@ impl Reader<'_> {
         match self.cursor.keyword(at) {
             Keyword::SELECT | Keyword::VALUES | Keyword::TABLE => true,
             Keyword::WITH => {
-                let head = at + 1 + usize::from(self.cursor.is(at + 1, "recursive"));
+                let head = at + 1 + usize::from(self.is_recursive(at + 1));
                 self.common_table_head(head).is_some()
             }
             Keyword::INSERT | Keyword::REPLACE | Keyword::UPDATE | Keyword::DELETE | Keyword::MERGE => {
@@ -285,17 +316,32 @@ impl Reader<'_> {
         }
     }
 
-    /// Whether INSERT, UPDATE and the like are verbs here. PostgreSQL allows them as names of columns, MySQL has
-    /// functions of these names, and an upsert has its own `DO UPDATE SET`.
+    /// Whether INSERT, UPDATE and the like are verbs here. PostgreSQL and SQLite allow them as names of columns, MySQL
+    /// has functions of these names, and an upsert has its own `DO UPDATE SET`.
     fn is_change(&self, at: usize) -> bool {
+        /// Between UPDATE and SET: a name of three parts, an alias, a hint on indexes.
+        const FAR: usize = 16;
         let cursor = self.cursor;
-        match cursor.keyword(at) {
-            Keyword::UPDATE if cursor.is_open(at + 1) => true,
-            _ => {
+        let into = |at| cursor.is(if cursor.is(at, "or") { at + 2 } else { at }, "into");
+        match (self.dialect(), cursor.keyword(at)) {
+            (_, Keyword::UPDATE) if cursor.is_open(at + 1) => true,
+            (Dialect::Mysql, Keyword::MERGE) | (Dialect::Postgres, Keyword::REPLACE) => false,
+            (Dialect::Mysql, _) => {
                 cursor.part(at + 1).is_some()
                     && !cursor.is_any(at + 1, &["set", "values", "when", "default", "from"])
                     || cursor.keyword(at) == Keyword::DELETE && cursor.is(at + 1, "from")
             }
+            (_, Keyword::DELETE) => cursor.is(at + 1, "from"),
+            (_, Keyword::UPDATE) => {
+                cursor.part(at + 1).is_some()
+                    && !cursor.is(at + 1, "set")
+                    && (at + 2..at + FAR)
+                        .take_while(|at| {
+                            !matches!(cursor.token(*at), Token::Comma | Token::SemiColon | Token::EOF)
+                        })
+                        .any(|at| cursor.is(at, "set"))
+            }
+            _ => into(at + 1),
         }
     }
 
@@ -318,6 +364,9 @@ impl Reader<'_> {
     /// `CREATE TABLE a LIKE b` and `CREATE TABLE a (LIKE b)`, but not `CHECK (a LIKE 'b')`.
     fn is_like_clause(&self, frame: &Frame, at: usize, depth: usize) -> bool {
         let before = self.cursor.token(at.wrapping_sub(1));
+        if self.dialect() == Dialect::Sqlite {
+            return false;
+        }
         depth == 1 && frame.verb == Verb::None || depth == 2 && matches!(before, Token::LParen | Token::Comma)
     }
 
