@@ -76,6 +76,8 @@ pub enum ErrorKind {
     TransactionControl,
     /// The statement names no table and has an effect, and the file has several databases.
     NoDatabase,
+    /// The statement names a database by a name that several databases of the file have on their servers.
+    AmbiguousDatabase,
     /// The statement asks about earlier ones, and the session holds no connection that can answer.
     NoAnswer,
     /// The statement chooses another database on its connection.
@@ -132,6 +134,7 @@ impl Error {
                 RouteError::Unreadable { .. } => ErrorKind::Unreadable,
                 RouteError::TransactionControl => ErrorKind::TransactionControl,
                 RouteError::NoDatabase { .. } => ErrorKind::NoDatabase,
+                RouteError::AmbiguousDatabase { .. } => ErrorKind::AmbiguousDatabase,
                 RouteError::NoAnswer { .. } => ErrorKind::NoAnswer,
                 RouteError::BelongsToTransaction { .. } => ErrorKind::Setting,
                 RouteError::SwitchesDatabase => ErrorKind::SwitchesDatabase,

@@ -73,6 +73,13 @@ pub enum RouteError {
         /// The functions in it that the engine does not have built in.
         functions: Vec<String>,
     },
+    /// The statement names a database by a name that several databases of the file have on their servers.
+    AmbiguousDatabase {
+        /// The table, with its database.
+        table: String,
+        /// The databases that have that name.
+        databases: Vec<Alias>,
+    },
     /// The statement asks about earlier ones, and no connection can answer it.
     NoAnswer {
         /// What it asks about.
@@ -115,6 +122,7 @@ impl RouteError {
             Self::Unreadable { .. } => "Unreadable",
             Self::TransactionControl => "TransactionControl",
             Self::NoDatabase { .. } => "NoDatabase",
+            Self::AmbiguousDatabase { .. } => "AmbiguousDatabase",
             Self::NoAnswer { .. } => "NoAnswer",
             Self::BelongsToTransaction { .. } => "BelongsToTransaction",
             Self::SwitchesDatabase => "SwitchesDatabase",
@@ -172,6 +180,12 @@ impl fmt::Display for RouteError {
                  `transaction`, or name the database with `using`",
             ),
             Self::NoDatabase { what, functions } => no_database(f, what, functions),
+            Self::AmbiguousDatabase { table, databases } => write!(
+                f,
+                "`{table}` names a database that the file calls {}; add the table to the `tables` of an app, or name the \
+                 database with `using`",
+                list(databases)
+            ),
             Self::NoAnswer { asked, why } => fmt_silence(f, asked, why),
             Self::BelongsToTransaction { is_pending: true } => {
                 f.write_str("this setting of the transaction waits for the transaction's first statement")

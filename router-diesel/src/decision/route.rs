@@ -89,6 +89,8 @@ pub(crate) enum By {
     Asked,
     /// The statement names no table.
     NoTable,
+    /// The statement names the database itself, and no other has that name.
+    Named,
     /// A router, or the default where no router decided. The routers were asked where the first table is read, or where it
     /// is written: this says which.
     Routers(Operation),
@@ -114,6 +116,11 @@ pub enum RouteReason {
         /// The table.
         table: String,
     },
+    /// The statement names the database itself, as in MySQL's `database.table`.
+    Named {
+        /// The table, with its database.
+        table: String,
+    },
     /// A router or a rule says so. Where none of them decided, the default holds.
     Routers(Reason),
 }
@@ -125,6 +132,7 @@ impl fmt::Display for RouteReason {
             Self::OpenTransaction => f.write_str("it names no table, and the open transaction is there"),
             Self::Asked => f.write_str("it asks about earlier statements on the connection there"),
             Self::NoTable => f.write_str("it names no table"),
+            Self::Named { table } => write!(f, "`{table}` names the database"),
             Self::NoApp { table } => write!(f, "no app has the table `{table}`"),
             Self::Routers(reason) => reason.fmt(f),
         }
@@ -364,9 +372,25 @@ impl<'q> Question<'q> {
         Ok(Route::to(self.routing.default, By::NoTable))
     }
 
-    /// The database of one table. Inside a transaction, and where the role is to write, a read goes where
-    /// the app is written, unless nobody says where that is or nothing may be read there.
+    /// The database of one table: the one that the statement names, else the one that the routers choose.
+    #[inline]
     fn of_table(&self, asker: &mut impl Asker, model: &PreparedModel) -> Result<Route, RouteError> {
+        match &*model.named {
+            [] => self.of_routers(asker, model),
+            [one] => Ok(Route::to(*one, By::Named)),
+            several => match self.of_routers(asker, model) {
+                Ok(route) if several.iter().any(|named| self.routing.holds(*named, route.database)) => Ok(route),
+                _ => Err(RouteError::AmbiguousDatabase {
+                    table: model.table.to_string(),
+                    databases: several.iter().map(|database| self.routing.alias(*database).clone()).collect(),
+                }),
+            },
+        }
+    }
+
+    /// What the routers say of one table. Inside a transaction, and where the role is to write, a read goes where
+    /// the app is written, unless nobody says where that is or nothing may be read there.
+    fn of_routers(&self, asker: &mut impl Asker, model: &PreparedModel) -> Result<Route, RouteError> {
         let Self { routing, operation, circumstances, .. } = *self;
         let reads = operation == Operation::Read;
         let where_written =
@@ -512,6 +536,9 @@ impl Routing {
             (By::Hand, _) => RouteReason::ByHand { alias: self.alias(route.database).clone() },
             (By::OpenTransaction, _) => RouteReason::OpenTransaction,
             (By::Asked, _) => RouteReason::Asked,
+            (By::Named, _) => RouteReason::Named {
+                table: prepared.models.first().map(|model| model.table.to_string()).unwrap_or_default(),
+            },
             (By::NoTable, _) | (By::Routers(_), None) => RouteReason::NoTable,
             (By::Routers(_), Some((PreparedModel { app: None, table, .. }, decision)))
                 if matches!(decision.reason(), Reason::Default | Reason::Unclaimed { .. }) =>

@@ -8,6 +8,7 @@ use sqlparser::ast::ObjectName;
 
 use super::Dialect;
 use crate::config::{NameCase, TablePattern};
+use crate::engine::Engine;
 
 /// A table or view, as a statement names it.
 ///
@@ -15,6 +16,8 @@ use crate::config::{NameCase, TablePattern};
 /// SQLite's are kept as written; whether their case matters depends on the server, and whoever matches them decides.
 #[derive(Debug, Clone)]
 pub struct TableName {
+    /// The database, where a statement of PostgreSQL names it: `database.schema.table`. It is no part of the name itself.
+    catalogue: Option<Box<str>>,
     schema: Option<Box<str>>,
     name: Box<str>,
     /// Whether case tells it from other names. It is no part of the name itself.
@@ -51,13 +54,13 @@ impl TableName {
     /// A table named without a schema.
     #[must_use]
     pub fn new(name: impl Into<Box<str>>) -> Self {
-        Self { schema: None, name: name.into(), case: NameCase::Counts }
+        Self { catalogue: None, schema: None, name: name.into(), case: NameCase::Counts }
     }
 
     /// A table named with its schema. Of `database.schema.table` the last two parts count.
     #[must_use]
     pub fn qualified(schema: impl Into<Box<str>>, name: impl Into<Box<str>>) -> Self {
-        Self { schema: Some(schema.into()), name: name.into(), case: NameCase::Counts }
+        Self { catalogue: None, schema: Some(schema.into()), name: name.into(), case: NameCase::Counts }
     }
 
     /// The schema, where the statement names one. MySQL calls it the database, SQLite the attached database.
@@ -79,7 +82,18 @@ impl TableName {
     ) -> Option<Self> {
         let mut parts = parts.rev().map(|(part, quoted)| fold(dialect, part, quoted));
         let name = parts.next()?;
-        Some(Self { schema: parts.next(), name, case: NameCase::Counts }.in_dialect(dialect))
+        let (schema, catalogue) = (parts.next(), parts.next());
+        Some(Self { catalogue, schema, name, case: NameCase::Counts }.in_dialect(dialect))
+    }
+
+    /// The database that the name begins with, and the engine whose statements name databases so: PostgreSQL's
+    /// `database.schema.table`, MySQL's `database.table`.
+    pub(crate) fn database(&self) -> Option<(Engine, &str)> {
+        match (&self.catalogue, &self.schema) {
+            (Some(catalogue), _) => Some((Engine::Postgres, catalogue)),
+            (None, Some(schema)) => Some((Engine::Mysql, schema)),
+            (None, None) => None,
+        }
     }
 
     /// The name as it is compared with others in a dialect.

@@ -31,6 +31,9 @@ pub(crate) struct PreparedModel {
     pub(crate) table: TableName,
     /// What the rules say, where they are all there is.
     pub(crate) fixed: Option<Sides>,
+    /// The databases that the statement itself names: they have this name on their servers. Empty where it names none, or
+    /// where the file says which app has the table.
+    pub(crate) named: Box<[DatabaseId]>,
 }
 
 /// The databases where a table is read and written; `None` where no rule says so.
@@ -71,19 +74,37 @@ impl Routing {
     /// Finds the apps of a statement's tables.
     pub(crate) fn prepare(&self, statement: Arc<Statement>) -> Prepared {
         let tables = statement.tables().iter().filter(|table| !self.is_catalogue(table));
-        let tables = tables.map(|table| {
-            self.prepare_model(table, self.tables.app_in(table.schema(), table.name(), table.case()))
-        });
+        let tables = tables.map(|table| self.prepare_table(table));
         let of_app = |function: &TableName| {
             let app = self.functions.app_in(function.schema(), function.name(), function.case())?;
-            Some(self.prepare_model(function, Some(app)))
+            Some(self.prepare_model(function, Some(app), Box::default()))
         };
         let functions = statement.effects().functions.iter().filter_map(of_app);
         let models = tables.chain(functions).collect();
         Prepared { statement, models, has_told: AtomicBool::new(false) }
     }
 
-    fn prepare_model(&self, table: &TableName, app: Option<&AppLabel>) -> PreparedModel {
+    /// A table's app is that which the file says. Else a database that the statement names is where it is, and its app the
+    /// one that the table would have without that name.
+    fn prepare_table(&self, table: &TableName) -> PreparedModel {
+        let app = self.tables.app_in(table.schema(), table.name(), table.case());
+        let named = match table.database().filter(|_| app.is_none()) {
+            Some((engine, name)) => self.config.named(engine, name),
+            None => &[],
+        };
+        let app = match named {
+            [] => app,
+            _ => self.tables.app_in(None, table.name(), table.case()),
+        };
+        self.prepare_model(table, app, named.iter().filter_map(|alias| self.id(alias.as_str())).collect())
+    }
+
+    fn prepare_model(
+        &self,
+        table: &TableName,
+        app: Option<&AppLabel>,
+        named: Box<[DatabaseId]>,
+    ) -> PreparedModel {
         let app = app.cloned();
         let fixed = self.rules_alone.then(|| {
             let model = app.as_ref().map(|app| Model::of(app, None));
@@ -94,7 +115,7 @@ impl Routing {
                 write: id(model.and_then(|model| self.rules.db_for_write(&model, &hints))),
             }
         });
-        PreparedModel { app, table: table.clone(), fixed }
+        PreparedModel { app, table: table.clone(), fixed, named }
     }
 
     /// Whether a table is one of those that every database of an engine has, and no app claims it.
