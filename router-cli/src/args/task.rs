@@ -93,6 +93,12 @@ pub(crate) struct DumpArguments {
     /// The folder of the files, each named after its database
     #[arg(long, value_name = "FOLDER", default_value = "schema")]
     pub(crate) folder: PathBuf,
+    /// Write the rows of this table too, such as those that migrations wrote; may be repeated
+    #[arg(long, value_name = "TABLE")]
+    pub(crate) data: Vec<String>,
+    /// Write grants too, on PostgreSQL; who loads the file needs the roles that it names
+    #[arg(long)]
+    pub(crate) grants: bool,
 }
 
 #[derive(Debug, Args)]
@@ -105,6 +111,9 @@ pub(crate) struct LoadArguments {
     /// Do it also in production, and beside tables that are there
     #[arg(long)]
     pub(crate) force: bool,
+    /// Record also the migrations that wrote rows or grants which the file lacks
+    #[arg(long)]
+    pub(crate) record_incomplete: bool,
     #[command(flatten)]
     pub(crate) lock_wait: LockWait,
 }

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::path::Path;
 
 use router_diesel::config::Config;
-use router_diesel::tasks::{self, Force, Loaded, LockError, Report, TaskError, Tasks};
+use router_diesel::tasks::{self, Dumped, Force, LeftOut, Loaded, LockError, Report, TaskError, Tasks};
 use router_diesel::{AnyConnection, Databases};
 use serde::Serialize;
 
@@ -13,7 +13,7 @@ use crate::args::migrate::Selection;
 use crate::args::task::{SchemaCommand, Seeds, TaskCommand};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output::{Output, count};
 use crate::program::Project;
 
 /// The whole answer. Fields may be added at the end, and nothing else.
@@ -64,14 +64,25 @@ pub(super) fn run(
             Ok(exit)
         }
         TaskCommand::Schema(SchemaCommand::Dump(arguments)) => {
-            let tasks = tasks(&databases, &arguments.selection).schema_folder(&arguments.folder);
-            finish(tasks.dump_schema(), config, output)
+            let mut tasks = tasks(&databases, &arguments.selection)
+                .schema_folder(&arguments.folder)
+                .rows_of(&arguments.data);
+            if arguments.grants {
+                tasks = tasks.with_grants();
+            }
+            let report = begun(tasks.dump_schema())?;
+            let exit = write(&report, config, output)?;
+            say_what_is_left_out(&report, output);
+            Ok(exit)
         }
         TaskCommand::Schema(SchemaCommand::Load(arguments)) => {
-            let tasks = tasks(&databases, &arguments.selection)
+            let mut tasks = tasks(&databases, &arguments.selection)
                 .schema_folder(&arguments.folder)
                 .force(force(arguments.force))
                 .lock_timeout(arguments.lock_wait.lock_wait);
+            if arguments.record_incomplete {
+                tasks = tasks.record_incomplete();
+            }
             let report = begun(tasks.load_schema())?;
             let exit = write(&report, config, output)?;
             say_what_to_record(&report, output);
@@ -89,6 +100,29 @@ fn folder(seeds: &Seeds) -> &Path {
 pub(super) fn say_strays(config: &Config, seeds: &Seeds, output: &mut Output<'_>) {
     for stray in check::stray_seeds(config, folder(seeds)) {
         output.say(stray.text);
+    }
+}
+
+/// Says what each file leaves out, and which migrations wrote some of that.
+fn say_what_is_left_out(report: &Report<Dumped>, output: &mut Output<'_>) {
+    for outcome in &report.outcomes {
+        let Ok(Dumped::Written(path) | Dumped::Unchanged(path)) = &outcome.result else { continue };
+        let Ok(Some(left_out)) = LeftOut::of_file(path) else { continue };
+        let alias = &outcome.alias;
+        output.say(format_args!("{alias}: left out: {}", left_out.kinds.join(", ")));
+        if !left_out.migrations.is_empty() {
+            let migrations: Vec<String> = left_out.migrations.iter().map(ToString::to_string).collect();
+            output.say(format_args!(
+                "{alias}: {} wrote some of that: {}; `--data TABLE` adds the rows of a table, and `dbrouter schema load` \
+                 refuses the file without `--record-incomplete`",
+                count(migrations.len(), "migration"),
+                migrations.join(", ")
+            ));
+        }
+        if left_out.unread > 0 {
+            let number = count(left_out.unread, "migration");
+            output.say(format_args!("{alias}: {number} could not be read, so what they wrote is not known"));
+        }
     }
 }
 
@@ -223,6 +257,7 @@ fn exit_of(error: &TaskError) -> Exit {
         | TaskError::InMemory { .. }
         | TaskError::Nameless { .. }
         | TaskError::NoSchema { .. }
+        | TaskError::UnknownTable { .. }
         | TaskError::NoSeedFolder { .. }
         | TaskError::NowhereToWrite { .. }
         | TaskError::MissingProgram { .. }

@@ -603,6 +603,8 @@ fn help_of_schema_dump() {
       -d, --database <ALIAS>  This database only; may be repeated
           --app <APP>         This app only; may be repeated
           --folder <FOLDER>   The folder of the files, each named after its database [default: schema]
+          --data <TABLE>      Write the rows of this table too, such as those that migrations wrote; may be repeated
+          --grants            Write grants too, on PostgreSQL; who loads the file needs the roles that it names
       -h, --help              Print help
 
     Global options:
@@ -628,6 +630,7 @@ fn help_of_schema_load() {
           --app <APP>             This app only; may be repeated
           --folder <FOLDER>       The folder of the files, each named after its database [default: schema]
           --force                 Do it also in production, and beside tables that are there
+          --record-incomplete     Record also the migrations that wrote rows or grants which the file lacks
           --lock-wait <DURATION>  How long to wait for another process at the same database: 500ms, 60s, 5m [default: 60s]
       -h, --help                  Print help
 

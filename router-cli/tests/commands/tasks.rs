@@ -600,12 +600,16 @@ fn schemas_are_dumped_and_loaded() {
     blog_owner: the same database as `blog_db`
     shop_db: wrote `FOLDER/schema/shop_db.sql`
     --- stderr
+    default: left out: rows
+    blog_db: left out: rows
+    shop_db: left out: rows
     "#);
     assert_shown!(show(&world, ["schema", "dump", "-d", "shop_db", "--format", "json", "--folder", "HERE"], "schema"), @r#"
     exit: 0
     --- stdout
     {"databases":[{"database":"shop_db","done":{"unchanged":"FOLDER/schema/shop_db.sql"},"error":null}]}
     --- stderr
+    shop_db: left out: rows
     "#);
     assert_shown!(show(&world, ["schema", "load", "-d", "shop_db", "--folder", "HERE"], "schema"), @r#"
     exit: 4
@@ -660,6 +664,57 @@ fn what_was_dumped_under_one_alias_is_loaded_under_another() {
     shop_db: loaded `FOLDER/schema/shop_db.sql`, and has 1 table or view now; recorded 1 migration
     --- stderr
     "#);
+}
+
+#[test]
+fn rows_that_migrations_wrote_are_missed() {
+    let world = World::migrated();
+    world.write("migrations/shop/20990101000000_rows/up.sql", "INSERT INTO products VALUES (1);");
+    assert_eq!(world.run(["migrate"]).exit, Exit::Fine);
+    assert_shown!(show(&world, ["schema", "dump", "-d", "shop_db", "--folder", "HERE"], "schema"), @r#"
+    exit: 0
+    --- stdout
+    shop_db: wrote `FOLDER/schema/shop_db.sql`
+    --- stderr
+    shop_db: left out: rows
+    shop_db: 1 migration wrote some of that: shop/20990101000000 (rows of `products`); `--data TABLE` adds the rows of a table, and `dbrouter schema load` refuses the file without `--record-incomplete`
+    "#);
+    let anew = || {
+        for task in ["drop", "create"] {
+            assert_eq!(world.run([task, "-d", "shop_db"]).exit, Exit::Fine);
+        }
+    };
+    anew();
+    assert_shown!(show(&world, ["schema", "load", "-d", "shop_db", "--folder", "HERE"], "schema"), @r#"
+    exit: 4
+    --- stdout
+    shop_db: failed
+    --- stderr
+    error: nothing was loaded, as `FOLDER/schema/shop_db.sql` does not hold what 1 migration of `shop_db` wrote: shop/20990101000000 (rows of `products`); dump it with `dbrouter schema dump --data TABLE` for each table of these rows, or pass `--record-incomplete` if all of it comes from elsewhere
+    "#);
+    assert_eq!(world.run(["status", "--check"]).exit, Exit::Found);
+    let folder = world.path("schema");
+    let load =
+        ["schema", "load", "-d", "shop_db", "--record-incomplete", "--folder", folder.to_str().unwrap()];
+    assert_eq!(world.run(load).exit, Exit::Fine);
+
+    // With the rows in the file, nothing is missed.
+    anew();
+    assert_eq!(world.run(["migrate", "-d", "shop_db"]).exit, Exit::Fine);
+    let dump = |table: &str| {
+        let folder = folder.to_str().unwrap();
+        world.run(["schema", "dump", "-d", "shop_db", "--data", table, "--folder", folder]).exit
+    };
+    assert_eq!(dump("no_such_table"), Exit::Usage);
+    assert_eq!(dump("products"), Exit::Fine);
+    anew();
+    assert_shown!(show(&world, ["schema", "load", "-d", "shop_db", "--folder", "HERE"], "schema"), @r#"
+    exit: 0
+    --- stdout
+    shop_db: loaded `FOLDER/schema/shop_db.sql`, and has 1 table or view now; recorded 2 migrations
+    --- stderr
+    "#);
+    assert_eq!(world.run(["status", "--check"]).exit, Exit::Fine);
 }
 
 #[test]

@@ -51,6 +51,7 @@
 
 mod adopt;
 mod catalogue;
+mod content;
 mod error;
 mod event;
 mod fleet;
@@ -80,6 +81,7 @@ mod version;
 
 pub use adopt::{AdoptPlan, Adopted, DatabaseAdoption};
 pub(crate) use catalogue::Tables;
+pub(crate) use content::{Content, Contents};
 pub use diesel_migrations;
 pub use error::{Failure, FailureKind, MigrateError};
 pub use event::Event;

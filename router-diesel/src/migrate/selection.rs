@@ -40,6 +40,18 @@ pub(crate) struct Found<DB: Backend> {
     pub(crate) recorded: Recorded,
 }
 
+impl<DB: Backend> Found<DB> {
+    /// No migrations at all.
+    pub(crate) fn nothing() -> Self {
+        Self {
+            apps: FxHashMap::default(),
+            problems: Vec::new(),
+            has_nothing: true,
+            recorded: Recorded::default(),
+        }
+    }
+}
+
 /// A database, and the migrations that belong on it.
 pub(crate) struct Job<'a, DB: Backend> {
     pub(crate) config: &'a Config,
@@ -349,12 +361,7 @@ pub(crate) fn find<DB: Backend>(
             return Err(unknown("app", app.as_str(), config.apps.iter().map(|app| app.label.as_str())));
         }
     }
-    let mut found = Found {
-        apps: FxHashMap::default(),
-        problems: Vec::new(),
-        has_nothing: true,
-        recorded: Recorded::default(),
-    };
+    let mut found = Found::nothing();
     for app in config.apps.iter().filter(|app| app.managed && narrowing.has_app(&app.label)) {
         let problems = &mut found.problems;
         let migrations = match sources.iter().rev().find(|(label, _)| *label == app.label) {

@@ -171,6 +171,20 @@ pub enum TaskError {
         /// Its tables.
         tables: Vec<String>,
     },
+    /// The file lacks rows, grants or other things that some of the migrations wrote which it names.
+    Incomplete {
+        /// The database.
+        alias: Alias,
+        /// The file.
+        path: PathBuf,
+        /// The migrations, each with what it wrote.
+        migrations: Vec<String>,
+    },
+    /// No database has the table whose rows are to be dumped.
+    UnknownTable {
+        /// The table.
+        table: String,
+    },
     /// There is no schema to load.
     NoSchema {
         /// The database.
@@ -269,6 +283,7 @@ impl TaskError {
             | Self::InUse { alias, .. }
             | Self::NotADatabase { alias, .. }
             | Self::NotEmpty { alias, .. }
+            | Self::Incomplete { alias, .. }
             | Self::NoSchema { alias, .. }
             | Self::Unrecorded { alias, .. }
             | Self::KeepsRecords { alias, .. }
@@ -283,6 +298,7 @@ impl TaskError {
             Self::File { alias, .. } => alias.as_ref(),
             Self::Lock(error) => Some(error.alias()),
             Self::UnknownApp { .. }
+            | Self::UnknownTable { .. }
             | Self::Production { .. }
             | Self::UndeclaredEnvironment { .. }
             | Self::NoSeedFolder { .. }

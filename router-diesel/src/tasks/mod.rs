@@ -44,7 +44,7 @@ use router_core::{Alias, AppLabel};
 
 use crate::config::Database;
 use crate::engine::create::Place;
-use crate::engine::{Access, RoutedConnection, absence};
+use crate::engine::{Access, Opened, RoutedConnection, absence};
 use crate::topology::Routing;
 
 pub use crate::engine::identity::{PhysicalDatabase, of as physical_database};
@@ -56,7 +56,7 @@ pub use error::TaskError;
 pub use new::{NewMigration, new_migration};
 pub use records::{FormerRecords, TakenRecords};
 pub use report::{Outcome, Report};
-pub use schema::{Dumped, Loaded};
+pub use schema::{Dumped, Lacking, LeftOut, Loaded};
 pub use seed::Seeded;
 
 /// The tasks of the databases of one file.
@@ -73,6 +73,9 @@ pub struct Tasks<'a, C> {
     lock_timeout: Duration,
     schema_folder: PathBuf,
     seed_folder: Option<PathBuf>,
+    rows_of: Vec<String>,
+    grants: bool,
+    records_incomplete: bool,
     connection: PhantomData<fn() -> C>,
 }
 
@@ -98,6 +101,9 @@ impl<'a, C: RoutedConnection> Tasks<'a, C> {
             lock_timeout: Duration::from_secs(30),
             schema_folder: PathBuf::from("schema"),
             seed_folder: None,
+            rows_of: Vec::new(),
+            grants: false,
+            records_incomplete: false,
             connection: PhantomData,
         }
     }
@@ -140,6 +146,31 @@ impl<'a, C: RoutedConnection> Tasks<'a, C> {
         self
     }
 
+    /// Dumps the rows of these tables too, such as those that migrations wrote. A name may have a schema, as
+    /// `blog.tags`. By default a dump has no rows.
+    pub fn rows_of<I>(mut self, tables: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        self.rows_of = tables.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Dumps grants too, on PostgreSQL: whoever loads the file needs the roles that it names. By default a dump has
+    /// none.
+    pub fn with_grants(mut self) -> Self {
+        self.grants = true;
+        self
+    }
+
+    /// Loads a file also where it lacks what some of its migrations wrote, and records these as applied: the rows or
+    /// grants come from elsewhere. By default nothing is loaded then.
+    pub fn record_incomplete(mut self) -> Self {
+        self.records_incomplete = true;
+        self
+    }
+
     /// The folder with a folder of seeds for each database and app, which must be there. By default `seeds`, which
     /// need not be, as many projects have no seeds.
     pub fn seed_folder(mut self, folder: impl Into<PathBuf>) -> Self {
@@ -164,11 +195,15 @@ impl<'a, C: RoutedConnection> Tasks<'a, C> {
 ///
 /// An engine may make a file that is not there, where a server says that it has no such database.
 fn open<C: RoutedConnection>(database: &Database) -> Result<C, TaskError> {
+    open_server(database).map(|opened| opened.conn)
+}
+
+/// The same, with what its server is.
+fn open_server<C: RoutedConnection>(database: &Database) -> Result<Opened<C>, TaskError> {
     must_be_there(database)?;
     let mut settings = database.pool.clone();
     settings.statement_timeout = None;
     absence::open(&database.url, &settings.connect(Access::ReadWrite))
-        .map(|opened| opened.conn)
         .map_err(|unopened| TaskError::unopened(&database.alias, unopened))
 }
 

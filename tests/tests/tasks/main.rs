@@ -1,6 +1,7 @@
 //! Locks, and the tasks that are for whole databases, on all three engines.
 
 mod create;
+mod gaps;
 mod identity;
 mod lock;
 mod records;

@@ -30,6 +30,28 @@ const SETTINGS: [&str; 12] = [
     "SET character_set_client ",
 ];
 
+/// How `mariadb-dump` and `mysqldump` are always called.
+const ALWAYS: [&str; 7] = [
+    "--skip-comments",
+    "--skip-dump-date",
+    "--skip-add-drop-table",
+    "--skip-add-locks",
+    "--skip-lock-tables",
+    "--single-transaction",
+    "--no-tablespaces",
+];
+
+/// And for rows: a statement for each, in the order of keys.
+const ROWS: [&str; 7] = [
+    "--no-create-info",
+    "--skip-triggers",
+    "--complete-insert",
+    "--skip-extended-insert",
+    "--order-by-primary",
+    "--hex-blob",
+    "--skip-disable-keys",
+];
+
 impl Dumps for Mysql {
     fn dump(&self, conn: &mut dyn Ask, url: &DatabaseUrl, scope: &Scope) -> Result<String, DumpError> {
         let name = name(url)?;
@@ -37,27 +59,31 @@ impl Dumps for Mysql {
             "SELECT CAST(table_name AS CHAR) AS value FROM information_schema.tables
              WHERE table_schema = DATABASE() AND LEFT(table_name, 11) = '__dbrouter_'",
         )?;
+        let own: Vec<String> =
+            own.into_iter().flatten().map(|table| format!("--ignore-table={name}.{table}")).collect();
         let programs = by_maker(conn, ["mariadb-dump", "mysqldump"])?;
-        let (mut command, maker) = tool(programs, url)?;
-        command.args([
-            "--no-data",
-            "--routines",
-            "--skip-comments",
-            "--skip-dump-date",
-            "--skip-add-drop-table",
-            "--skip-add-locks",
-            "--skip-lock-tables",
-            "--single-transaction",
-            "--no-tablespaces",
-        ]);
-        if maker == Maker::Mysql {
-            command.args(["--set-gtid-purged=OFF", "--column-statistics=0"]);
+        let dump = |arguments: &[&str], tables: &[&str]| -> Result<String, DumpError> {
+            let (mut command, maker) = tool(programs, url)?;
+            command.args(ALWAYS).args(arguments).args(&own);
+            if maker == Maker::Mysql {
+                command.args(["--set-gtid-purged=OFF", "--column-statistics=0"]);
+            }
+            command.arg("--").arg(name).args(tables);
+            Ok(cleaned(&run(command, PACKAGE)?))
+        };
+        if scope.rows_of.is_empty() {
+            return dump(&["--no-data", "--routines", "--events"], &[]);
         }
-        for table in own.into_iter().flatten() {
-            command.arg(format!("--ignore-table={name}.{table}"));
-        }
-        command.arg("--").arg(name);
-        Ok(cleaned(&run(command, PACKAGE)?))
+        // Rows come before triggers, which would change them once more.
+        let tables: Vec<&str> = scope.rows_of.iter().map(|(_, table)| table.as_str()).collect();
+        let rows = dump(&ROWS, &tables)?;
+        let rest = dump(&["--no-data", "--no-create-info", "--triggers", "--routines", "--events"], &[])?;
+        Ok(format!("{}\n{rows}\n{rest}", dump(&["--no-data", "--skip-triggers"], &[])?))
+    }
+
+    fn left_out(&self, scope: &Scope) -> Vec<String> {
+        let others = ["grants", "users", "definers", "the numbers of `AUTO_INCREMENT`"];
+        std::iter::once(scope.rows()).chain(others.map(str::to_owned)).collect()
     }
 
     /// The server knows no `DELIMITER`, which triggers and routines need.
@@ -130,7 +156,7 @@ fn without_counter(text: &str) -> String {
 /// ``DEFINER=`user`@`host` `` taken away, so that whoever loads the dump is the definer.
 fn without_definer(text: &str) -> Cow<'_, str> {
     const DEFINER: &str = "DEFINER=`";
-    if !text.starts_with("/*!500") && !text.starts_with("CREATE ") {
+    if !text.starts_with("/*!50") && !text.starts_with("CREATE ") {
         return text.into();
     }
     let without = || {

@@ -1,15 +1,16 @@
 //! The schema of a database of PostgreSQL, which `pg_dump` writes.
 
 use std::borrow::Cow;
+use std::process::Command;
 
 use diesel::QueryResult;
 
 use super::Postgres;
 use super::client::{PACKAGE, tool};
-use crate::engine::client::run;
+use crate::engine::client::{ClientError, run};
 use crate::engine::dump::clean::{Verdict, clean};
 use crate::engine::dump::lines::{Line, Quoting, lines};
-use crate::engine::dump::{DumpError, Dumps, Loading, Scope};
+use crate::engine::dump::{DumpError, Dumps, Loading, Scope, sorted_inserts};
 use crate::engine::records::RecordTables as _;
 use crate::engine::{Ask, DatabaseUrl};
 
@@ -31,26 +32,38 @@ const SETTINGS: [&str; 12] = [
 
 impl Dumps for Postgres {
     fn dump(&self, _: &mut dyn Ask, url: &DatabaseUrl, scope: &Scope) -> Result<String, DumpError> {
+        if scope.rows_of.is_empty() {
+            return Ok(cleaned(&run(schema(url, scope)?, PACKAGE)?));
+        }
+        // Rows come before keys, indexes and triggers, so that neither their order nor a trigger counts.
+        let section = |name: &str| -> Result<String, DumpError> {
+            let mut command = schema(url, scope)?;
+            command.arg(format!("--section={name}"));
+            Ok(cleaned(&run(command, PACKAGE)?))
+        };
         let mut command = tool("pg_dump", url)?;
-        command.args([
-            "--schema-only",
-            "--no-owner",
-            "--no-privileges",
-            "--no-tablespaces",
-            // A subscription holds the password of another server.
-            "--no-publications",
-            "--no-subscriptions",
-            "--encoding=UTF8",
-            "--exclude-table=*.__dbrouter_*",
-        ]);
-        // A name in quotes is no pattern.
-        command.args(
-            scope
-                .foreign_schemas
-                .iter()
-                .map(|schema| format!("--exclude-schema=\"{}\"", schema.replace('"', "\"\""))),
-        );
-        Ok(cleaned(&run(command, PACKAGE)?))
+        command.args(["--data-only", "--column-inserts", "--encoding=UTF8", "--no-subscriptions"]);
+        let tables = scope.rows_of.iter();
+        command.args(tables.map(|(schema, table)| format!("--table={}.{}", pattern(schema), pattern(table))));
+        let rows = cleaned(&run(command, PACKAGE)?);
+        let rows = sorted_inserts(&lines(&rows, Quoting::Postgres));
+        Ok(format!("{}\n{rows}\n{}", section("pre-data")?, section("post-data")?))
+    }
+
+    fn left_out(&self, scope: &Scope) -> Vec<String> {
+        let mut all =
+            vec![scope.rows(), "contents of materialized views".to_owned(), "large objects".to_owned()];
+        if !scope.grants {
+            all.push("grants".to_owned());
+        }
+        let others =
+            ["owners", "roles", "settings of roles and of the database", "subscriptions", "user mappings"];
+        all.extend(others.map(str::to_owned));
+        all
+    }
+
+    fn dumps_grants(&self) -> bool {
+        true
     }
 
     /// A function may come before the tables that it uses.
@@ -90,6 +103,30 @@ impl Dumps for Postgres {
         ))?;
         Ok(tables.into_iter().flatten().collect())
     }
+}
+
+/// The program that writes a schema.
+fn schema(url: &DatabaseUrl, scope: &Scope) -> Result<Command, ClientError> {
+    let mut command = tool("pg_dump", url)?;
+    command.args([
+        "--schema-only",
+        "--no-owner",
+        "--no-tablespaces",
+        // A subscription holds the password of another server.
+        "--no-subscriptions",
+        "--encoding=UTF8",
+        "--exclude-table=*.__dbrouter_*",
+    ]);
+    if !scope.grants {
+        command.arg("--no-privileges");
+    }
+    command.args(scope.foreign_schemas.iter().map(|schema| format!("--exclude-schema={}", pattern(schema))));
+    Ok(command)
+}
+
+/// A name as a pattern that means nothing else.
+fn pattern(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// Cleans what `pg_dump` wrote.

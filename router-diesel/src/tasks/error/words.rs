@@ -137,6 +137,27 @@ impl fmt::Display for Words<'_> {
                      {alias}`, or pass `--force` to load over them"
                 )
             }
+            TaskError::Incomplete { alias, path, migrations } => {
+                let number = migrations.len();
+                let wrote = if number == 1 { "1 migration" } else { "migrations" };
+                let shown: Vec<&str> = migrations.iter().take(5).map(String::as_str).collect();
+                let more = match number - shown.len() {
+                    0 => String::new(),
+                    more => format!(" and {more} more"),
+                };
+                write!(
+                    f,
+                    "nothing was loaded, as `{}` does not hold what {wrote} of `{alias}` wrote: {}{more}; dump it with \
+                     `dbrouter schema dump --data TABLE` for each table of these rows, or pass `--record-incomplete` if all of \
+                     it comes from elsewhere",
+                    path.display(),
+                    shown.join(", ")
+                )
+            }
+            TaskError::UnknownTable { table } => write!(
+                f,
+                "no database that is dumped has a table `{table}`; name one that is there, with its schema if need be"
+            ),
             TaskError::NoSchema { alias, path } => write!(
                 f,
                 "nothing was loaded, as there is no `{}`, where the schema of database `{alias}` is looked for; \

@@ -28,7 +28,7 @@ const NONE: &str = "-";
 /// One migration that was applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Applied {
-    id: MigrationId,
+    pub(super) id: MigrationId,
     checksum: Option<String>,
 }
 

@@ -1,10 +1,12 @@
 //! `schema dump` and `schema load`: the schema of each database as a file of SQL that diffs well.
 //!
-//! The file is `schema/<alias>.sql`. It names the migrations that were applied, which a load records. It has no data, no
-//! owners, no privileges, no version of a server or program, and none of the router's own tables. Its order is the same whenever the schema is: PostgreSQL's and MariaDB's own
+//! The file is `schema/<alias>.sql`. It names the migrations that were applied, which a load records. It has no owners, no
+//! version of a server or program, and none of the router's own tables. It says what else it leaves out: rows, unless they
+//! were asked for, and grants. Its order is the same whenever the schema is: PostgreSQL's and MariaDB's own
 //! programs see to that, and for SQLite type and name do.
 
 mod applied;
+mod gaps;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -16,17 +18,18 @@ use router_core::Alias;
 use serde::Serialize;
 
 use self::applied::{Applied, Books};
+pub use self::gaps::{Lacking, LeftOut};
 use super::Presence;
 use super::aliases::Aliases;
 use super::records::Bookkeeping;
 use super::target::Purpose;
-use super::{Force, Outcome, Report, TaskError, Tasks, must_have_place, open};
+use super::{Force, Outcome, Report, TaskError, Tasks, must_have_place, open, open_server};
 use crate::config::Database;
 use crate::engine::dump::{Loading, Scope};
 use crate::engine::identity::{self, PhysicalDatabase};
-use crate::engine::{RoutedConnection, client};
+use crate::engine::{Opened, RoutedConnection, client};
 use crate::lock;
-use crate::migrate::guarded;
+use crate::migrate::{Contents, Tables, guarded};
 
 /// The first line of every dump.
 const HEAD: &str = "-- Written by `dbrouter schema dump`: change the schema with migrations, not here.\n";
@@ -98,37 +101,54 @@ impl fmt::Display for Loaded {
 impl<C: RoutedConnection> Tasks<'_, C> {
     /// Writes each database's schema to `<schema folder>/<alias>.sql`, with the migrations that were applied.
     ///
+    /// The file says what it leaves out, and which migrations wrote some of that: see [`LeftOut`]. The rows of some
+    /// tables can be [added](Self::rows_of).
+    ///
     /// PostgreSQL needs `pg_dump`, MySQL and MariaDB `mariadb-dump` or `mysqldump`. Databases that nobody named are
     /// dumped once, however many aliases they have.
     ///
     /// # Errors
-    /// A name is no database's, or a replica's. What fails for one database is in the report.
+    /// A name is no database's, or a replica's; or none of the databases has a table whose rows are asked for. What
+    /// fails for one database is in the report.
     pub fn dump_schema(&self) -> Result<Report<Dumped>, TaskError> {
         let mut seen: HashMap<PhysicalDatabase, Alias> = HashMap::new();
         let mut aliases = Aliases::default();
-        Ok(Self::each(self.targets(Purpose::Read)?, |database| {
+        let targets = self.targets(Purpose::Read)?;
+        self.check_rows_of(&targets)?;
+        let contents = Contents::<C::Backend>::read(self.routing.config());
+        Ok(Self::each(targets, |database| {
             let alias = &database.alias;
             must_have_place(database)?;
-            let mut conn: C = open(database)?;
+            let Opened { mut conn, server, .. } = open_server::<C>(database)?;
             let asking = TaskError::refused(alias, "ask which database it is");
             let physical = identity::of(&mut conn, &database.url).map_err(asking)?;
             match seen.get(&physical) {
                 Some(other) if self.databases.is_empty() => return Ok(Dumped::SameAs(other.to_string())),
                 _ => {}
             }
-            let scope = self.scope(database, &mut aliases);
+            let tables = Tables::read(&mut conn).map_err(TaskError::refused(alias, "list the tables"))?;
+            let scope = Scope {
+                rows_of: self.rows_of.iter().filter_map(|table| find_table(&tables, table)).collect(),
+                grants: self.grants,
+                ..self.scope(database, &mut aliases)
+            };
             let schema = database.url.engine().spec().dump(&mut conn, &database.url, &scope);
             let schema = schema.map_err(TaskError::of_dump(alias, "read the schema"))?;
             drop(conn);
-            let applied = applied::write(&applied::recorded::<C>(self.routing, database, &mut aliases)?);
+            let applied = applied::recorded::<C>(self.routing, database, &mut aliases)?;
+            let left_out = LeftOut::find::<C>(&contents, server.product, &applied, &scope, &tables).write();
+            let applied = applied::write(&applied);
             seen.insert(physical, alias.clone());
-            write(alias, self.schema_file(database), &format!("{HEAD}{applied}\n{schema}"))
+            write(alias, self.schema_file(database), &format!("{HEAD}{applied}\n{left_out}\n{schema}"))
         }))
     }
 
     /// Loads `<schema folder>/<alias>.sql` into each database, which must be empty, and records the migrations that the
     /// file names, each with the checksum that its `up.sql` had. A file that names none, such as one that was written
     /// by hand, leaves the records as they are.
+    ///
+    /// Nothing is loaded anywhere where a file lacks what some of these migrations wrote, unless it is
+    /// [told](Self::record_incomplete) to be recorded all the same.
     ///
     /// Where there is no such file, that of another alias of the database is taken: of one whose `migrate_to` names
     /// it, of its own `migrate_to`, or of one that leads to the same database. A database is loaded once, however many
@@ -146,12 +166,19 @@ impl<C: RoutedConnection> Tasks<'_, C> {
         let targets = self.targets(Purpose::Change)?;
         self.refuse_in_production("schema load")?;
         let mut aliases = Aliases::default();
+        let contents = Contents::<C::Backend>::read(self.routing.config());
         let read = Self::each(targets.clone(), |database| {
             must_have_place(database)?;
-            self.read_schema(database, &mut aliases)
+            let dump = self.read_schema(database, &mut aliases)?;
+            self.refuse_incomplete(database, &dump, &contents)?;
+            Ok(dump)
         });
-        let is_unread =
-            read.failures().any(|error| matches!(error, TaskError::NoSchema { .. } | TaskError::File { .. }));
+        let is_unread = read.failures().any(|error| {
+            matches!(
+                error,
+                TaskError::NoSchema { .. } | TaskError::File { .. } | TaskError::Incomplete { .. }
+            )
+        });
         let mut outcomes: Vec<Outcome<Loaded>> = Vec::new();
         let mut loaded: Vec<&Database> = Vec::new();
         for (database, Outcome { alias, result }) in targets.into_iter().zip(read.outcomes) {
@@ -218,13 +245,55 @@ impl<C: RoutedConnection> Tasks<'_, C> {
         Err(TaskError::NoSchema { alias: alias.clone(), path: self.schema_file(database) })
     }
 
+    /// Refuses a file that lacks what some of the migrations wrote which it names.
+    fn refuse_incomplete(
+        &self,
+        database: &Database,
+        dump: &Dump,
+        contents: &Contents<C::Backend>,
+    ) -> Result<(), TaskError> {
+        if self.records_incomplete {
+            return Ok(());
+        }
+        let by_statements = || {
+            let product = database.url.products().first().copied();
+            product.map(|product| LeftOut::of_statements::<C>(contents, product, &dump.applied, &dump.schema))
+        };
+        let left_out = LeftOut::read(&dump.schema).or_else(by_statements).unwrap_or_default();
+        let migrations = left_out.lacking(&dump.applied);
+        if migrations.is_empty() {
+            return Ok(());
+        }
+        let (alias, path) = (database.alias.clone(), dump.path.clone());
+        Err(TaskError::Incomplete { alias, path, migrations })
+    }
+
+    /// Whether each table whose rows are to be dumped is on one of the databases. Of one that does not answer, the dump
+    /// itself tells.
+    fn check_rows_of(&self, targets: &[&Database]) -> Result<(), TaskError> {
+        if self.rows_of.is_empty() {
+            return Ok(());
+        }
+        let read = |database: &&Database| Tables::read(&mut open::<C>(database).ok()?).ok();
+        let tables: Vec<Option<Tables>> = targets.iter().map(read).collect();
+        if tables.iter().any(Option::is_none) {
+            return Ok(());
+        }
+        let is_found =
+            |table: &str| tables.iter().flatten().any(|tables| find_table(tables, table).is_some());
+        match self.rows_of.iter().find(|table| !is_found(table)) {
+            Some(table) => Err(TaskError::UnknownTable { table: table.clone() }),
+            None => Ok(()),
+        }
+    }
+
     /// What of a database is its own: not the schemas that are databases of their own to the file.
     fn scope(&self, database: &Database, aliases: &mut Aliases) -> Scope {
         let others = aliases.in_other_schemas::<C>(self.routing.config(), database);
         let mut foreign_schemas: Vec<String> = others.into_iter().map(|(_, schema)| schema).collect();
         foreign_schemas.sort();
         foreign_schemas.dedup();
-        Scope { foreign_schemas }
+        Scope { foreign_schemas, ..Scope::default() }
     }
 
     fn schema_file(&self, database: &Database) -> PathBuf {
@@ -237,6 +306,15 @@ struct Dump {
     path: PathBuf,
     schema: String,
     applied: Vec<Applied>,
+}
+
+/// The schema and the name of a table that somebody named, if it is there.
+fn find_table(tables: &Tables, name: &str) -> Option<(String, String)> {
+    if let Some(schema) = tables.schema_of(name) {
+        return Some((schema.to_owned(), name.to_owned()));
+    }
+    let (schema, name) = name.split_once('.')?;
+    tables.has(schema, name).then(|| (schema.to_owned(), name.to_owned()))
 }
 
 /// Writes a file as a whole or not at all.
