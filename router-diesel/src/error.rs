@@ -99,6 +99,8 @@ pub enum ErrorKind {
     /// The connections have no support for the database's engine, or the server is not the product that the
     /// configuration asks for.
     UnsupportedEngine,
+    /// The URL asks for TLS, and the connection is not encrypted or cannot be verified.
+    NotEncrypted,
     /// Diesel's own error, as it came.
     Diesel,
 }
@@ -115,6 +117,7 @@ impl Error {
                 PoolError::UnsupportedEngine { .. } | PoolError::WrongProduct { .. } => {
                     ErrorKind::UnsupportedEngine
                 }
+                PoolError::NotEncrypted { .. } => ErrorKind::NotEncrypted,
                 PoolError::Unreachable { .. } => ErrorKind::Unreachable,
                 PoolError::Exhausted { .. } => ErrorKind::Exhausted,
             },

@@ -420,7 +420,7 @@ fn no_secret_is_ever_shown() {
     let config = sound(
         "databases:
   a: { url: 'postgres://u:hunter2@h/d' }
-  b: { engine: mysql, host: h, user: u, password: hunter3, options: { token: hunter4 } }
+  b: { engine: postgres, host: h, user: u, password: hunter3, options: { token: hunter4 } }
 ",
     );
     let shown = format!("{config:?} {}", config.databases[0].url);

@@ -24,7 +24,7 @@ databases:
     replica_of: default
     max_lag: 1s
     pool: { connection_timeout: 1s }
-  lite: { url: 'sqlite://FOLDER/none/x?key=hunter2' }
+  lite: { url: 'sqlite://FOLDER/none/x?vfs=crypt&key=hunter2' }
 ";
 
 /// Broken in ways that make a parser quote what it read.

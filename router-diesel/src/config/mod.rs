@@ -47,7 +47,7 @@ mod snippet;
 mod tables;
 mod values;
 
-pub use crate::engine::{DatabaseUrl, Engine, UrlError};
+pub use crate::engine::{DatabaseUrl, Engine, OptionProblem, UrlError};
 pub use crate::text::names::split_name;
 pub use crate::text::secrets::{Secrets, value_without_secrets, without_secrets};
 pub use code::Code;

@@ -224,7 +224,7 @@ mod tests {
         for url in [
             "postgres://u@h/db?sslpassword=hunter2",
             "postgres://u@h/db?scram_client_key=hunter2",
-            "sqlite://db/x?key=hunter2",
+            "sqlite://db/x?vfs=crypt&key=hunter2",
         ] {
             let error = client(url).unwrap_err().to_string();
             assert!(error.contains("on its command line only") && !error.contains("hunter2"), "{error}");

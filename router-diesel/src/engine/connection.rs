@@ -47,6 +47,7 @@ pub trait RoutedConnection: Ask + LoadConnection + R2D2Connection + Send + Sized
         let engine = url.engine();
         let address = engine.spec().address(url, settings)?;
         let mut conn = Self::connect(engine, &address).map_err(|error| silent(error, url))?;
+        engine.spec().admit(&mut conn, url)?;
         if !settings.prepared_statements {
             conn.set_prepared_statement_cache_size(CacheSize::Disabled);
         }
@@ -139,6 +140,15 @@ pub(crate) trait Connect {
     /// That the engine can tell without a connection that it will not get one.
     fn address<'u>(&self, url: &'u DatabaseUrl, settings: &ConnectSettings)
     -> ConnectionResult<Cow<'u, str>>;
+
+    /// Looks at a new connection before anything else is sent on it.
+    ///
+    /// # Errors
+    /// That it is not encrypted as its URL asks. It is then closed.
+    fn admit(&self, conn: &mut dyn Ask, url: &DatabaseUrl) -> ConnectionResult<()> {
+        let _ = (conn, url);
+        Ok(())
+    }
 
     /// Applies the settings that live in a connection, and learns which product the server is.
     ///

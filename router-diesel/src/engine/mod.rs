@@ -21,6 +21,7 @@ pub(crate) mod create;
 pub(crate) mod definitions;
 pub(crate) mod diagnosis;
 pub(crate) mod dump;
+mod encryption;
 pub(crate) mod identity;
 pub(crate) mod lock;
 mod mariadb;
@@ -55,6 +56,7 @@ pub(crate) use create::Places;
 pub(crate) use definitions::Definitions;
 pub(crate) use diagnosis::{Diagnose, Verdict, is_lost, verdict, was_cancelled_by_replica};
 pub(crate) use dump::Dumps;
+pub(crate) use encryption::NotEncrypted;
 pub(crate) use identity::Identity;
 pub(crate) use lock::Locks;
 pub(crate) use observe::{Observe, Role};
@@ -66,7 +68,7 @@ pub(crate) use settings::Settings;
 pub(crate) use system::SystemTables;
 pub(crate) use transaction::Transactions;
 pub(crate) use url::Urls;
-pub use url::{DatabaseUrl, UrlError};
+pub use url::{DatabaseUrl, OptionProblem, UrlError};
 pub(crate) use words::{EngineWord, Words};
 
 /// Makes the list of engines, with its one `match`.

@@ -10,18 +10,32 @@ use crate::config::file::DatabaseSection;
 use crate::config::node::{Entry, Mark, Node};
 use crate::config::values::{Ordered, Secret};
 use crate::engine::url::{Parts, StrayParts};
-use crate::engine::{DatabaseUrl, Engine, EngineWord, UrlError, words};
+use crate::engine::{DatabaseUrl, Engine, EngineWord, OptionProblem, UrlError, words};
 
 const PARTS: [&str; 6] = ["host", "port", "name", "user", "password", "options"];
 
 impl Checker<'_> {
     /// The URL of a database; nothing where it has none that can be used, which is then told.
     pub(super) fn url(&mut self, entry: &Entry, section: &DatabaseSection) -> Option<DatabaseUrl> {
+        let url = self.usable_url(entry, section)?;
+        let mark = mark_of(&entry.node, "url").or(entry.mark);
+        for problem in url.doubtful_options() {
+            let draft = option(&problem, &format!("the URL of `{}`", entry.key));
+            self.tell(
+                draft
+                    .at(option_mark(&problem, &entry.node, mark), "the client library is the judge of this")
+                    .note(),
+            );
+        }
+        Some(url)
+    }
+
+    fn usable_url(&mut self, entry: &Entry, section: &DatabaseSection) -> Option<DatabaseUrl> {
         let node = &entry.node;
         if let Some(variable) = self.overruled.get(&entry.key) {
             let url = DatabaseUrl::parse(self.variables.get(variable)?.trim());
             let source = format!("the URL that `{variable}` gives `{}`", entry.key);
-            return url.map_err(|error| self.bad_url(&error, &source, entry.mark)).ok();
+            return url.map_err(|error| self.bad_url(&error, &source, node, entry.mark)).ok();
         }
         let engines: Vec<(&str, EngineWord)> = words::all().map(|word| (word.text, word)).collect();
         let engine = self.word(node, "engine", &section.engine, &engines);
@@ -30,7 +44,8 @@ impl Checker<'_> {
             (Some(Secret(url)), None) => {
                 // A wrong engine has been told of; the URL then speaks for itself.
                 let url = DatabaseUrl::parse_for(url, engine);
-                url.map_err(|error| self.bad_url(&error, &self.source(entry), mark_of(node, "url"))).ok()
+                url.map_err(|error| self.bad_url(&error, &self.source(entry), node, mark_of(node, "url")))
+                    .ok()
             }
             (Some(_), Some((key, part))) => {
                 self.tell(
@@ -104,7 +119,7 @@ impl Checker<'_> {
                 .collect(),
         };
         let url = DatabaseUrl::from_parts(word, parts);
-        url.map_err(|error| self.bad_url(&error, &self.source(entry), mark_of(node, "engine"))).ok()
+        url.map_err(|error| self.bad_url(&error, &self.source(entry), node, mark_of(node, "engine"))).ok()
     }
 
     /// What a URL is called in a message: with the names of the variables in it, as the mistake may be theirs.
@@ -129,7 +144,7 @@ impl Checker<'_> {
         }
     }
 
-    fn bad_url(&mut self, error: &UrlError, source: &str, mark: Mark) {
+    fn bad_url(&mut self, error: &UrlError, source: &str, node: &Node, mark: Mark) {
         let draft = match error {
             UrlError::UnknownScheme(scheme) => {
                 let help = match nearest(scheme, words::schemes().map(|word| word.text)) {
@@ -154,10 +169,27 @@ impl Checker<'_> {
                     .at(mark, format!("this is a URL of {scheme}"))
                     .help("leave `engine` out: the scheme says it")
             }
+            UrlError::Options(problems) => {
+                for problem in problems {
+                    self.tell(option(problem, source).at(option_mark(problem, node, mark), "it would be ignored"));
+                }
+                return;
+            }
             UrlError::Invalid(reason) => Draft::new(Code::BadUrl, format!("{source} {reason}")).at(mark, "here"),
         };
         self.tell(draft);
     }
+}
+
+/// An option of a URL that is not known, or that has a value which is not.
+fn option(OptionProblem { message, help, .. }: &OptionProblem, source: &str) -> Draft {
+    Draft::new(Code::UnknownKey, format!("{message} in {}", source.trim_end_matches(','))).help(help.as_str())
+}
+
+/// Where an option stands: under `options`, else in the URL.
+fn option_mark(problem: &OptionProblem, node: &Node, url: Mark) -> Mark {
+    let options = node.entry("options").map(|options| &options.node);
+    options.and_then(|options| options.entry(&problem.option)).map_or(url, |option| option.mark)
 }
 
 /// What a URL may begin with, in words: `sqlite://`, `postgres://` or `mysql://`.

@@ -4,13 +4,21 @@ use std::borrow::Cow;
 
 use diesel::{ConnectionError, ConnectionResult, QueryResult};
 
-use super::{Mysql, PRODUCT};
+use super::{Mysql, PRODUCT, options};
 use crate::engine::connection::milliseconds;
 use crate::engine::{Access, Ask, Connect, ConnectSettings, DatabaseUrl, Server, mariadb};
 
 impl Connect for Mysql {
     fn address<'u>(&self, url: &'u DatabaseUrl, _: &ConnectSettings) -> ConnectionResult<Cow<'u, str>> {
-        Ok(url.expose().into())
+        let url = url.expose();
+        let obeys_mode = options::obeys_mode();
+        options::may_connect(url, obeys_mode)?;
+        Ok(options::for_client(url, obeys_mode).map_or(Cow::Borrowed(url), Cow::Owned))
+    }
+
+    /// Where the URL asks for TLS, the cipher is the first thing that is asked. The password has been sent by then.
+    fn admit(&self, conn: &mut dyn Ask, url: &DatabaseUrl) -> ConnectionResult<()> {
+        options::admit(conn, url)
     }
 
     /// The one question that tells the two products apart is asked of each new connection.

@@ -16,6 +16,7 @@ mod gtids;
 mod identity;
 mod lock;
 mod observe;
+mod options;
 mod reach;
 mod records;
 mod settings;

@@ -1,8 +1,8 @@
 //! URLs of MySQL and MariaDB.
 
-use super::Mysql;
+use super::{Mysql, options};
 use crate::engine::url::percent::encode;
-use crate::engine::url::{Parts, UrlError, UrlText, Urls, server};
+use crate::engine::url::{OptionProblem, Parts, UrlError, UrlText, Urls, server};
 
 /// The one scheme that Diesel takes.
 const SCHEME: &str = "mysql";
@@ -10,6 +10,10 @@ const SCHEME: &str = "mysql";
 impl Urls for Mysql {
     fn read_url(&self, _: &str, rest: &str) -> Result<UrlText, UrlError> {
         server::read(SCHEME, rest)
+    }
+
+    fn wrong_options(&self, url: &str) -> Vec<OptionProblem> {
+        options::wrong(url)
     }
 
     /// Diesel takes the file of a socket as a parameter, beside the host `localhost`.

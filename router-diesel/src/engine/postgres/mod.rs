@@ -14,6 +14,7 @@ mod identity;
 mod lock;
 mod lsn;
 mod observe;
+mod options;
 mod reach;
 mod records;
 mod settings;

@@ -1,7 +1,7 @@
 //! URLs of PostgreSQL.
 
-use super::Postgres;
-use crate::engine::url::{Parts, UrlError, UrlText, Urls, server};
+use super::{Postgres, options};
+use crate::engine::url::{OptionProblem, Parts, UrlError, UrlText, Urls, server};
 
 /// The scheme that is written, whichever of the two was read.
 const SCHEME: &str = "postgres";
@@ -9,6 +9,10 @@ const SCHEME: &str = "postgres";
 impl Urls for Postgres {
     fn read_url(&self, _: &str, rest: &str) -> Result<UrlText, UrlError> {
         server::read(SCHEME, rest)
+    }
+
+    fn doubtful_options(&self, url: &str) -> Vec<OptionProblem> {
+        options::unknown(url)
     }
 
     /// libpq takes the folder of a socket as a parameter, and then the port too.

@@ -13,6 +13,7 @@ mod dump;
 mod identity;
 mod lock;
 mod observe;
+mod options;
 mod reach;
 mod records;
 mod settings;

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::Sqlite;
+use super::{Sqlite, options};
 use crate::engine::url::percent::{decoded, encode, is_encoded, query};
-use crate::engine::url::{Parts, StrayParts, UrlError, UrlText, Urls, mask_query};
+use crate::engine::url::{OptionProblem, Parts, StrayParts, UrlError, UrlText, Urls, mask_query};
 
 impl Urls for Sqlite {
     fn reads_bare(&self, text: &str, is_named: bool) -> bool {
@@ -35,6 +35,10 @@ impl Urls for Sqlite {
             return Ok(masked(name));
         }
         Ok(masked(format!("file:{}?{}", encode(&name, b"/:"), query(&parts.options))))
+    }
+
+    fn wrong_options(&self, url: &str) -> Vec<OptionProblem> {
+        options::wrong(url)
     }
 
     fn stray_parts(&self) -> Option<StrayParts> {

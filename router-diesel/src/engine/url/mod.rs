@@ -1,11 +1,14 @@
 //! The URL of a database, which shows its password to nobody.
 
+pub(super) mod options;
 pub(crate) mod percent;
 pub(super) mod server;
 
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+pub use options::OptionProblem;
 
 use super::{Engine, EngineWord, Product, words};
 use crate::text::secrets::{self, MASK, is_secret_key};
@@ -46,6 +49,8 @@ pub enum UrlError {
         /// The engine of the scheme.
         scheme: Engine,
     },
+    /// Options that the engine does not know, or values that they cannot have. Each would be ignored.
+    Options(Vec<OptionProblem>),
     /// Anything else: what is wrong, as the end of a sentence that begins with "the URL".
     Invalid(&'static str),
 }
@@ -58,6 +63,11 @@ impl fmt::Display for UrlError {
             Self::Ambiguous => f.write_str("the URL can be read in several ways"),
             Self::EngineMismatch { named, scheme } => {
                 write!(f, "the URL is one of {scheme}, but the engine is {named}")
+            }
+            Self::Options(problems) => {
+                let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+                f.write_str("the URL cannot be used: ")?;
+                secrets::write(f, format_args!("{}", problems.join("; ")))
             }
             Self::Invalid(reason) => write!(f, "the URL {reason}"),
         }
@@ -96,6 +106,19 @@ pub(crate) trait Urls {
     /// # Errors
     /// Why the parts make none.
     fn url_of_parts(&self, parts: Parts) -> Result<UrlText, UrlError>;
+
+    /// The options of a URL that the engine does not know, with those whose value it does not know. Each would be ignored,
+    /// so they are errors.
+    fn wrong_options(&self, url: &str) -> Vec<OptionProblem> {
+        let _ = url;
+        Vec::new()
+    }
+
+    /// The options of a URL that may be unknown, of which the client library is the judge.
+    fn doubtful_options(&self, url: &str) -> Vec<OptionProblem> {
+        let _ = url;
+        Vec::new()
+    }
 
     /// Parts that mean nothing here, where there are such.
     fn stray_parts(&self) -> Option<StrayParts> {
@@ -177,7 +200,7 @@ impl DatabaseUrl {
             Some(named) if named.engine != word.engine => {
                 Err(UrlError::EngineMismatch { named: named.engine, scheme: word.engine })
             }
-            _ => Ok(Self::new(word.engine, word.product.or(named.and_then(|named| named.product)), url)),
+            _ => Self::new(word.engine, word.product.or(named.and_then(|named| named.product)), url),
         }
     }
 
@@ -192,11 +215,24 @@ impl DatabaseUrl {
 
     /// Makes a URL of its parts, with user and password percent-encoded.
     pub(crate) fn from_parts(word: EngineWord, parts: Parts) -> Result<Self, UrlError> {
-        Ok(Self::new(word.engine, word.product, word.engine.spec().url_of_parts(parts)?))
+        Self::new(word.engine, word.product, word.engine.spec().url_of_parts(parts)?)
     }
 
-    fn new(engine: Engine, product: Option<Product>, UrlText { real, masked }: UrlText) -> Self {
-        Self { engine, product, real: real.into(), masked: masked.into() }
+    fn new(
+        engine: Engine,
+        product: Option<Product>,
+        UrlText { real, masked }: UrlText,
+    ) -> Result<Self, UrlError> {
+        let wrong = engine.spec().wrong_options(&real);
+        if !wrong.is_empty() {
+            return Err(UrlError::Options(wrong));
+        }
+        Ok(Self { engine, product, real: real.into(), masked: masked.into() })
+    }
+
+    /// The options that may be unknown to the client library, which is their judge.
+    pub(crate) fn doubtful_options(&self) -> Vec<OptionProblem> {
+        self.engine.spec().doubtful_options(&self.real)
     }
 
     /// The kind of server.
@@ -383,10 +419,11 @@ mod tests {
             url.expose(),
             "postgres://b%40log@/blog?host=%2Fvar%2Frun%2Fpostgresql&port=5433&sslmode=require"
         );
+        let socket = Parts { options: vec![("ssl_mode".into(), "required".into())], ..socket };
         let url = of("mysql", &socket);
         assert_eq!(
             url.expose(),
-            "mysql://b%40log@localhost:5433/blog?unix_socket=%2Fvar%2Frun%2Fpostgresql&sslmode=require"
+            "mysql://b%40log@localhost:5433/blog?unix_socket=%2Fvar%2Frun%2Fpostgresql&ssl_mode=required"
         );
         let sqlite = Parts { name: Some("db/x".into()), ..Parts::default() };
         assert_eq!(of("sqlite", &sqlite).expose(), "db/x");
@@ -421,8 +458,8 @@ mod tests {
             "postgres://u:hunter2@h/db",
             "postgres://u:hunter2@x@h/db",
             "postgres://h/db?user=u&password=hunter2",
-            "mysql://h/db?sslpassword=hunter2&x=y",
-            "sqlite://x?key=hunter2",
+            "mysql://u:hunter2@h/db?ssl_mode=required",
+            "sqlite://x?vfs=crypt&key=hunter2",
             "postgres://h/db?scram_client_key=hunter2",
         ] {
             let url = DatabaseUrl::parse(text).unwrap();

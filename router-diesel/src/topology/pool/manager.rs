@@ -11,7 +11,7 @@ use router_core::Alias;
 use super::{Isolation, NodeConnection, PoolError, Vitals};
 use crate::config::{DatabaseUrl, PoolSettings};
 use crate::engine::reach::{FailedAttempt, is_out_of_reach};
-use crate::engine::{Access, RoutedConnection, Server, WrongProduct};
+use crate::engine::{Access, NotEncrypted, RoutedConnection, Server, WrongProduct};
 use crate::topology::node::NodeSettings;
 
 /// Opens, tests and takes back the connections of one database.
@@ -141,12 +141,15 @@ impl<C: RoutedConnection> Manager<C> {
     fn failure(&self, error: &ManagerError, took: Duration) -> FailedConnect {
         let (cause, settings) = (error.to_string(), self.settings.connect(self.access));
         let attempt = FailedAttempt { url: &self.url, settings: &settings, took, cause: &cause };
-        let wrong_product = match error {
-            ManagerError::ConnectionError(error) => WrongProduct::in_error(error),
-            _ => None,
+        let (wrong_product, not_encrypted) = match error {
+            ManagerError::ConnectionError(error) => {
+                (WrongProduct::in_error(error), NotEncrypted::in_error(error))
+            }
+            _ => (None, None),
         };
         let reason = match wrong_product {
             Some(wrong) => WhyNoConnection::WrongProduct(wrong),
+            None if not_encrypted.is_some() => WhyNoConnection::NotEncrypted,
             None if is_out_of_reach(&attempt) => WhyNoConnection::OutOfReach,
             None => WhyNoConnection::Refused,
         };
@@ -172,6 +175,8 @@ enum WhyNoConnection {
     Refused,
     /// The server is not what the configuration asks for.
     WrongProduct(WrongProduct),
+    /// The connection is not encrypted as its URL asks.
+    NotEncrypted,
 }
 
 impl FailedConnect {
@@ -186,6 +191,7 @@ impl FailedConnect {
             WhyNoConnection::WrongProduct(WrongProduct { wanted, found }) => {
                 PoolError::WrongProduct { alias, wanted, found }
             }
+            WhyNoConnection::NotEncrypted => PoolError::NotEncrypted { alias, cause: self.cause },
             WhyNoConnection::OutOfReach | WhyNoConnection::Refused => {
                 PoolError::Unreachable { alias, cause: self.cause }
             }

@@ -107,6 +107,13 @@ pub enum PoolError {
         /// What the server says that it is.
         found: Product,
     },
+    /// The URL asks for TLS, and the connection is not encrypted or cannot be verified. To try again does not help.
+    NotEncrypted {
+        /// The database.
+        alias: Alias,
+        /// What is missing, and what to do.
+        cause: String,
+    },
     /// The server could not be reached, or refused.
     Unreachable {
         /// The database.
@@ -134,6 +141,7 @@ impl PoolError {
         match self {
             Self::UnsupportedEngine { alias, .. }
             | Self::WrongProduct { alias, .. }
+            | Self::NotEncrypted { alias, .. }
             | Self::Unreachable { alias, .. }
             | Self::Exhausted { alias, .. } => alias,
         }
@@ -154,6 +162,9 @@ impl fmt::Display for PoolError {
                  `{}` for any server of the family",
                 wanted.engine()
             ),
+            Self::NotEncrypted { alias, cause } => {
+                write!(f, "database `{alias}` is not connected: {}", cause.trim_end())
+            }
             Self::Unreachable { alias, cause } => {
                 write!(f, "database `{alias}` cannot be reached: {}", cause.trim_end())
             }
