@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use router_core::Operation;
 
 use super::functions::Effect;
-use super::{TableName, TransactionControl};
+use super::{Dialect, TableName, TransactionControl};
 
 /// A statement in the making. Both readings fill one.
 #[derive(Debug, Default)]
@@ -71,12 +71,17 @@ impl Draft {
         (self.finding, self.tables, self.controls, self.session_state)
     }
 
-    /// What an EXPLAIN of this comes to: a read, unless the statement is run.
-    pub(super) fn explained(self, runs: bool) -> Self {
+    /// What an EXPLAIN of this comes to: a read, unless the statement is run, or MySQL would explain a write. A
+    /// read-only connection refuses that as it refuses the write itself.
+    pub(super) fn explained(self, dialect: Dialect, runs: bool) -> Self {
         let finding = match self.finding {
             Some((operation, why)) if runs && operation > Operation::Read => {
                 (operation, Cow::Owned(format!("`EXPLAIN ANALYZE` runs it: {why}")))
             }
+            Some((operation, why)) if dialect == Dialect::Mysql && operation > Operation::Read => (
+                Operation::Write,
+                Cow::Owned(format!("`EXPLAIN` of a write needs a connection that can write: {why}")),
+            ),
             _ => (Operation::Read, Cow::Borrowed("EXPLAIN")),
         };
         let session_state = runs && self.session_state;

@@ -272,7 +272,7 @@ impl Classifier {
         let (parsed, tokens) = classify::read(self, tokens);
         match (parsed, tokens::read(self, &tokens)) {
             (Some(parsed), Ok(other)) if parsed.says_what(&other) => Statement::new(parsed, Reading::Parsed),
-            (Some(parsed), Ok(other)) => Statement::new(parsed.stricter(other), Reading::Tokens),
+            (Some(parsed), Ok(other)) => Statement::new(other.stricter(parsed), Reading::Tokens),
             (Some(parsed), Err(_)) => Statement::new(parsed, Reading::Parsed),
             (None, Ok(draft)) => Statement::new(draft, Reading::Tokens),
             (None, Err(unplaced)) => Statement::unreadable(&unplaced),

@@ -96,7 +96,10 @@ impl Visitor for Reader<'_> {
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
         match expr {
             Expr::Function(Function { name, .. }) => self.function(name),
-            Expr::BinaryOp { op: BinaryOperator::Assignment, .. } => self.draft.state("`:=` sets a variable"),
+            // PostgreSQL names an argument so.
+            Expr::BinaryOp { op: BinaryOperator::Assignment, .. } if self.dialect() == Dialect::Mysql => {
+                self.draft.state("`:=` sets a variable")
+            }
             _ => {}
         }
         ControlFlow::Continue(())

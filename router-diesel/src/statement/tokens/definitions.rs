@@ -131,7 +131,7 @@ impl Reader<'_> {
     }
 
     /// The first place of a word outside of brackets.
-    fn find(&self, start: usize, end: usize, word: &str) -> Option<usize> {
+    pub(super) fn find(&self, start: usize, end: usize, word: &str) -> Option<usize> {
         let mut at = start;
         while at < end {
             if self.cursor.is(at, word) {
