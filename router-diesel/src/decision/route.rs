@@ -379,7 +379,9 @@ impl<'q> Question<'q> {
             [] => self.of_routers(asker, model),
             [one] => Ok(Route::to(*one, By::Named)),
             several => match self.of_routers(asker, model) {
-                Ok(route) if several.iter().any(|named| self.routing.holds(*named, route.database)) => Ok(route),
+                Ok(route) if several.iter().any(|named| self.routing.holds(*named, route.database)) => {
+                    Ok(route)
+                }
                 _ => Err(RouteError::AmbiguousDatabase {
                     table: model.table.to_string(),
                     databases: several.iter().map(|database| self.routing.alias(*database).clone()).collect(),

@@ -116,42 +116,50 @@ impl std::error::Error for UnknownDialect {}
 /// How a dialect's text falls into tokens: as `sqlparser` has it, but for two things that would mislead us.
 ///
 /// - MySQL runs what stands in `/*! … */` on some servers and not on others. `sqlparser` takes it for text; here it
-///   stays a comment, so that it can be seen and refused.
+///   is a comment; `comments` has made text of it where a server runs it.
 /// - SQLite allows `$` inside a name, so `a$b` is one table and not `a`.
 ///
 /// Only the methods that the tokenizer asks are here; the parser works with the grammar itself.
 #[derive(Debug)]
-pub(super) struct Lexicon(pub(super) Dialect);
+pub(super) struct Lexicon {
+    pub(super) dialect: Dialect,
+    /// Whether operators of PostgreSQL's geometric types are tokens of their own.
+    pub(super) geometric: bool,
+}
 
 macro_rules! as_the_grammar_has_it {
     ($($method:ident),+ $(,)?) => {
         $(fn $method(&self) -> bool {
-            self.0.grammar().$method()
+            self.dialect.grammar().$method()
         })+
     };
 }
 
 impl Grammar for Lexicon {
     fn dialect(&self) -> TypeId {
-        self.0.grammar().dialect()
+        self.dialect.grammar().dialect()
     }
 
     fn is_identifier_start(&self, ch: char) -> bool {
-        self.0.grammar().is_identifier_start(ch) || !ch.is_ascii() && !ch.is_whitespace()
+        self.dialect.grammar().is_identifier_start(ch) || !ch.is_ascii() && !ch.is_whitespace()
     }
 
     fn is_identifier_part(&self, ch: char) -> bool {
-        self.0.grammar().is_identifier_part(ch)
+        self.dialect.grammar().is_identifier_part(ch)
             || !ch.is_ascii() && !ch.is_whitespace()
-            || ch == '$' && self.0 == Dialect::Sqlite
+            || ch == '$' && self.dialect == Dialect::Sqlite
     }
 
     fn is_delimited_identifier_start(&self, ch: char) -> bool {
-        self.0.grammar().is_delimited_identifier_start(ch)
+        self.dialect.grammar().is_delimited_identifier_start(ch)
     }
 
     fn is_custom_operator_part(&self, ch: char) -> bool {
-        self.0.grammar().is_custom_operator_part(ch)
+        self.dialect.grammar().is_custom_operator_part(ch)
+    }
+
+    fn supports_geometric_types(&self) -> bool {
+        self.geometric && self.dialect.grammar().supports_geometric_types()
     }
 
     fn supports_multiline_comment_hints(&self) -> bool {
@@ -163,7 +171,6 @@ impl Grammar for Lexicon {
         requires_single_line_comment_whitespace,
         supports_dollar_as_money_prefix,
         supports_dollar_placeholder,
-        supports_geometric_types,
         supports_nested_comments,
         supports_numeric_literal_underscores,
         supports_numeric_prefix,

@@ -7,7 +7,7 @@ use router_core::Operation;
 
 use super::effects::{Effects, Facts};
 use super::functions::{Call, Effect, may_be_own};
-use super::{TableName, TransactionControl};
+use super::{Dialect, TableName, TransactionControl};
 
 /// A statement in the making. Both readings fill one.
 #[derive(Debug, Default)]
@@ -99,12 +99,17 @@ impl Draft {
         (self.finding, self.tables, self.controls, self.session_state, self.effects.finish())
     }
 
-    /// What an EXPLAIN of this comes to: a read, unless the statement is run.
-    pub(super) fn explained(self, runs: bool) -> Self {
+    /// What an EXPLAIN of this comes to: a read, unless the statement is run, or MySQL would explain a write. A
+    /// read-only connection refuses that as it refuses the write itself.
+    pub(super) fn explained(self, dialect: Dialect, runs: bool) -> Self {
         let finding = match self.finding {
             Some((operation, why)) if runs && operation > Operation::Read => {
                 (operation, Cow::Owned(format!("`EXPLAIN ANALYZE` runs it: {why}")))
             }
+            Some((operation, why)) if dialect == Dialect::Mysql && operation > Operation::Read => (
+                Operation::Write,
+                Cow::Owned(format!("`EXPLAIN` of a write needs a connection that can write: {why}")),
+            ),
             _ => (Operation::Read, Cow::Borrowed("EXPLAIN")),
         };
         let session_state = runs && self.session_state;

@@ -49,6 +49,7 @@ use router_core::Operation;
 
 pub(crate) mod cache;
 mod classify;
+pub(crate) mod comments;
 mod dialect;
 mod draft;
 pub(crate) mod effects;
@@ -173,6 +174,26 @@ impl Statement {
             self.operation = other.operation;
             self.why = other.why.clone();
         }
+    }
+
+    /// What holds for a text that servers understand differently: all tables, and the stronger operation. What only some
+    /// servers could read is a write.
+    fn stricter(mut self, other: Self) -> Self {
+        if self.reading == Reading::Unreadable || other.reading == Reading::Unreadable {
+            let (mut known, lost) =
+                if self.reading == Reading::Unreadable { (other, self) } else { (self, other) };
+            known.strengthen(&lost);
+            return known;
+        }
+        self.strengthen(&other);
+        self.controls =
+            if other.controls.len() > self.controls.len() { other.controls } else { self.controls };
+        for table in other.tables {
+            if !self.tables.contains(&table) {
+                self.tables.push(table);
+            }
+        }
+        self
     }
 
     fn new(draft: Draft, reading: Reading) -> Self {
@@ -356,6 +377,16 @@ impl Classifier {
     /// stricter holds: all tables that either found, and the stronger operation.
     #[must_use]
     pub fn classify(&self, sql: &str) -> Statement {
+        let (first, second) = comments::meanings(self.dialect, sql);
+        let statement = self.classify_meaning(&first.text);
+        match second {
+            Some(second) => statement.stricter(self.classify_meaning(&second.text)),
+            None => statement,
+        }
+    }
+
+    /// Reads a text as one server runs it.
+    fn classify_meaning(&self, sql: &str) -> Statement {
         let tokens = match tokens::tokenize(self.dialect, sql) {
             Ok(tokens) => tokens,
             Err(unplaced) => return Statement::unreadable(&unplaced),
@@ -367,7 +398,7 @@ impl Classifier {
         let (parsed, tokens) = classify::read(self, tokens);
         match (parsed, tokens::read(self, &tokens)) {
             (Some(parsed), Ok(other)) if parsed.says_what(&other) => Statement::new(parsed, Reading::Parsed),
-            (Some(parsed), Ok(other)) => Statement::new(parsed.stricter(other), Reading::Tokens),
+            (Some(parsed), Ok(other)) => Statement::new(other.stricter(parsed), Reading::Tokens),
             (Some(parsed), Err(_)) => Statement::new(parsed, Reading::Parsed),
             (None, Ok(draft)) => Statement::new(draft, Reading::Tokens),
             (None, Err(unplaced)) => return Statement::unreadable(&unplaced),

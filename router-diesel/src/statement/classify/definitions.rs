@@ -50,7 +50,6 @@ impl Reader<'_> {
             AlterTableOperation::DropColumn { .. }
             | AlterTableOperation::DropConstraint { .. }
             | AlterTableOperation::RenameColumn { .. }
-            | AlterTableOperation::RenameTable { .. }
             | AlterTableOperation::AlterColumn { .. } => {}
             _ => return Err(NotHere),
         }

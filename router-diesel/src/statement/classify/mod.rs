@@ -148,7 +148,7 @@ fn explained(parser: &Parser<'_>) -> Option<usize> {
 fn read_one(classifier: &Classifier, statement: &Statement) -> Result<Draft, NotHere> {
     if let Statement::Explain { analyze, statement, options, .. } = statement {
         let runs = *analyze || options.as_deref().is_some_and(analyzes);
-        return Ok(read_one(classifier, statement)?.explained(runs));
+        return Ok(read_one(classifier, statement)?.explained(classifier.dialect(), runs));
     }
     let mut reader = Reader {
         classifier,

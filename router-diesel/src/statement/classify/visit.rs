@@ -102,7 +102,10 @@ impl Visitor for Reader<'_> {
                 let is_bare = matches!(args, FunctionArguments::List(list) if list.args.is_empty());
                 self.function(name, is_bare);
             }
-            Expr::BinaryOp { op: BinaryOperator::Assignment, .. } => self.draft.state("`:=` sets a variable"),
+            // PostgreSQL names an argument so.
+            Expr::BinaryOp { op: BinaryOperator::Assignment, .. } if self.dialect() == Dialect::Mysql => {
+                self.draft.state("`:=` sets a variable")
+            }
             _ => {}
         }
         ControlFlow::Continue(())

@@ -97,6 +97,10 @@ impl Reader<'_> {
             // MySQL's index hints: `USE INDEX FOR ORDER BY (…)`.
             return cursor.skip(at + 1, &["join", "order", "group", "by"]);
         }
+        // `FOR PORTION OF period FROM … TO …`
+        if cursor.are(at + 1, &["portion", "of"]) && cursor.is(at + 4, "from") {
+            return at + 5;
+        }
         const LOCKS: [(&[&str], &str); 4] = [
             (&["update"], "`FOR UPDATE` locks rows"),
             (&["share"], "`FOR SHARE` locks rows"),

@@ -141,11 +141,20 @@ impl<'t> Cursor<'t> {
     ///
     /// A semicolon ends it, but not one inside of brackets or of a routine's body.
     pub(super) fn statement_end(&self, start: usize) -> (usize, usize) {
-        let routine = self.is_routine(start);
+        let routine = self.is_routine(start) || self.is_block(start);
+        // A block that begins with another word than BEGIN or CASE closes with that word.
+        const LOOPS: &[&str] = &["if", "loop", "while", "repeat", "for"];
         let mut blocks = 0_usize;
+        let mut loops = usize::from(self.is_block(start) && self.is_any(start, LOOPS));
         let mut at = start;
         while at < self.len() {
             match self.token(at) {
+                Token::SemiColon if loops > 0 => {}
+                Token::Word(_) if loops > 0 && at > start && self.opens_loop(at) => loops += 1,
+                Token::Word(_) if loops > 0 && self.is(at, "end") && self.is_any(at + 1, LOOPS) => {
+                    loops -= 1;
+                    at += 1;
+                }
                 Token::LParen | Token::LBracket => at = self.partner(at),
                 Token::SemiColon if blocks == 0 => return (at, at + 1),
                 _ if routine && self.is_any(at, &["begin", "case"]) => blocks += 1,
@@ -162,6 +171,21 @@ impl<'t> Cursor<'t> {
             at += 1;
         }
         (self.len(), self.len())
+    }
+
+    /// Whether IF, LOOP and the like begin a statement here: behind a semicolon or an opening word.
+    fn opens_loop(&self, at: usize) -> bool {
+        self.is_any(at, &["if", "loop", "while", "repeat", "for"])
+            && (*self.token(at - 1) == Token::SemiColon
+                || self.is_any(at - 1, &["begin", "do", "else", "loop", "repeat", "then"]))
+    }
+
+    /// Whether a block of statements begins here that runs at once, as MariaDB has them.
+    pub(super) fn is_block(&self, start: usize) -> bool {
+        self.dialect == Dialect::Mysql
+            && (self.are(start, &["begin", "not", "atomic"])
+                || self.is_any(start, &["if", "case", "loop", "while", "for"])
+                || self.is(start, "repeat") && !self.is_open(start + 1))
     }
 
     /// Whether a statement creates or alters what has a body of statements.

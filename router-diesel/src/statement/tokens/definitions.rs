@@ -93,6 +93,7 @@ impl Reader<'_> {
                 let next = self.target(name)?;
                 if !creates {
                     self.altered(next, end)?;
+                    self.renamed(name, next, end);
                 }
                 let setting = if creates && is("table") { Setting::Table } else { Setting::Definition };
                 self.walk(next, end, setting)
@@ -128,12 +129,34 @@ impl Reader<'_> {
                     None => Ok(()),
                 }
             }
+            () if is("publication") || is("extension") => self.members(name, end),
             () => Ok(()),
         }
     }
 
+    /// The tables of a publication or an extension: `FOR TABLE a, b (c) WHERE (…), TABLES IN SCHEMA s`.
+    fn members(&mut self, start: usize, end: usize) -> Result<(), Unplaced> {
+        let cursor = self.cursor;
+        let Some(table) = self.find(start, end, "table") else { return Ok(()) };
+        let mut at = table;
+        while at < end {
+            at = cursor.skip_all(at, &["table"]);
+            at = cursor.skip_all(at, &["only"]);
+            if cursor.are(at, &["tables", "in"]) {
+                at += 2;
+            } else {
+                self.target(at)?;
+            }
+            while at < end && *cursor.token(at) != Token::Comma {
+                at = if cursor.is_open(at) { cursor.partner(at) + 1 } else { at + 1 };
+            }
+            at += 1;
+        }
+        Ok(())
+    }
+
     /// The first place of a word outside of brackets.
-    fn find(&self, start: usize, end: usize, word: &str) -> Option<usize> {
+    pub(super) fn find(&self, start: usize, end: usize, word: &str) -> Option<usize> {
         let mut at = start;
         while at < end {
             if self.cursor.is(at, word) {
@@ -150,7 +173,9 @@ impl Reader<'_> {
         for at in start..end {
             let partition =
                 cursor.is(at, "partition") && cursor.is_any(at.wrapping_sub(1), &["attach", "detach"]);
-            let exchange = cursor.are(at, &["with", "table"]);
+            let exchange = cursor.are(at, &["with", "table"])
+                || cursor.are(at, &["convert", "table"])
+                || cursor.are(at, &["to", "table"]);
             // `ADD COLUMN inherit int` names a column so.
             let inherit = cursor.is(at, "inherit")
                 && (at == start || *cursor.token(at - 1) == Token::Comma || cursor.is(at - 1, "no"));
@@ -161,6 +186,25 @@ impl Reader<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The new name in `ALTER TABLE a RENAME TO b`, which has the schema of the old one. `RENAME a TO b` is of a column.
+    fn renamed(&mut self, old: usize, start: usize, end: usize) {
+        const PARTS: &[&str] = &["column", "constraint", "index", "key"];
+        let cursor = self.cursor;
+        let schema = cursor.name(old).and_then(|(table, _)| table.schema().map(str::to_owned));
+        for at in start..end {
+            let new = cursor.skip(at + 1, &["to", "as"]);
+            let begins = at == start || *cursor.token(at - 1) == Token::Comma;
+            if !begins || !cursor.is(at, "rename") || cursor.is_any(new, PARTS) {
+                continue;
+            }
+            let Some((parts, behind)) = cursor.parts(new) else { continue };
+            if !cursor.is(behind, "to") {
+                let schema = schema.as_deref().filter(|_| parts.len() == 1).map(|schema| (schema, true));
+                self.mention(new, schema.into_iter().chain(parts).collect::<Vec<_>>().into_iter());
+            }
+        }
     }
 
     /// A body of statements. Its language is larger than SQL; what cannot be followed is left alone, for the
@@ -174,6 +218,10 @@ impl Reader<'_> {
         at = self.cursor.skip_all(at, &["if", "exists"]);
         loop {
             at = self.target(at)?;
+            at = self.cursor.skip(at, &["wait", "nowait"]);
+            if self.cursor.is(at, "to") {
+                at = self.target(at + 1)?;
+            }
             match (at..end).find(|at| *self.cursor.token(*at) == Token::Comma) {
                 Some(comma) => at = comma + 1,
                 None => return Ok(()),

@@ -33,15 +33,24 @@ impl fmt::Display for Unplaced {
     }
 }
 
-/// Takes a text apart. Refuses what cannot be taken apart, and comments that some servers run.
-pub(super) fn tokenize(dialect: Dialect, sql: &str) -> Result<Vec<TokenWithSpan>, Unplaced> {
-    let lexicon = Lexicon(dialect);
-    let mut tokens = Tokenizer::new(&lexicon, sql)
-        .tokenize_with_location()
-        .map_err(|error| Unplaced(error.message.to_lowercase()))?;
+/// Takes a text apart. Refuses what cannot be taken apart.
+pub(crate) fn tokenize(dialect: Dialect, sql: &str) -> Result<Vec<TokenWithSpan>, Unplaced> {
+    let take_apart = |geometric| {
+        let lexicon = Lexicon { dialect, geometric };
+        Tokenizer::new(&lexicon, sql).tokenize_with_location()
+    };
+    // Among the geometric operators the tokenizer misses those that others define, such as `|>`.
+    let tokens = match take_apart(true) {
+        Err(_) if dialect == Dialect::Postgres => take_apart(false),
+        tokens => tokens,
+    };
+    let mut tokens = tokens.map_err(|error| Unplaced(error.message.to_lowercase()))?;
+    if dialect == Dialect::Postgres {
+        return Ok(join_unicode_names(tokens));
+    }
     if dialect == Dialect::Mysql {
         if tokens.iter().any(|token| is_doubtful(&token.token)) {
-            return Err(Unplaced("a comment is run by some servers".to_owned()));
+            return Err(Unplaced("`--` begins a comment for some servers only".to_owned()));
         }
         // `--` at the very end is a comment, though no blank follows.
         if let [.., first, second] = tokens.as_slice()
@@ -52,6 +61,76 @@ pub(super) fn tokenize(dialect: Dialect, sql: &str) -> Result<Vec<TokenWithSpan>
         }
     }
     Ok(tokens)
+}
+
+/// Makes one quoted name of each `U&"d\0061t"`, with its `UESCAPE '!'` if it has one.
+fn join_unicode_names(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let starts_name = |at: usize| match &tokens[at..] {
+        [u, and, name, ..] => {
+            matches!(&u.token, Token::Word(word) if word.quote_style.is_none() && word.value.eq_ignore_ascii_case("u"))
+                && and.token == Token::Ampersand
+                && matches!(&name.token, Token::Word(word) if word.quote_style == Some('"'))
+        }
+        _ => false,
+    };
+    if !(0..tokens.len()).any(starts_name) {
+        return tokens;
+    }
+    let mut joined = Vec::with_capacity(tokens.len());
+    let mut at = 0;
+    while at < tokens.len() {
+        if !starts_name(at) {
+            joined.push(tokens[at].clone());
+            at += 1;
+            continue;
+        }
+        let mut name = tokens[at + 2].clone();
+        name.span.start = tokens[at].span.start;
+        at += 3;
+        let mut escape = '\\';
+        if let Some((character, behind)) = escape_character(&tokens, at) {
+            (escape, at) = (character, behind);
+        }
+        if let Token::Word(word) = &mut name.token {
+            word.value = unescape(&word.value, escape);
+        }
+        joined.push(name);
+    }
+    joined
+}
+
+/// The character of `UESCAPE '!'` if that comes next, and the place behind it.
+fn escape_character(tokens: &[TokenWithSpan], start: usize) -> Option<(char, usize)> {
+    let mut words = (start..tokens.len()).filter(|at| !matches!(tokens[*at].token, Token::Whitespace(_)));
+    let (word, string) = (words.next()?, words.next()?);
+    match (&tokens[word].token, &tokens[string].token) {
+        (Token::Word(word), Token::SingleQuotedString(text))
+            if word.value.eq_ignore_ascii_case("uescape") =>
+        {
+            Some((text.chars().next()?, string + 1))
+        }
+        _ => None,
+    }
+}
+
+/// Reads `\0061` and `\+000061`; what is no such escape stays.
+fn unescape(text: &str, escape: char) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(escape) {
+        plain.push_str(&rest[..at]);
+        let behind = &rest[at + escape.len_utf8()..];
+        let (digits, count) = behind.strip_prefix('+').map_or((behind, 4), |digits| (digits, 6));
+        let code = digits.get(..count).and_then(|digits| u32::from_str_radix(digits, 16).ok());
+        if let Some(character) = code.and_then(char::from_u32) {
+            plain.push(character);
+            rest = &digits[count..];
+        } else {
+            plain.push(escape);
+            rest = behind.strip_prefix(escape).unwrap_or(behind);
+        }
+    }
+    plain + rest
 }
 
 /// Reads all statements from their tokens.
@@ -69,13 +148,9 @@ pub(super) fn read(classifier: &Classifier, tokens: &[TokenWithSpan]) -> Result<
     Ok(draft)
 }
 
-/// `/*! … */` and MariaDB's `/*M! … */` are run by servers of some versions. `--` begins a comment in MySQL only
-/// before a blank, and what counts as blank beyond ASCII is not worth a guess.
+/// `--` begins a comment in MySQL only before a blank, and what counts as blank beyond ASCII is not worth a guess.
 fn is_doubtful(token: &Token) -> bool {
     match token {
-        Token::Whitespace(Whitespace::MultiLineComment(text)) => {
-            text.starts_with('!') || text.starts_with("M!")
-        }
         Token::Whitespace(Whitespace::SingleLineComment { prefix, comment }) => {
             prefix == "--" && comment.starts_with(|first: char| !first.is_ascii())
         }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use sqlparser::tokenizer::Token;
 
+use super::walk::Setting;
 use super::{Cursor, Unplaced};
 use crate::statement::draft::Draft;
 use crate::statement::{Classifier, Dialect, TableName};
@@ -83,15 +84,31 @@ impl<'c> Reader<'c> {
 
     /// Reads the statement from `start` to `end`.
     pub(super) fn read(mut self, start: usize, end: usize) -> Result<Draft, Unplaced> {
+        let start = self.settings_of_one_statement(start, end)?;
         if let Some((inner, runs)) = self.explain(start, end)? {
-            let mut explained = Self::new(self.classifier, self.cursor);
-            if !explained.described(inner, end)? {
-                explained.statement(inner, end)?;
+            // A prepared statement is known to one connection.
+            let runs = runs || self.cursor.is(inner, "execute");
+            if !self.described(inner, end)? {
+                self.statement(inner, end)?;
             }
-            return Ok(explained.finish().explained(runs));
+            let dialect = self.dialect();
+            return Ok(self.finish().explained(dialect, runs));
         }
         self.statement(start, end)?;
         Ok(self.finish())
+    }
+
+    /// Where the statement behind MariaDB's `SET STATEMENT name = value, … FOR` begins, else here. The settings hold
+    /// for that statement alone.
+    fn settings_of_one_statement(&mut self, start: usize, end: usize) -> Result<usize, Unplaced> {
+        let mut at = start;
+        while self.dialect() == Dialect::Mysql && self.cursor.are(at, &["set", "statement"]) {
+            let values = at + 2;
+            let Some(word) = self.find(values, end, "for") else { return Ok(at) };
+            self.walk(values, word, Setting::Expressions)?;
+            at = word + 1;
+        }
+        Ok(at)
     }
 
     /// Decides which names are tables, now that all common table expressions are known.

@@ -71,6 +71,14 @@ impl Reader<'_> {
             "FETCH" => self.state_only("FETCH"),
             "MOVE" => self.state_only("MOVE"),
             "CLOSE" => self.state_only("CLOSE"),
+            "GET" if (next..next + 2).any(|at| self.cursor.is(at, "diagnostics")) => {
+                self.state_only("GET DIAGNOSTICS")
+            }
+            "SIGNAL" | "RESIGNAL" if self.dialect() == Dialect::Mysql => {
+                self.writes("SIGNAL");
+                self.walk(next, end, Setting::Expressions)
+            }
+            _ if self.cursor.is_block(start) => self.block(start, end),
             "BEGIN" | "START" | "COMMIT" | "END" | "ROLLBACK" | "ABORT" | "SAVEPOINT" | "RELEASE" | "XA" => {
                 self.transaction(start, end)
             }
@@ -323,6 +331,40 @@ impl Reader<'_> {
         };
         self.draft.control(control);
         Ok(())
+    }
+
+    /// MariaDB's block of statements outside of a routine. What cannot be followed in it is not left alone, for it runs now.
+    fn block(&mut self, start: usize, end: usize) -> Result<(), Unplaced> {
+        const OPENERS: &[&str] = &["atomic", "begin", "do", "else", "loop", "repeat", "then"];
+        let cursor = self.cursor;
+        self.writes("a block of statements");
+        for at in start + 1..end {
+            let begins = *cursor.token(at - 1) == Token::SemiColon || cursor.is_any(at - 1, OPENERS);
+            match () {
+                () if !begins => {}
+                () if cursor.are(at, &["start", "transaction"]) => {
+                    self.draft.control(TransactionControl::Begin)
+                }
+                () if cursor.is(at, "commit") => self.draft.control(TransactionControl::Commit),
+                () if cursor.are(at, &["rollback", "to"]) => {
+                    self.draft.control(TransactionControl::RollbackTo)
+                }
+                () if cursor.is(at, "rollback") => self.draft.control(TransactionControl::Rollback),
+                () if cursor.is(at, "savepoint") => self.draft.control(TransactionControl::Savepoint),
+                () if cursor.is_any(at, &["set", "prepare", "use", "lock", "get"])
+                    || cursor.are(at, &["create", "temporary"]) =>
+                {
+                    self.draft.session_state = true;
+                }
+                () if cursor
+                    .is_any(at, &["truncate", "drop", "alter", "create", "rename", "call", "load"]) =>
+                {
+                    return Err(Unplaced("a block of statements with definitions or calls".to_owned()));
+                }
+                () => {}
+            }
+        }
+        self.walk(start, end, Setting::Routine)
     }
 
     /// What keeps a database in shape and changes neither rows nor schema, or only rows that derive from others.

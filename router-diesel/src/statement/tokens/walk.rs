@@ -257,6 +257,15 @@ impl Reader<'_> {
                 self.draft.found(Operation::Write, "`LOCK IN SHARE MODE` locks rows");
             }
             Keyword::ON if self.cursor.is_any(at + 1, &["conflict", "duplicate"]) => frame.list = false,
+            // MySQL's MERGE tables: `UNION = (a, b)`.
+            Keyword::UNION
+                if setting == Setting::Table
+                    && *self.cursor.token(at + 1) == Token::Eq
+                    && self.cursor.is_open(at + 2) =>
+            {
+                frame.expect = Some(Role::Target);
+                return at + 2;
+            }
             Keyword::UNION | Keyword::INTERSECT | Keyword::EXCEPT => {
                 frame.list = false;
                 frame.start = true;
