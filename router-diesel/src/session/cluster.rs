@@ -75,8 +75,8 @@ impl<C: RoutedConnection> Session<C> {
         }
     }
 
-    /// Whether the same node may serve a read after all: its plans were stale, or it is the primary, which nothing
-    /// stands in for.
+    /// Whether the same node may serve a read after all, because its plans were stale. Who stands in for a node that is
+    /// gone is the search's to say.
     fn may_try_node_again(
         &mut self,
         read: ClusterRead,
@@ -84,12 +84,8 @@ impl<C: RoutedConnection> Session<C> {
         start: Instant,
         error: &Error,
     ) -> bool {
-        let is_primary = self.topology.database(read.cluster, PRIMARY) == node;
         let is_lost = error.as_diesel().is_some_and(is_lost);
-        read.may_run_again
-            && self.open.is_none()
-            && (is_primary || !is_lost)
-            && self.is_mended(node, start, error)
+        read.may_run_again && self.open.is_none() && !is_lost && self.is_mended(node, start, error)
     }
 
     /// The node for a read. The session holds a connection to it, in the transaction where one begins.
