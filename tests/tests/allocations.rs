@@ -102,3 +102,22 @@ fn routing_allocates_nothing_for_a_repeated_statement() {
     let in_transaction = rules.session().transaction(|conn| QueryResult::Ok(statements!(conn))).unwrap();
     assert_eq!(in_transaction, expected, "in a transaction");
 }
+
+#[test]
+fn a_session_that_left_nothing_allocates_nothing_when_it_gives_a_connection_back() {
+    let Some(sqlite) = require(Sqlite::start()) else { return };
+    let database = sqlite.database("blog").unwrap();
+    let databases = builder(database.url()).build().unwrap();
+    databases
+        .session()
+        .batch_execute("CREATE TABLE posts (id INTEGER PRIMARY KEY, title TEXT NOT NULL)")
+        .unwrap();
+    let count =
+        |conn: &mut router_diesel::Session<SqliteConnection>| posts::table.count().get_result::<i64>(conn);
+    for _ in 0..2 {
+        let mut conn = databases.session();
+        count(&mut conn).unwrap();
+        let AllocationInfo { count_total, .. } = measure(|| drop(conn));
+        assert_eq!(count_total, 0);
+    }
+}

@@ -6,7 +6,8 @@ use router_core::{Alias, AppLabel, Decision, Operation};
 
 use super::RouteError;
 use super::nodes::{NodeRoute, Serves};
-use super::route::{Circumstances, Route, RouteReason, Witness, hints, route_by};
+use super::reason::RouteReason;
+use super::route::{Circumstances, Route, Witness, hints, route_by};
 use crate::statement::Reading;
 use crate::topology::{Prepared, Routing};
 

@@ -4,7 +4,7 @@
 //! statement ─classify→ operation + tables ─route→ database ─balance→ node ─check out→ connection
 //!                                          Route            Reach, Step
 //! ```
-//! - `route` finds the database of a statement, or the [`RouteError`] that refuses it.
+//! - `route` finds the database of a statement, or the [`RouteError`] that refuses it. `reason` puts the first into words.
 //! - `asked` finds the connection that can answer a statement which asks about earlier ones.
 //! - `reach` says whether the replicas of that database may serve the statement, or why only one node can.
 //! - `freshness` chooses the node that serves a read: a state machine with events in and questions out. It has what a
@@ -22,6 +22,7 @@ pub(crate) mod freshness;
 mod nodes;
 mod passed;
 mod reach;
+mod reason;
 mod refusal;
 mod route;
 mod setting_error;
@@ -37,7 +38,7 @@ pub(crate) use nodes::{Scene, by_file};
 pub use passed::{Passed, Shortfall};
 pub use reach::OnPrimary;
 pub(crate) use reach::{Place, Reach, Standpoint, Wants, reach};
+pub use reason::RouteReason;
 pub use refusal::RouteError;
-pub use route::RouteReason;
 pub(crate) use route::{Circumstances, Route, Transaction, route};
 pub use setting_error::SettingError;

@@ -186,6 +186,21 @@ impl fmt::Display for RouteError {
                  database with `using`",
                 list(databases)
             ),
+            Self::NoAnswer { .. }
+            | Self::BelongsToTransaction { .. }
+            | Self::SwitchesDatabase
+            | Self::StateLost { .. } => self.of_connection(f),
+            Self::DatabaseNotExpected { alias, expected } => {
+                write!(f, "this statement would go to `{alias}`, and only {} may be touched", list(expected))
+            }
+        }
+    }
+}
+
+impl RouteError {
+    /// Those that are about what is on a connection.
+    fn of_connection(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             Self::NoAnswer { asked, why } => fmt_silence(f, asked, why),
             Self::BelongsToTransaction { is_pending: true } => {
                 f.write_str("this setting of the transaction waits for the transaction's first statement")
@@ -202,9 +217,7 @@ impl fmt::Display for RouteError {
                 "the connection to `{alias}` was lost, and with it what the session had set or left there; call \
                  `release()`, then set it again"
             ),
-            Self::DatabaseNotExpected { alias, expected } => {
-                write!(f, "this statement would go to `{alias}`, and only {} may be touched", list(expected))
-            }
+            _ => Ok(()),
         }
     }
 }

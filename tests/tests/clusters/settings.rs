@@ -310,6 +310,31 @@ fn behind_a_pooler_a_setting_holds_within_transactions() {
     assert_eq!(kind(&load(&mut two, last).unwrap_err()), Some(ErrorKind::NoAnswer));
 }
 
+#[test]
+fn a_setting_goes_along_where_the_transaction_begins_on_another_node() {
+    let Some(mut world) = World::start(Engine::Postgres, 2) else { return };
+    world.write(1);
+    world.catch_up();
+    let databases = world.file().with(QUIET).build();
+    warm_up(&databases);
+    // Each has used a connection that is about to die.
+    let mut sessions: Vec<_> = (0..4).map(|_| databases.session()).collect();
+    for conn in &mut sessions {
+        count(conn).unwrap();
+    }
+    world.kill_replica(0);
+    for conn in &mut sessions {
+        let read = conn.read_only_transaction::<_, DieselError>(|conn| {
+            conn.set_local("app.tenant", "5")?;
+            let setting = diesel::dsl::sql::<Text>("current_setting('app.tenant')");
+            conn.get_result::<_, String>(posts::table.select(setting).limit(1))
+        });
+        assert_eq!(read.as_deref(), Ok("5"));
+    }
+    let replica = databases.cluster("default").unwrap().nodes.remove(1);
+    assert_ne!(replica.standing, router_diesel::cluster::Standing::Up, "nobody met the dead replica");
+}
+
 /// Row-level security by a session's setting, with replicas and tokens: whatever ends a request, the next one sees its
 /// own rows alone.
 #[test]
