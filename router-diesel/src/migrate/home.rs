@@ -79,7 +79,7 @@ impl OwnTable {
     }
 
     /// A table of this name without any schema, for tests.
-    #[cfg(test)]
+    #[cfg(all(test, feature = "sqlite"))]
     pub(crate) fn bare(name: &'static str) -> Self {
         Self { name, schema: None, sql: name.to_owned() }
     }

@@ -35,6 +35,10 @@
 //! kept on another database, a marker in the table `__dbrouter_journal` of the migrated one is part of the
 //! transaction, so that the next run can put the record right.
 //!
+//! Each migration has a connection of its own, so that what one sets does not reach the next: `search_path`, a role,
+//! `USE`, temporary tables. The tables of records are named with their schema. A migration that ends the transaction in
+//! which it is recorded is an error and is dirty then.
+//!
 //! # What keeps migrations from running
 //!
 //! | a migration is | then |
