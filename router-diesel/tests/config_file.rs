@@ -734,3 +734,75 @@ fn files_of_any_editor_are_read_and_other_things_are_not() {
     #[cfg(target_os = "linux")]
     assert_eq!(load("/dev/zero".as_ref()).problems()[0].code(), Code::TooLarge);
 }
+
+#[test]
+fn options_that_would_be_ignored_are_problems_where_they_stand() {
+    let error = load(
+        "
+databases:
+  default: { engine: mysql, host: h, name: d, options: { sslmode: require, nonsense: 1, ssl_ca: /ca.pem } }
+  url: { url: 'mariadb://u@h/d?ssl_mode=requird' }
+  file: { url: 'sqlite://db/x?mod=ro' }
+  variable: { url: ':memory:' }
+",
+        &[("VARIABLE_DATABASE_URL", "mysql://u@h/d?connect_timeout=5")],
+    )
+    .unwrap_err();
+    let told: Vec<_> = error
+        .problems()
+        .iter()
+        .map(|problem| {
+            let place = problem.place().map(|place| (place.line(), place.column()));
+            (place.unwrap(), problem.code().as_str(), problem.message(), problem.help().unwrap())
+        })
+        .collect();
+    let options = "there is `ssl_mode`, `ssl_ca`, `ssl_cert`, `ssl_key`, `unix_socket`";
+    let timeout =
+        "the client has no such option; `connection_timeout` under `pool` says how long a check-out waits";
+    assert_eq!(
+        told,
+        [
+            (
+                (3, 58),
+                "R008",
+                "unknown option `sslmode` for MySQL in the URL of `default`",
+                "write `ssl_mode` with the value `required`"
+            ),
+            ((3, 76), "R008", "unknown option `nonsense` for MySQL in the URL of `default`", options),
+            (
+                (4, 15),
+                "R008",
+                "the option `ssl_mode` for MySQL cannot have this value in the URL of `url`",
+                "did you mean `required`?"
+            ),
+            ((5, 16), "R008", "unknown option `mod` for SQLite in the URL of `file`", "did you mean `mode`?"),
+            (
+                (6, 3),
+                "R008",
+                "unknown option `connect_timeout` for MySQL in the URL that `VARIABLE_DATABASE_URL` gives `variable`",
+                timeout
+            ),
+        ]
+    );
+}
+
+#[test]
+fn what_libpq_may_not_know_is_a_note() {
+    let config = sound(
+        "
+databases:
+  default: { engine: postgres, host: h, name: d, options: { sslmode: require, ssl_mode: require } }
+  url: { url: 'postgres://u@h/d?connect_timeout=5&application_name=x' }
+",
+    );
+    let notes: Vec<_> =
+        config.notes.iter().map(|note| (note.severity(), note.message(), note.help())).collect();
+    assert_eq!(
+        notes,
+        [(
+            router_diesel::config::Severity::Note,
+            "unknown option `ssl_mode` for PostgreSQL in the URL of `default`",
+            Some("did you mean `sslmode`?")
+        )]
+    );
+}

@@ -188,6 +188,10 @@ mod tests {
                     "--port=3307",
                     "--user=shop",
                     "--database=shop",
+                    // What a connection without TLS fails at.
+                    "--init-command=SET @dbrouter_tls = (SELECT (SELECT 1 FROM (SELECT 1 UNION ALL SELECT 2) AS no_tls \
+                     WHERE VARIABLE_VALUE = '') FROM /*M! information_schema */ /*!50700 performance_schema */ \
+                     .session_status WHERE VARIABLE_NAME = 'Ssl_cipher')",
                 ],
                 vec![("MYSQL_PWD", "a/b")],
             ),

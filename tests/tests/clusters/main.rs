@@ -5,6 +5,7 @@
 
 mod cost;
 mod edges;
+mod encryption;
 mod hanging;
 mod killed;
 mod lag;

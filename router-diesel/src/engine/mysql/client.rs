@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::Mysql;
+use super::{Mysql, options};
 use crate::engine::client::{
     ClientError, ClientProgram, Clients, UnsafeSecret, command, refuse_secrets, secret_parameter,
 };
@@ -50,8 +50,12 @@ impl Clients for Mysql {
         if !sections.name.is_empty() {
             arguments.push(format!("--database={}", sections.name));
         }
-        if access == Access::ReadOnly {
-            arguments.push("--init-command=SET SESSION TRANSACTION READ ONLY".to_owned());
+        let read_only = (access == Access::ReadOnly).then_some("SET SESSION TRANSACTION READ ONLY");
+        let encrypted = options::asks_for_tls(url.expose()).then_some(options::FAILS_WITHOUT_TLS);
+        // The program knows one such option.
+        let first: Vec<&str> = encrypted.into_iter().chain(read_only).collect();
+        if !first.is_empty() {
+            arguments.push(format!("--init-command={}", first.join("; ")));
         }
         let password = sections.parameter("password").or_else(|| sections.password());
         Ok(ClientProgram {

@@ -26,6 +26,14 @@ const OPTIONS: [UrlOption; 5] = [
 const CIPHER: &str = "SELECT VARIABLE_VALUE AS value FROM /*M! information_schema */ /*!50700 performance_schema */ \
                       .session_status WHERE VARIABLE_NAME = 'Ssl_cipher'";
 
+/// A statement that fails on a connection without TLS, whichever product the server is. MariaDB's client goes on in plain
+/// text where a server has no TLS, unless it is to verify it.
+///
+/// It asks for one value and finds two, as the two products have no other error in common that a query can raise.
+pub(super) const FAILS_WITHOUT_TLS: &str = "SET @dbrouter_tls = (SELECT (SELECT 1 FROM (SELECT 1 UNION ALL SELECT 2) \
+    AS no_tls WHERE VARIABLE_VALUE = '') FROM /*M! information_schema */ /*!50700 performance_schema */ \
+    .session_status WHERE VARIABLE_NAME = 'Ssl_cipher')";
+
 /// What is wrong with the options of a URL.
 pub(super) fn wrong(url: &str) -> Vec<OptionProblem> {
     judge(Mysql.title(), &OPTIONS, Sections::of(url).parameters(), advise)
@@ -94,6 +102,11 @@ fn wish(url: &str) -> Wish {
         None if has("ssl_ca") || has("ssl_cert") || has("ssl_key") => Wish::Encrypted,
         None => Wish::Nothing,
     }
+}
+
+/// Whether a URL asks for TLS.
+pub(super) fn asks_for_tls(url: &str) -> bool {
+    wish(url) > Wish::Nothing
 }
 
 /// Whether the client library that was built in obeys `ssl_mode`. MariaDB's takes it for another option.
