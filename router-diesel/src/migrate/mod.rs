@@ -83,7 +83,7 @@ pub use error::{Failure, FailureKind, MigrateError};
 pub use event::Event;
 pub use fleet::OnError;
 pub use journal::Direction;
-pub use lint::{LintCode, LintProblem};
+pub use lint::{LintCode, LintProblem, summary as lint_summary};
 pub use migrator::{Migrator, Resolution};
 pub use plan::{DatabasePlan, Plan, Step, Treat};
 pub(crate) use record::{Record, RecordState, Records, TABLE as RECORDS};

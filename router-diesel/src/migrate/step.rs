@@ -357,7 +357,7 @@ fn execute<C: RoutedConnection>(
     if script.is_empty() {
         return Ok(());
     }
-    if engine.spec().joins_what_is_sent_at_once() && !in_transaction && !script.unreadable {
+    if engine.spec().joins_what_is_sent_at_once() && !in_transaction && script.unreadable.is_none() {
         for piece in &script.statements {
             conn.batch_execute(file.text.get(piece.range.clone()).unwrap_or_default())?;
         }
