@@ -71,7 +71,7 @@ fn content<DB: Backend>(migration: &AppMigration<DB>, product: Product) -> Optio
 }
 
 fn of_script(engine: Engine, text: &str, script: &Script) -> Vec<Content> {
-    if script.unreadable {
+    if script.unreadable.is_some() {
         return vec![Content::Other("what could not be read")];
     }
     let classifier = Classifier::new(Dialect::from(engine));

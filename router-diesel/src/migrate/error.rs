@@ -7,6 +7,7 @@ use router_core::Alias;
 
 use super::MigrationId;
 use super::journal::Direction;
+use super::lint;
 use super::lint::LintProblem;
 use super::report::{Outcome, Report};
 use super::state::resolve_command;
@@ -63,7 +64,8 @@ impl From<Failure> for MigrateError {
 /// Each failure on a line of its own, then what was and was not done.
 impl fmt::Display for MigrateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut lines: Vec<String> = self.lint.iter().map(ToString::to_string).collect();
+        let mut lines = lint::summary(&self.lint);
+        lines.extend(self.lint.iter().map(ToString::to_string));
         lines.extend(self.failed.iter().map(ToString::to_string));
         if !self.lint.is_empty() {
             lines.push("nothing was applied".to_owned());

@@ -1,7 +1,7 @@
 //! What is wrong with migrations before any of them runs.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +14,7 @@ use super::migration::AppMigration;
 use super::sql::{Mention, Part};
 use crate::config::{Database, TableMap};
 use crate::engine::Product;
+use crate::statement::TableName;
 use crate::topology::Routing;
 
 /// What is wrong with a migration, or with where it would run.
@@ -44,6 +45,8 @@ pub enum LintCode {
     TableOfOtherApp,
     /// Two aliases of one physical database would both migrate the app.
     OnePhysicalDatabase,
+    /// A statement cannot be read, so nobody knows its tables. It does not keep migrations from running.
+    UnreadableStatement,
     /// The app is read from another physical database than it is migrated to.
     ReadElsewhere,
 }
@@ -64,6 +67,8 @@ pub struct LintProblem {
     pub file: Option<PathBuf>,
     /// The line in the file, from 1.
     pub line: Option<u64>,
+    /// The table that it is about, where it is about one.
+    pub table: Option<String>,
     /// What is wrong.
     pub message: String,
     /// What to do about it.
@@ -79,9 +84,16 @@ impl LintProblem {
             databases: Vec::new(),
             file: None,
             line: None,
+            table: None,
             message: message.into(),
             help: None,
         }
+    }
+
+    /// Whether nothing may run because of it. What cannot be read is reported, but may well be right.
+    #[must_use]
+    pub fn prevents(&self) -> bool {
+        self.code != LintCode::UnreadableStatement
     }
 
     pub(crate) fn version(mut self, version: &Version) -> Self {
@@ -91,6 +103,11 @@ impl LintProblem {
 
     pub(crate) fn file(mut self, file: &Path) -> Self {
         self.file = Some(file.to_owned());
+        self
+    }
+
+    pub(crate) fn table(mut self, table: &TableName) -> Self {
+        self.table = Some(table.to_string());
         self
     }
 
@@ -124,6 +141,29 @@ impl fmt::Display for LintProblem {
         }
         Ok(())
     }
+}
+
+/// How often each file names each table of another app: lines to print before a long list of problems.
+///
+/// There are none for up to 20 problems, which fit on a screen.
+#[must_use]
+pub fn summary(problems: &[LintProblem]) -> Vec<String> {
+    const FEW: usize = 20;
+    let mut counts: BTreeMap<(&Path, &str), usize> = BTreeMap::new();
+    for problem in problems {
+        if let (Some(file), Some(table)) = (&problem.file, &problem.table) {
+            *counts.entry((file, table)).or_default() += 1;
+        }
+    }
+    let all: usize = counts.values().sum();
+    if all <= FEW {
+        return Vec::new();
+    }
+    let mut lines = vec![format!("{all} times a migration names a table of another app:")];
+    lines.extend(
+        counts.iter().map(|((file, table), count)| format!("  {}: `{table}` {count} times", file.display())),
+    );
+    lines
 }
 
 /// What the rules say of tables, and which aliases are one database.
@@ -168,7 +208,19 @@ impl<'a> Linter<'a> {
         direction: Direction,
     ) {
         let Some(file) = migration.side(product, direction) else { return };
-        for piece in &file.script(product.engine()).statements {
+        let script = file.script(product.engine());
+        let unread =
+            script.statements.iter().filter_map(|piece| Some((piece.line, piece.unreadable.as_ref()?)));
+        for (line, reason) in unread.chain(script.unreadable.as_ref().map(|reason| (1, reason))) {
+            let message = format!("cannot say which tables this uses: {reason}");
+            let problem = LintProblem::new(LintCode::UnreadableStatement, &migration.id.app, message)
+                .version(&migration.id.version)
+                .file(&file.path)
+                .line(line)
+                .help("check by hand that all its tables are on this database");
+            self.tell(database, problem);
+        }
+        for piece in &script.statements {
             if piece.controls_transaction && migration.in_transaction {
                 self.tell(
                     database,
@@ -185,7 +237,11 @@ impl<'a> Linter<'a> {
             }
             for mention in &piece.mentions {
                 if let Some(problem) = self.mention(database, &migration.id.app, mention) {
-                    let problem = problem.version(&migration.id.version).file(&file.path).line(mention.line);
+                    let problem = problem
+                        .version(&migration.id.version)
+                        .file(&file.path)
+                        .line(mention.line)
+                        .table(&mention.table);
                     self.tell(database, problem);
                 }
             }
@@ -346,6 +402,9 @@ databases:
             ("blog", "blog_admin", "UPDATE customers SET id = 1", ""),
             ("shop", "shop_db", "UPDATE customers SET id = 1", "1 StatementElsewhere"),
             ("shop", "shop_db", "SELECT 1; COMMIT", "1 TransactionControl"),
+            ("blog", "blog_admin", "SELECT 1;\nHELLO users", "2 UnreadableStatement"),
+            ("blog", "blog_admin", "SELECT 'open", "1 UnreadableStatement"),
+            ("blog", "blog_admin", "ALTER TABLE posts RENAME TO users", "1 StatementElsewhere"),
             ("shop", "shop_db", "CREATE TABLE nobodys (id INT REFERENCES elsewhere (id))", ""),
         ] {
             let file = SqlFile::new("up.sql".into(), sql.to_owned());
@@ -366,5 +425,29 @@ databases:
                 .collect();
             assert_eq!(found.join(", "), expected, "{sql}");
         }
+    }
+
+    #[test]
+    fn many_crossings_begin_with_a_summary() {
+        let app = AppLabel::from("blog");
+        let problem = |table: &str, file: &str, line| {
+            LintProblem::new(LintCode::StatementElsewhere, &app, "uses a table")
+                .file(Path::new(file))
+                .line(line)
+                .table(&TableName::new(table))
+        };
+        let mut problems: Vec<_> = (0..15).map(|line| problem("users", "a.sql", line)).collect();
+        assert_eq!(summary(&problems), [] as [String; 0]);
+        problems.extend((0..5).map(|line| problem("tags", "a.sql", line)));
+        problems.push(problem("users", "b.sql", 1));
+        assert_eq!(
+            summary(&problems),
+            [
+                "21 times a migration names a table of another app:",
+                "  a.sql: `tags` 5 times",
+                "  a.sql: `users` 15 times",
+                "  b.sql: `users` 1 times",
+            ]
+        );
     }
 }

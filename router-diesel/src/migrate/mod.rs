@@ -93,7 +93,7 @@ pub use fleet::OnError;
 pub(crate) use guard::{Strayed, guarded};
 pub(crate) use home::{OwnTable, Owner};
 pub use journal::Direction;
-pub use lint::{LintCode, LintProblem};
+pub use lint::{LintCode, LintProblem, summary as lint_summary};
 pub use migrator::{Migrator, Resolution};
 pub use plan::{DatabasePlan, Plan, Step, Treat};
 pub(crate) use record::{Record, RecordState, Records};

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::error::{Failure, FailureKind, locked, misplaced, no_such_file, unrecorded};
 use super::event::Event;
 use super::journal::Direction;
-use super::lint::Linter;
+use super::lint::{LintProblem, Linter};
 use super::migration::AppMigration;
 use super::plan::{Treatment, choose};
 use super::record::RecordState;
@@ -373,7 +373,11 @@ impl<C: RoutedConnection> Run<'_, C> {
             let mut linter = Linter::new(self.job.routing);
             linter.side(database, product, migration, direction);
             obstacles.extend(
-                linter.finish().into_iter().map(|problem| misplaced(&database.alias, id, direction, problem)),
+                linter
+                    .finish()
+                    .into_iter()
+                    .filter(LintProblem::prevents)
+                    .map(|problem| misplaced(&database.alias, id, direction, problem)),
             );
         }
         obstacles

@@ -4,16 +4,17 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use router_core::Operation;
-use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
+use sqlparser::tokenizer::{Location, Token, TokenWithSpan};
 
-use crate::statement::{Classifier, Dialect, TableName, TransactionControl};
+use crate::statement::comments::meanings;
+use crate::statement::{Classifier, Dialect, Reading, TableName, TransactionControl, tokens_of};
 
 /// The statements of a file.
 #[derive(Debug, Default)]
 pub(crate) struct Script {
     pub(crate) statements: Vec<Piece>,
-    /// Whether the text could not be taken apart, so that nothing is known of it.
-    pub(crate) unreadable: bool,
+    /// Why the text could not be taken apart, so that nothing is known of it.
+    pub(crate) unreadable: Option<String>,
 }
 
 /// One statement of a file.
@@ -31,6 +32,8 @@ pub(crate) struct Piece {
     pub(crate) controls_transaction: bool,
     /// Whether it may drop tables without naming them.
     pub(crate) drops_unnamed: bool,
+    /// Why it cannot be read, so that nobody knows its tables.
+    pub(crate) unreadable: Option<String>,
 }
 
 /// A table that a statement names.
@@ -58,25 +61,38 @@ impl Script {
     /// Takes a text apart.
     pub(crate) fn read(classifier: &Classifier, text: &str) -> Self {
         let dialect = classifier.dialect();
-        let Ok(tokens) = Tokenizer::new(dialect.grammar(), text).tokenize_with_location() else {
-            return Self { statements: Vec::new(), unreadable: !text.trim().is_empty() };
+        let (meaning, _) = meanings(dialect, text);
+        let tokens = match tokens_of(dialect, &meaning.text) {
+            Ok(tokens) => tokens,
+            Err(reason) => {
+                let unreadable = (!text.trim().is_empty()).then_some(reason);
+                return Self { statements: Vec::new(), unreadable };
+            }
         };
-        let mut places = Places::new(text);
+        let mut places = Places::new(&meaning.text);
         let tokens: Vec<_> =
             tokens.into_iter().filter(|token| !matches!(token.token, Token::Whitespace(_))).collect();
+        let mut comments = meaning.run.iter().peekable();
         let mut statements = Vec::new();
         let mut start = 0;
         while start < tokens.len() {
             let end = end_of_statement(&tokens, start);
             if end > start {
                 let words = Words { dialect, tokens: &tokens[start..end] };
-                let range = places.offset(tokens[start].span.start)..places.offset(tokens[end - 1].span.end);
+                let mut range =
+                    places.offset(tokens[start].span.start)..places.offset(tokens[end - 1].span.end);
+                // A statement that stands in a comment which servers run goes with its marks.
+                while let Some((opens, closes)) = comments.next_if(|(opens, _)| *opens < range.end) {
+                    if *closes > range.start {
+                        range = range.start.min(*opens)..range.end.max(*closes);
+                    }
+                }
                 let sql = text.get(range.clone()).unwrap_or_default();
                 statements.push(words.piece(classifier, sql, range));
             }
             start = end + 1;
         }
-        Self { statements, unreadable: false }
+        Self { statements, unreadable: None }
     }
 
     /// Whether a failure of it surely changed nothing, also where nothing can be rolled back.
@@ -88,12 +104,12 @@ impl Script {
             let sql = text.get(piece.range.clone()).unwrap_or(text);
             piece.drops.len() > 1 || piece.drops_unnamed || sql.to_ascii_uppercase().contains("CONCURRENTLY")
         };
-        !self.unreadable && self.statements.len() <= 1 && !self.statements.iter().any(in_parts)
+        self.unreadable.is_none() && self.statements.len() <= 1 && !self.statements.iter().any(in_parts)
     }
 
     /// Whether there is nothing to run.
     pub(crate) fn is_empty(&self) -> bool {
-        !self.unreadable && self.statements.is_empty()
+        self.unreadable.is_none() && self.statements.is_empty()
     }
 }
 
@@ -104,7 +120,8 @@ fn end_of_statement(tokens: &[TokenWithSpan], start: usize) -> usize {
     let routine = (is(start, "CREATE") || is(start, "ALTER"))
         && (start + 1..start + 12)
             .take_while(|at| !["TABLE", "VIEW", "INDEX"].iter().any(|word| is(*at, word)))
-            .any(|at| KINDS.iter().any(|word| is(at, word)));
+            .any(|at| KINDS.iter().any(|word| is(at, word)))
+        || is(start, "BEGIN") && is(start + 1, "NOT") && is(start + 2, "ATOMIC");
     let mut blocks = 0_usize;
     let mut at = start;
     while at < tokens.len() {
@@ -155,6 +172,7 @@ impl Words<'_> {
                 )
             }),
             drops_unnamed: false,
+            unreadable: (statement.reading() == Reading::Unreadable).then(|| statement.why().to_owned()),
         };
         let defines = statement.operation() == Operation::Migrate;
         if self.is(0, "CREATE") {
@@ -457,12 +475,32 @@ mod tests {
                     for dialect in Dialect::ALL {
                         let text = format!("{}{core}{}; SELECT 2", open.repeat(DEEP), close.repeat(DEEP));
                         let script = read(dialect, &text);
-                        assert!(script.unreadable || !script.statements.is_empty(), "{open} in {dialect}");
+                        assert!(
+                            script.unreadable.is_some() || !script.statements.is_empty(),
+                            "{open} in {dialect}"
+                        );
                     }
                 }
             })
             .unwrap()
             .join()
             .unwrap();
+    }
+
+    #[test]
+    fn what_stands_in_a_comment_that_runs_goes_with_its_marks() {
+        let text = "/*!40101 SET NAMES utf8 */;\nCREATE TABLE t (id INT) /*!50100 COMMENT 'a' */;\nBEGIN NOT ATOMIC DELETE FROM t; END; SELECT 1";
+        let script = read(Dialect::Mysql, text);
+        let found: Vec<_> =
+            script.statements.iter().map(|piece| (piece.line, &text[piece.range.clone()])).collect();
+        assert_eq!(
+            found,
+            [
+                (1, "/*!40101 SET NAMES utf8 */"),
+                (2, "CREATE TABLE t (id INT) /*!50100 COMMENT 'a' */"),
+                (3, "BEGIN NOT ATOMIC DELETE FROM t; END"),
+                (3, "SELECT 1"),
+            ]
+        );
     }
 }

@@ -426,7 +426,7 @@ fn execute<C: RoutedConnection>(
         return Ok(());
     }
     let text = file.text_for(engine);
-    if engine.spec().joins_what_is_sent_at_once() && !in_transaction && !script.unreadable {
+    if engine.spec().joins_what_is_sent_at_once() && !in_transaction && script.unreadable.is_none() {
         for piece in &script.statements {
             conn.batch_execute(text.get(piece.range.clone()).unwrap_or_default())?;
         }

@@ -201,7 +201,10 @@ impl<C: RoutedConnection> Migrator<C> {
     /// # Errors
     /// The problems, in the error's `lint`.
     pub fn lint(&self) -> Result<(), MigrateError> {
-        self.with_jobs(|found, jobs| refuse(self.problems(found, jobs)))
+        self.with_jobs(|found, jobs| {
+            let problems = self.problems(found, jobs);
+            if problems.is_empty() { Ok(()) } else { Err(MigrateError::lint(problems)) }
+        })
     }
 
     /// The same for databases that are about to be begun anew, where all of it will run: also what is recorded as
@@ -424,8 +427,15 @@ fn any_of(names: &[String]) -> String {
     }
 }
 
+/// Refuses to run, and then also says what cannot be read. That alone is no reason: the server may well read it.
 fn refuse(problems: Vec<LintProblem>) -> Result<(), MigrateError> {
-    if problems.is_empty() { Ok(()) } else { Err(MigrateError::lint(problems)) }
+    if problems.iter().any(LintProblem::prevents) {
+        return Err(MigrateError::lint(problems));
+    }
+    for problem in problems {
+        tracing::warn!("{problem}");
+    }
+    Ok(())
 }
 
 /// Whether the folders are sound.

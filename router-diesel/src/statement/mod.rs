@@ -46,6 +46,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use router_core::Operation;
+use sqlparser::tokenizer::TokenWithSpan;
 
 pub(crate) mod cache;
 mod classify;
@@ -64,6 +65,11 @@ pub use table::TableName;
 use draft::Draft;
 use effects::{Effects, Facts, TransactionSetting};
 use functions::WriteFunctions;
+
+/// The tokens of a text, or why it cannot be taken apart.
+pub(crate) fn tokens_of(dialect: Dialect, sql: &str) -> Result<Vec<TokenWithSpan>, String> {
+    tokens::tokenize(dialect, sql).map_err(|unplaced| unplaced.to_string())
+}
 
 /// What a text of SQL does to a database, and to which tables.
 #[derive(Debug, Clone, PartialEq, Eq)]

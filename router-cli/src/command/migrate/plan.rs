@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use router_diesel::config::Config;
-use router_diesel::migrate::{DatabasePlan, Failure as MigrateFailure, FailureKind, Plan, Step};
+use router_diesel::migrate::{DatabasePlan, Failure as MigrateFailure, FailureKind, LintProblem, Plan, Step};
 use serde::Serialize;
 
 use super::report::{
@@ -105,7 +105,7 @@ pub(super) fn run(
         (false, later) => output.say(format_args!("{} pending", count(later, "later migration"))),
     }
     // As `migrate` would end by what is known now: problems keep it from beginning at all.
-    let refused = if plan.lint.is_empty() { Exit::Fine } else { Exit::Usage };
+    let refused = if !plan.lint.iter().any(LintProblem::prevents) { Exit::Fine } else { Exit::Usage };
     Ok(failures.iter().map(|failure| exit_of(failure.kind)).fold(refused, Exit::max))
 }
 

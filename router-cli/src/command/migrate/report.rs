@@ -229,8 +229,12 @@ pub(crate) fn tell(
 }
 
 pub(super) fn say_problems(problems: &[LintProblem], output: &mut Output<'_>) {
+    for line in router_diesel::migrate::lint_summary(problems) {
+        output.say(line);
+    }
     for problem in problems {
-        output.say(format_args!("error[{:?}]: {problem}", problem.code));
+        let severity = if problem.prevents() { "error" } else { "warning" };
+        output.say(format_args!("{severity}[{:?}]: {problem}", problem.code));
     }
 }
 

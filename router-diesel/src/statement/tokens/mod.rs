@@ -34,7 +34,7 @@ impl fmt::Display for Unplaced {
 }
 
 /// Takes a text apart. Refuses what cannot be taken apart.
-pub(crate) fn tokenize(dialect: Dialect, sql: &str) -> Result<Vec<TokenWithSpan>, Unplaced> {
+pub(super) fn tokenize(dialect: Dialect, sql: &str) -> Result<Vec<TokenWithSpan>, Unplaced> {
     let take_apart = |geometric| {
         let lexicon = Lexicon { dialect, geometric };
         Tokenizer::new(&lexicon, sql).tokenize_with_location()
