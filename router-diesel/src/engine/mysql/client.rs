@@ -136,7 +136,6 @@ fn user(sections: &Sections<'_>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::engine::client::{arguments, variable};
 
     #[test]
