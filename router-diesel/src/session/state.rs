@@ -66,10 +66,11 @@ impl<C: RoutedConnection> Session<C> {
 
     /// Sees to it that the next user of a connection finds nothing of this session on it.
     pub(super) fn leave_nothing(&self, database: DatabaseId, checkout: &mut Checkout<C>, applied: Applied) {
-        let declared = self.topology.routing().declared(database);
         // A database in memory ends with its connection, and so does a test transaction that sessions share.
-        let may_close = !declared.url.is_in_memory() && self.databases.base_depth() == 0;
-        if self.is_stateful(database) && may_close {
+        let may_close = || {
+            self.databases.base_depth() == 0 && !self.topology.routing().declared(database).url.is_in_memory()
+        };
+        if self.is_stateful(database) && may_close() {
             checkout.retire_for_state();
         } else {
             applied.restore(checkout);
