@@ -75,7 +75,7 @@ impl Config {
             .map(|database| {
                 let engine = database.url.engine();
                 let message = format!("`{}` cannot be connected: this build has no {engine}", database.alias);
-                Problem::note(Code::EngineNotBuilt, message, database.place.clone())
+                Problem::note(Code::EngineNotBuilt, &message, database.place.clone())
                     .with_help(format!("build with the feature `{engine}`"))
             })
             .collect()

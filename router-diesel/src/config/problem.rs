@@ -41,8 +41,8 @@ pub struct Problem {
 
 impl Problem {
     /// A note about a checked configuration, whose lines are not at hand any more.
-    pub(crate) fn note(code: Code, message: String, place: Place) -> Self {
-        let message = without_secrets(&message).into_owned();
+    pub(crate) fn note(code: Code, message: &str, place: Place) -> Self {
+        let message = without_secrets(message).into_owned();
         let rendered = format!("note[{code}]: {message}\n  --> {place}");
         let severity = Severity::Note;
         Self { code, severity, message, label: None, place: Some(place), related: None, help: None, rendered }

@@ -50,7 +50,7 @@ impl<C: RoutedConnection> Session<C> {
         if base > 0 || self.isolation == Isolation::TestTransactions {
             checkout.roll_back_to(base);
         }
-        self.leave_nothing(database, &mut checkout, applied);
+        self.leave_nothing(database, &mut checkout, &applied);
         if !checkout.is_silenced() {
             self.instrumentation.leave(&mut checkout);
         }

@@ -65,7 +65,7 @@ impl<C: RoutedConnection> Session<C> {
     }
 
     /// Sees to it that the next user of a connection finds nothing of this session on it.
-    pub(super) fn leave_nothing(&self, database: DatabaseId, checkout: &mut Checkout<C>, applied: Applied) {
+    pub(super) fn leave_nothing(&self, database: DatabaseId, checkout: &mut Checkout<C>, applied: &Applied) {
         // A database in memory ends with its connection, and so does a test transaction that sessions share.
         let may_close = || {
             self.databases.base_depth() == 0 && !self.topology.routing().declared(database).url.is_in_memory()

@@ -139,8 +139,7 @@ fn a_setting_of_a_transaction_is_refused_where_it_cannot_be() {
         let refused = conn
             .transaction(|conn| {
                 conn.batch_execute(sql)?;
-                let using = conn.using("replica_0")?.batch_execute("SELECT * FROM posts");
-                using
+                conn.using("replica_0")?.batch_execute("SELECT * FROM posts")
             })
             .unwrap_err();
         assert_eq!(kind(&refused), Some(ErrorKind::OperationNotAllowed), "{sql}: {refused}");
@@ -267,8 +266,6 @@ fn mariadb_carries_settings_and_variables() {
     assert_eq!(load(&mut conn.using("default").unwrap(), sql).unwrap(), before);
 
     // MySQL takes an isolation level before BEGIN alone.
-    let level = "SELECT variable_value AS value FROM information_schema.session_variables WHERE variable_name = 'tx_isolation'";
-    let _ = level;
     conn.transaction::<_, DieselError, _>(|conn| {
         conn.batch_execute("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")?;
         insert(conn, 3)?;
