@@ -202,6 +202,12 @@ impl Statement {
         self
     }
 
+    /// Takes over what the same text asks and leaves in other dialects.
+    pub(crate) fn also(&mut self, asks: Facts, leaves_state: bool) {
+        self.effects.asks = self.effects.asks.with(asks);
+        self.session_state |= leaves_state;
+    }
+
     fn new(draft: Draft, reading: Reading) -> Self {
         let (finding, tables, controls, session_state, effects) = draft.finish();
         let (operation, why) = finding.unwrap_or((Operation::Read, Cow::Borrowed("nothing to run")));

@@ -13,6 +13,7 @@ use super::ids::DatabaseId;
 use crate::engine::RoutedConnection;
 use crate::engine::system::is_system_table;
 use crate::statement::cache::StatementCache;
+use crate::statement::effects::Facts;
 use crate::statement::{Classifier, Reading, Statement, TableName};
 
 /// A statement and the apps of its tables.
@@ -150,6 +151,10 @@ impl Readings {
         if let Some(setting) = readings.iter().position(|reading| reading.effects().setting.is_some()) {
             return readings.swap_remove(setting);
         }
+        // What an engine reads from the words alone counts too: `SHOW WARNINGS` is parsed as no more than a SHOW.
+        let by_words = readings.iter().filter(|reading| reading.reading() == Reading::Tokens);
+        let asks = by_words.fold(Facts::NONE, |asks, reading| asks.with(reading.effects().asks));
+        let leaves_state = readings.iter().any(Statement::sets_session_state);
         let mut readings = readings.into_iter();
         let first = readings.next().expect("a session has at least its own dialect");
         let parsed: Vec<_> = readings.filter(|other| other.reading() == Reading::Parsed).collect();
@@ -161,6 +166,7 @@ impl Readings {
         for other in others {
             statement.strengthen(other);
         }
+        statement.also(asks, leaves_state);
         statement
     }
 }

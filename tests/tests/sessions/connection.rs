@@ -502,8 +502,10 @@ fn mariadb_answers_how_the_last_statement_ended() {
     run(&mut conn, "DROP TABLE IF EXISTS posts_of_old").unwrap_err();
     run(&mut conn.using("blog_db").unwrap(), "DROP TABLE IF EXISTS posts_of_old").unwrap();
     assert_eq!(ask(&mut conn, "CAST(@@warning_count AS CHAR)"), text("1"));
-    let warned = diesel::sql_query("SHOW WARNINGS").execute(&mut conn);
-    warned.unwrap();
+    assert_eq!(run(&mut conn, "SHOW WARNINGS"), Ok(()));
+    for sql in ["SHOW WARNINGS", "SHOW COUNT(*) ERRORS", "SELECT @@error_count", "SELECT FOUND_ROWS()"] {
+        assert_eq!(run(&mut world.session(), sql), Err(ErrorKind::NoAnswer), "{sql}");
+    }
 
     run(&mut conn.using("blog_db").unwrap(), "SET @x = 5").unwrap();
     run(&mut conn, "SELECT id FROM users").unwrap();
