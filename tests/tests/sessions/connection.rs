@@ -526,3 +526,50 @@ fn sqlite_counts_the_changes_of_the_last_statement() {
     assert_eq!(ask(&mut conn, "CAST(changes() AS TEXT)"), text("3"));
     assert_eq!(ask(&mut conn, "CAST(last_insert_rowid() AS TEXT)"), text("1"), "the last insert was a user");
 }
+
+diesel::define_sql_function! {
+    fn last_insert_rowid() -> diesel::sql_types::BigInt;
+}
+diesel::define_sql_function! {
+    fn last_insert_id() -> diesel::sql_types::Unsigned<diesel::sql_types::BigInt>;
+}
+diesel::table! {
+    users { id -> Integer, name -> Nullable<Text> }
+}
+diesel::table! {
+    posts { id -> Integer, name -> Nullable<Text> }
+}
+
+/// The same in Diesel's own words, on the connections of one engine.
+#[test]
+fn diesels_own_queries_ask_the_right_connection() {
+    let new = Some("new");
+    if let Some(world) = Two::start(Engine::Sqlite, "") {
+        let config = Config::loader().yaml(&world.yaml, "databases.yml").load().unwrap();
+        let databases = Databases::<SqliteConnection>::builder(config).build().unwrap();
+        let mut conn = databases.session();
+        diesel::insert_into(users::table).values(users::name.eq(new)).execute(&mut conn).unwrap();
+        for _ in 0..3 {
+            diesel::insert_into(posts::table).values(posts::name.eq(new)).execute(&mut conn).unwrap();
+        }
+        assert_eq!(diesel::select(last_insert_rowid()).get_result::<i64>(&mut conn), Ok(3));
+        let returned = diesel::insert_into(users::table).values(users::name.eq(new)).returning(users::id);
+        assert_eq!(returned.get_result::<i32>(&mut conn), Ok(2));
+        assert_eq!(diesel::select(last_insert_rowid()).get_result::<i64>(&mut conn), Ok(2));
+        assert!(diesel::select(last_insert_rowid()).get_result::<i64>(&mut databases.session()).is_err());
+    }
+    if let Some(world) = Two::start(Engine::MariaDb, "") {
+        let config = Config::loader().yaml(&world.yaml, "databases.yml").load().unwrap();
+        let databases = Databases::<MysqlConnection>::builder(config).build().unwrap();
+        let mut conn = databases.session();
+        diesel::insert_into(users::table).values(users::name.eq(new)).execute(&mut conn).unwrap();
+        for _ in 0..3 {
+            diesel::insert_into(posts::table).values(posts::name.eq(new)).execute(&mut conn).unwrap();
+        }
+        assert_eq!(diesel::select(last_insert_id()).get_result::<u64>(&mut conn), Ok(3));
+        let changed = diesel::update(posts::table).set(posts::name.eq(Some("last"))).into_boxed();
+        let changed = changed.filter(diesel::dsl::sql::<diesel::sql_types::Bool>("id = last_insert_id()"));
+        assert_eq!(changed.execute(&mut conn), Ok(1));
+        assert!(diesel::select(last_insert_id()).get_result::<u64>(&mut databases.session()).is_err());
+    }
+}
