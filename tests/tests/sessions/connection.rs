@@ -283,24 +283,24 @@ fn leftovers(engine: Engine) -> Vec<(&'static str, &'static str)> {
             ),
             (
                 "CREATE TEMP TABLE mine (id INTEGER)",
-                "CAST(COUNT(*) AS TEXT) FROM pg_class WHERE relname = 'mine' AND relpersistence = 't' AND ''",
+                "CAST(COUNT(*) AS TEXT) FROM pg_class WHERE relname = 'mine' AND relnamespace = pg_my_temp_schema() AND ''",
             ),
             (
                 "CREATE TABLE pg_temp.mine (id INTEGER)",
-                "CAST(COUNT(*) AS TEXT) FROM pg_class WHERE relname = 'mine' AND relpersistence = 't' AND ''",
+                "CAST(COUNT(*) AS TEXT) FROM pg_class WHERE relname = 'mine' AND relnamespace = pg_my_temp_schema() AND ''",
             ),
             (
                 "SELECT 1 AS id INTO TEMP mine",
-                "CAST(COUNT(*) AS TEXT) FROM pg_class WHERE relname = 'mine' AND relpersistence = 't' AND ''",
+                "CAST(COUNT(*) AS TEXT) FROM pg_class WHERE relname = 'mine' AND relnamespace = pg_my_temp_schema() AND ''",
             ),
             ("LISTEN orders", "CAST(COUNT(*) AS TEXT) FROM pg_listening_channels() AS channel WHERE ''"),
             (
                 "SELECT pg_advisory_lock(42)",
-                "CAST(COUNT(*) AS TEXT) FROM pg_locks WHERE locktype = 'advisory' AND ''",
+                "CAST(COUNT(*) AS TEXT) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND ''",
             ),
             (
                 "SELECT pg_try_advisory_lock_shared(42)",
-                "CAST(COUNT(*) AS TEXT) FROM pg_locks WHERE locktype = 'advisory' AND ''",
+                "CAST(COUNT(*) AS TEXT) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND ''",
             ),
             (
                 "PREPARE mine AS SELECT 1",
@@ -320,7 +320,10 @@ fn leftovers(engine: Engine) -> Vec<(&'static str, &'static str)> {
             ("SET SESSION TRANSACTION READ ONLY", "CAST(@@session.tx_read_only AS CHAR)"),
             ("SET @mine = 7", "CAST(@mine AS CHAR)"),
             ("SELECT 7 INTO @mine", "CAST(@mine AS CHAR)"),
-            ("SELECT GET_LOCK('mine', 0)", "CAST(IS_USED_LOCK('mine') = CONNECTION_ID() AS CHAR)"),
+            (
+                "SELECT GET_LOCK('mine', 0)",
+                "CAST(COALESCE(IS_USED_LOCK('mine') = CONNECTION_ID(), 0) AS CHAR)",
+            ),
         ],
     }
 }
