@@ -576,3 +576,30 @@ fn diesels_own_queries_ask_the_right_connection() {
         assert!(diesel::select(last_insert_id()).get_result::<u64>(&mut databases.session()).is_err());
     }
 }
+
+#[test]
+fn sqlite_defers_foreign_keys_in_the_transaction_that_asks_for_it() {
+    let Some(world) = Two::start(Engine::Sqlite, "max_size: 1") else { return };
+    world.on("blog_db", "PRAGMA foreign_keys = ON");
+    world.on("blog_db", "DROP TABLE posts");
+    world.on("blog_db", "CREATE TABLE posts (id INTEGER PRIMARY KEY, parent INTEGER REFERENCES posts (id))");
+    let mut conn = world.session();
+    let child_first = |conn: &mut Session| {
+        conn.batch_execute("INSERT INTO posts (id, parent) VALUES (2, 1)")?;
+        conn.batch_execute("INSERT INTO posts (id, parent) VALUES (1, NULL)")
+    };
+    assert!(conn.transaction(child_first).is_err(), "the keys are checked at once");
+    conn.transaction::<_, diesel::result::Error, _>(|conn| {
+        conn.transaction::<(), diesel::result::Error, _>(|conn| {
+            conn.batch_execute("PRAGMA defer_foreign_keys = OFF")?;
+            Err(diesel::result::Error::RollbackTransaction)
+        })
+        .unwrap_err();
+        conn.batch_execute("PRAGMA defer_foreign_keys = ON")?;
+        child_first(conn)
+    })
+    .unwrap();
+    assert!(
+        conn.transaction(|conn| conn.batch_execute("INSERT INTO posts (id, parent) VALUES (3, 9)")).is_err()
+    );
+}
