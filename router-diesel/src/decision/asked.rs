@@ -26,9 +26,9 @@ impl Marks {
     /// Notes that a statement which makes these facts runs on the connection to a node.
     #[inline]
     pub(crate) fn made(&mut self, facts: Facts, node: DatabaseId) {
-        for (fact, mark) in Facts::EACH.iter().zip(&mut self.0) {
-            if facts.has(*fact) {
-                *mark = Mark::On(node);
+        for (index, fact) in Facts::EACH.into_iter().enumerate() {
+            if facts.has(fact) {
+                self.0[index] = Mark::On(node);
             }
         }
     }

@@ -78,7 +78,8 @@ impl<C: RoutedConnection> Session<C> {
     /// can have an effect. SQLite loses no connection and prepares again by itself.
     #[inline]
     fn may_run_again(&self, node: DatabaseId, prepared: &Prepared) -> bool {
-        prepared.statement.may_run_again()
+        self.topology.routing().has_servers
+            && prepared.statement.may_run_again()
             && self.topology.routing().declared(node).url.engine().spec().has_servers()
             && self.depth() == 0
             && self.isolation == Isolation::None

@@ -44,6 +44,8 @@ pub struct Routing {
     pub(crate) rules_alone: bool,
     /// Whether the file has more than one database, not counting replicas and other names of the same one.
     pub(crate) has_several: bool,
+    /// Whether one of the databases is on a server, so that its connection may be lost.
+    pub(crate) has_servers: bool,
 }
 
 impl Routing {
@@ -71,8 +73,20 @@ impl Routing {
         };
         let chain = routers.with_named("rules", Arc::clone(&rules)).with_aliases(databases.keys().cloned());
         let has_several = config.has_several_databases();
+        let has_servers = config.databases.iter().any(|database| database.url.engine().spec().has_servers());
         let (tables, functions) = (config.table_map(), config.function_map());
-        Ok(Self { tables, functions, config, chain, rules, databases, default, rules_alone, has_several })
+        Ok(Self {
+            tables,
+            functions,
+            config,
+            chain,
+            rules,
+            databases,
+            default,
+            rules_alone,
+            has_several,
+            has_servers,
+        })
     }
 
     /// The file's checked model.

@@ -322,7 +322,9 @@ impl<B, C: RoutedConnection + LoadConnection<B>> LoadConnection<B> for NodeConne
         Self::Backend: QueryMetadata<T::SqlType>,
     {
         let Self { conn, alias, state } = self;
-        state.plans.runs(T::query_id());
+        if state.plans.go_stale() {
+            state.plans.runs(T::query_id());
+        }
         let outcome =
             polonius::<_, _, ForLt!(<'any> = <C as LoadConnection<B>>::Cursor<'any, 'query>)>(conn, |conn| {
                 match <C as LoadConnection<B>>::load(conn, source) {

@@ -46,6 +46,12 @@ impl Plans {
         }
     }
 
+    /// Whether what is prepared here may go stale at all.
+    #[inline]
+    pub(super) fn go_stale(&self) -> bool {
+        self.go_stale
+    }
+
     /// Whether Diesel keeps what it prepares.
     pub(super) fn are_kept(&mut self, kept: bool) {
         self.kept = kept;
@@ -60,9 +66,6 @@ impl Plans {
     /// Notes that a statement begins to run.
     #[inline]
     pub(super) fn runs(&mut self, id: Option<TypeId>) {
-        if !self.go_stale {
-            return;
-        }
         self.forgotten = false;
         let next = self.next.take();
         let number = id.map(|id| FxBuildHasher.hash_one(id)).or(next);
