@@ -236,6 +236,31 @@ fn a_sessions_setting_is_on_all_its_connections_and_on_no_others() {
     assert_eq!(world.since(&marks)[0].iter().filter(|sql| sql.starts_with("INSERT")).count(), 1);
 }
 
+/// A test transaction is around everything, so what a transaction set for itself would live on in it.
+#[test]
+fn a_sessions_setting_is_back_after_a_transaction_in_a_test() {
+    let Some(world) = World::start(Engine::Postgres, 0) else { return };
+    world.write(1);
+    let shared = world.file().builder().test_transactions().build().unwrap();
+    let plain = world.file().build();
+    let mut own = plain.session();
+    own.begin_test_transaction().unwrap();
+    for mut conn in [own, shared.session()] {
+        conn.set("app.tenant", "7").unwrap();
+        assert_eq!(seen(&mut conn, "app.tenant").unwrap().as_deref(), Some("7"));
+        conn.transaction::<_, DieselError, _>(|conn| {
+            conn.set_local("app.tenant", "9")?;
+            assert_eq!(seen(conn, "app.tenant")?.as_deref(), Some("9"));
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(seen(&mut conn, "app.tenant").unwrap().as_deref(), Some("7"));
+        drop(conn);
+        let left = seen(&mut shared.session(), "app.tenant").unwrap();
+        assert!(matches!(left.as_deref(), None | Some("")), "{left:?}");
+    }
+}
+
 #[test]
 fn mariadb_carries_settings_and_variables() {
     let Some(world) = World::start(Engine::MariaDb, 1) else { return };

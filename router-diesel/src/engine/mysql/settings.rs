@@ -19,7 +19,7 @@ impl Settings for Mysql {
     fn risk(&self, name: &str) -> Risk {
         match name {
             "transaction_read_only" | "tx_read_only" | "read_only" => Risk::Guard,
-            "sql_mode" => Risk::Meaning,
+            "sql_mode" | "autocommit" => Risk::Meaning,
             _ => Risk::None,
         }
     }

@@ -5,7 +5,7 @@ use super::local::End;
 use crate::decision::SettingError;
 use crate::engine::RoutedConnection;
 use crate::error::Error;
-use crate::session::Session;
+use crate::session::{Isolation, Session};
 use crate::topology::pool::{Checkout, NodeConnection};
 
 /// What a session sets on each of its connections.
@@ -93,7 +93,7 @@ impl<C: RoutedConnection> Session<C> {
     }
 
     /// As [`set`](Self::set), for a setting that changes what names mean or whose rights count: `search_path`, `role`,
-    /// `session_authorization`, `row_security`, `sql_mode`.
+    /// `session_authorization`, `row_security`, `sql_mode`, `autocommit`.
     ///
     /// # Errors
     /// As [`set`](Self::set).
@@ -160,13 +160,15 @@ impl<C: RoutedConnection> Session<C> {
 
     /// Takes in that a level of the transaction has ended: what was set in it may be undone.
     pub(super) fn settle_carried(&mut self, end: End, depth: u32) {
+        // What a transaction sets for itself lives on in the test transaction around it.
+        let is_test = self.isolation == Isolation::TestTransactions || self.databases.base_depth() > 0;
         for held in &mut self.held {
             if held.applied.in_transaction && end == End::RollBack {
                 held.applied.forget();
             }
             if depth == 0 {
                 let declared = self.topology.routing().declared(held.database);
-                if declared.is_behind_pooler() {
+                if is_test || declared.is_behind_pooler() {
                     held.applied.forget();
                 }
                 held.applied.in_transaction = false;
