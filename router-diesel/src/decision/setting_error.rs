@@ -60,7 +60,8 @@ impl fmt::Display for SettingError {
         match self {
             Self::BadName { name } => write!(
                 f,
-                "`{name}` is not a valid name of a setting; write lower-case letters, digits, `_` and dots, as in `app.tenant`"
+                "`{name}` is not a valid name of a setting; write lower-case letters, digits, `_` and dots, as in \
+                 `app.tenant`"
             ),
             Self::BadValue { name } => write!(f, "the value of `{name}` has a NUL in it; take it out"),
             Self::Unchecked { name } => write!(
