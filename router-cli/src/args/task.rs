@@ -96,7 +96,7 @@ pub(crate) struct DumpArguments {
     /// Write the rows of this table too, such as those that migrations wrote; may be repeated
     #[arg(long, value_name = "TABLE")]
     pub(crate) data: Vec<String>,
-    /// Write grants too, on PostgreSQL; who loads the file needs the roles that it names
+    /// Write grants too, on PostgreSQL; the server that loads the file needs its roles
     #[arg(long)]
     pub(crate) grants: bool,
 }

@@ -604,7 +604,7 @@ fn help_of_schema_dump() {
           --app <APP>         This app only; may be repeated
           --folder <FOLDER>   The folder of the files, each named after its database [default: schema]
           --data <TABLE>      Write the rows of this table too, such as those that migrations wrote; may be repeated
-          --grants            Write grants too, on PostgreSQL; who loads the file needs the roles that it names
+          --grants            Write grants too, on PostgreSQL; the server that loads the file needs its roles
       -h, --help              Print help
 
     Global options:

@@ -31,7 +31,7 @@ pub struct Config {
     pub write_functions: Vec<String>,
     /// SQL functions that leave something on their connection, such as a setting or a lock.
     pub state_functions: Vec<String>,
-    /// SQL functions that have no effect, so that a `SELECT` which calls one may run a second time.
+    /// SQL functions that have no effect. A session may run a `SELECT` that calls one again after it lost its connection.
     pub read_functions: Vec<String>,
     /// The apps: first those declared under `apps`, then those that are only claimed, in file order.
     pub apps: Vec<App>,

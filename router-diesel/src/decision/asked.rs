@@ -65,11 +65,13 @@ impl Marks {
     }
 }
 
-/// Why no connection can answer a statement that asks about earlier ones.
+/// Why no connection can answer a statement that asks about earlier ones, such as `last_insert_id()`.
+///
+/// [`RouteError::NoAnswer`](crate::RouteError::NoAnswer) carries it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Silence<D = Alias> {
-    /// The session has run no such statement.
+    /// The session has run no statement that the question could be about.
     Never,
     /// The session no longer holds the connection on which the statement ran.
     Gone,

@@ -18,7 +18,7 @@ pub enum RouteReason {
     },
     /// The statement names no table, and the open transaction is there.
     OpenTransaction,
-    /// The statement names no table, and asks about earlier statements on the connection there.
+    /// The statement names no table, and asks about earlier statements, which ran on the connection there.
     Asked,
     /// The statement names no table, so it goes to the default database.
     NoTable,
@@ -27,7 +27,7 @@ pub enum RouteReason {
         /// The table.
         table: String,
     },
-    /// The statement names the database itself, as in MySQL's `database.table`.
+    /// The statement itself names the database, as in MySQL's `database.table`.
     Named {
         /// The table, with its database.
         table: String,

@@ -59,7 +59,7 @@ pub enum RouteError {
         /// The table.
         table: String,
     },
-    /// The statement cannot be read, so nobody can tell which tables it touches.
+    /// The statement cannot be read, so its tables are not known.
     Unreadable {
         /// That it cannot be read, and what in it.
         why: String,
@@ -164,7 +164,7 @@ impl fmt::Display for RouteError {
                 if !tables.is_empty() {
                     write!(f, " on {}", list(tables))?;
                 }
-                f.write_str("; make it outside of the scope that reads")
+                f.write_str("; run it outside of the scope, read session or read-only transaction")
             }
             Self::Unrouted { table } => write!(
                 f,
@@ -173,7 +173,7 @@ impl fmt::Display for RouteError {
             ),
             Self::Unreadable { why } => write!(
                 f,
-                "this statement {why}; nobody can tell which tables it touches, so name the database with `using`"
+                "this statement {why}; its tables are not known, so name the database with `using`"
             ),
             Self::TransactionControl => f.write_str(
                 "this statement opens or ends a transaction by hand, on a connection that the session chose; use \
@@ -191,7 +191,11 @@ impl fmt::Display for RouteError {
             | Self::SwitchesDatabase
             | Self::StateLost { .. } => self.of_connection(f),
             Self::DatabaseNotExpected { alias, expected } => {
-                write!(f, "this statement would go to `{alias}`, and only {} may be touched", list(expected))
+                write!(
+                    f,
+                    "this statement would go to `{alias}`, and the test allows only {}; add it to `only` or `allow_only`",
+                    list(expected)
+                )
             }
         }
     }
@@ -203,7 +207,10 @@ impl RouteError {
         match self {
             Self::NoAnswer { asked, why } => fmt_silence(f, asked, why),
             Self::BelongsToTransaction { is_pending: true } => {
-                f.write_str("this setting of the transaction waits for the transaction's first statement")
+                f.write_str(
+                    "this setting waits for the transaction's first statement and goes where that goes; explain that \
+                     statement",
+                )
             }
             Self::BelongsToTransaction { is_pending: false } => f.write_str(
                 "this setting ends with its transaction, so outside of one it has no effect; make it in `transaction`",
@@ -231,9 +238,11 @@ fn no_database(f: &mut fmt::Formatter<'_>, what: &str, functions: &[String]) -> 
             list(functions)
         )?,
     }
-    f.write_str("; the file has several databases, so name one with `using`, or make it in a transaction that is open")?;
+    f.write_str(
+        "; the file has several databases, so name one with `using`, or run it in an open transaction",
+    )?;
     match functions {
-        [] => f.write_str("; a setting for every connection is `session.set`"),
+        [] => f.write_str("; to make a setting on every connection, use `session.set`"),
         _ => f.write_str("; or list the function under `functions` of the app that has it"),
     }
 }

@@ -10,7 +10,7 @@ use crate::engine::Engine;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SettingError {
-    /// The text is no name of a setting.
+    /// The text is not a valid name of a setting.
     BadName {
         /// The text.
         name: String,
@@ -20,7 +20,7 @@ pub enum SettingError {
         /// The setting.
         name: String,
     },
-    /// The setting changes what names mean or whose rights count.
+    /// The setting changes what names mean or whose rights count, so it needs a call of its own.
     Unchecked {
         /// The setting.
         name: String,
@@ -30,12 +30,12 @@ pub enum SettingError {
         /// The setting.
         name: String,
     },
-    /// The engine has no such settings.
+    /// The engine has no settings of this kind.
     Unsupported {
         /// The engine.
         engine: Engine,
     },
-    /// A setting of a transaction was made outside of one.
+    /// `set_local` was called outside of a transaction.
     OutsideTransaction,
     /// The setting answers with a row, and the transaction has no database yet that could give one.
     NeedsSetLocal,
@@ -60,23 +60,23 @@ impl fmt::Display for SettingError {
         match self {
             Self::BadName { name } => write!(
                 f,
-                "`{name}` is no name of a setting; write lower-case letters, digits, `_` and dots, as in `app.tenant`"
+                "`{name}` is not a valid name of a setting; write lower-case letters, digits, `_` and dots, as in \
+                 `app.tenant`"
             ),
             Self::BadValue { name } => write!(f, "the value of `{name}` has a NUL in it; take it out"),
             Self::Unchecked { name } => write!(
                 f,
-                "`{name}` changes what names mean or whose rights count; where that is wanted, use `set_unchecked`"
+                "`{name}` changes what names mean or whose rights count; if you want that, use `set_unchecked` or \
+                 `set_local_unchecked`"
             ),
             Self::Guard { name } => write!(
                 f,
-                "`{name}` decides whether a connection may write, which the router does; use a scope, or `operations` \
-                 in the file"
+                "`{name}` decides whether a connection may write, and the router decides that itself; use a scope, or \
+                 `operations` in the file"
             ),
-            Self::Unsupported { engine } => write!(
-                f,
-                "{} has no settings that a session could make; pass the value in the statement",
-                engine.title()
-            ),
+            Self::Unsupported { engine } => {
+                write!(f, "{} has no settings of this kind; pass the value in the statement", engine.title())
+            }
             Self::OutsideTransaction => {
                 f.write_str("`set_local` holds until its transaction ends, so call it in `transaction`")
             }
@@ -86,7 +86,7 @@ impl fmt::Display for SettingError {
             ),
             Self::BehindPooler { alias } => write!(
                 f,
-                "`{alias}` is behind a pooler, so a setting holds within a transaction alone; make the statement in \
+                "`{alias}` is behind a pooler, so a setting holds only within a transaction; run the statement in \
                  `transaction`"
             ),
             Self::NotApplied { alias, what, cause } => {

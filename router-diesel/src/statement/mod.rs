@@ -24,10 +24,10 @@
 //!    told apart: the words that introduce tables are followed through parentheses and common table expressions.
 //!    Never from raw text, where a string that contains SQL would pass for SQL.
 //!
-//! A keyword of some other database may be a column's name here, and mislead either. So what the tree tells is held
-//! against the tokens, and the stricter wins: no table and no write is lost. [`Statement::reading`] says whether there
-//! was a tree, and tests hold the two against each other, with every keyword in every place. Where neither can place a statement it is a write without tables, [`Reading::Unreadable`]: a wrong guess costs more than a
-//! question.
+//! A keyword of some other database may be a column's name here, and mislead either reading. So the classifier compares
+//! the tree with the tokens, and the stricter reading wins: no table and no write is lost. [`Statement::reading`] says
+//! whether there was a tree. Tests compare the two, with every keyword in every place. If neither can read a statement, it
+//! is a write without tables, [`Reading::Unreadable`]: a wrong guess costs more than a question.
 //!
 //! # What counts as what
 //!
@@ -264,7 +264,7 @@ pub(crate) fn transaction_setting(dialect: Dialect, sql: &str) -> Option<Transac
 /// How a statement was understood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reading {
-    /// From the tree that `sqlparser` made of it, and its tokens do not contradict that.
+    /// From the tree that `sqlparser` made of it, which its tokens do not contradict.
     Parsed,
     /// From its tokens, because the grammar of `sqlparser` refuses it or takes it for something else.
     Tokens,

@@ -165,10 +165,10 @@ fn a_setting_of_a_transaction_is_refused_where_it_cannot_be() {
     for (name, why) in [
         ("search_path", "set_unchecked"),
         ("role", "set_unchecked"),
-        ("default_transaction_read_only", "which the router does"),
-        ("App.tenant", "no name of a setting"),
-        ("a b", "no name of a setting"),
-        ("", "no name of a setting"),
+        ("default_transaction_read_only", "the router decides that itself"),
+        ("App.tenant", "not a valid name of a setting"),
+        ("a b", "not a valid name of a setting"),
+        ("", "not a valid name of a setting"),
     ] {
         let error = conn.set(name, "x").unwrap_err().to_string();
         assert!(error.contains(why), "{name}: {error}");

@@ -62,15 +62,18 @@ impl Applied {
 }
 
 impl<C: RoutedConnection> Session<C> {
-    /// Makes a setting on every connection of this session, replicas too, from its next statement on: for policies of
-    /// row-level security that read `current_setting('app.tenant')`, for `statement_timeout`, `time_zone` and the like.
+    /// Makes a setting on every connection of this session, replicas too, from its next statement on.
     ///
-    /// The session makes it before its first statement on each connection, and sets the earlier value back when it gives
-    /// the connection back. That costs one round trip for each check-out of a session that uses it, and one for each
-    /// give-back. Where it cannot be made, the statement does not run and the connection is closed.
+    /// Use it for policies of row-level security that read `current_setting('app.tenant')`, for `statement_timeout`,
+    /// `time_zone` and the like.
     ///
-    /// On MySQL and MariaDB `@name` is a variable of the user's own, and any other name is one of the session's system
-    /// variables.
+    /// The session makes it before its first statement on each connection, and restores the earlier value when it gives
+    /// the connection back. Each of the two costs one round trip. This call itself sends nothing. If a server refuses the
+    /// setting, the statement does not run, and the router closes the connection. Behind a pooler, the session also refuses
+    /// each statement outside of a transaction. These errors are of the kind [`Setting`](crate::ErrorKind::Setting).
+    ///
+    /// On MySQL and MariaDB `@name` is a variable of your own, and any other name is a system variable of the session.
+    /// SQLite has no settings: if the file also has other engines, each statement for a SQLite database fails after this.
     ///
     /// ```no_run
     /// # use diesel::prelude::*;
@@ -83,8 +86,10 @@ impl<C: RoutedConnection> Session<C> {
     /// ```
     ///
     /// # Errors
-    /// The name is no name of a setting, it needs [`set_unchecked`](Self::set_unchecked), it decides whether the
-    /// connection may write, or no engine of the file has settings. SQLite has none.
+    /// - The name is not a valid name of a setting, or the value has a NUL in it.
+    /// - The setting needs [`set_unchecked`](Self::set_unchecked).
+    /// - The setting decides whether the connection may write.
+    /// - No engine of the file has settings. SQLite has none.
     pub fn set(&mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Result<(), Error> {
         let risk = self.judge_setting(name.as_ref(), value.as_ref())?;
         admit(risk, name.as_ref())?;
@@ -96,7 +101,7 @@ impl<C: RoutedConnection> Session<C> {
     /// `session_authorization`, `row_security`, `sql_mode`, `autocommit`.
     ///
     /// # Errors
-    /// As [`set`](Self::set).
+    /// As [`set`](Self::set), without the second case.
     pub fn set_unchecked(&mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Result<(), Error> {
         self.judge_setting(name.as_ref(), value.as_ref())?;
         self.carry(name.as_ref(), value.as_ref());

@@ -37,17 +37,21 @@ pub(in crate::session) enum End {
 }
 
 impl<C: RoutedConnection> Session<C> {
-    /// Makes a setting that holds until the transaction ends, or until a rollback to before this call: what
-    /// `SET LOCAL` and `set_config(…, true)` do on PostgreSQL.
+    /// Makes a setting that holds until the transaction ends, as `SET LOCAL` and `set_config(…, true)` do on PostgreSQL.
     ///
-    /// In a transaction that has no statement yet, it waits and is sent with BEGIN to whichever database the first
+    /// A rollback to before this call takes it back.
+    ///
+    /// If the transaction has no statement yet, the session sends the setting with BEGIN, to the database that the first
     /// statement chooses. It is no write, so it works in [`read_only_transaction`](Self::read_only_transaction) and on a
     /// replica too.
     ///
     /// # Errors
-    /// No transaction is open, the name is no name of a setting, it needs
-    /// [`set_local_unchecked`](Self::set_local_unchecked), or the engine has no such settings. MySQL, MariaDB and SQLite
-    /// have none.
+    /// - No transaction is open.
+    /// - The name is not a valid name of a setting, or the value has a NUL in it.
+    /// - The setting needs [`set_local_unchecked`](Self::set_local_unchecked).
+    /// - The setting decides whether the connection may write.
+    /// - The engine has no such settings. MySQL, MariaDB and SQLite have none.
+    /// - The server refuses the setting. If it waits for BEGIN, the first statement returns that error.
     pub fn set_local(&mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Result<(), Error> {
         let risk = self.judge_setting(name.as_ref(), value.as_ref())?;
         admit(risk, name.as_ref())?;
@@ -58,7 +62,7 @@ impl<C: RoutedConnection> Session<C> {
     /// `search_path`, `role`, `session_authorization`, `row_security`.
     ///
     /// # Errors
-    /// As [`set_local`](Self::set_local).
+    /// As [`set_local`](Self::set_local), without the third case.
     pub fn set_local_unchecked(
         &mut self,
         name: impl AsRef<str>,

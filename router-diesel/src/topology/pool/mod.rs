@@ -4,8 +4,8 @@
 //! r2d2's defaults, each for a reason:
 //! - A connection that was used or checked less than `validate_after` ago is handed out without a ping: the
 //!   ping is one whole round trip.
-//! - A connection that failed is closed when it comes back, and one of which nobody can tell is asked before
-//!   it is handed out again.
+//! - A connection that failed is closed when it comes back. A connection in doubt is pinged before it is handed
+//!   out again.
 //! - Where no connection lives and the server cannot be reached, a check-out fails at once instead of
 //!   waiting out its timeout.
 
