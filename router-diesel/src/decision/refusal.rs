@@ -190,13 +190,7 @@ impl fmt::Display for RouteError {
             | Self::BelongsToTransaction { .. }
             | Self::SwitchesDatabase
             | Self::StateLost { .. } => self.of_connection(f),
-            Self::DatabaseNotExpected { alias, expected } => {
-                write!(
-                    f,
-                    "this statement would go to `{alias}`, and the test allows only {}; add it to `only` or `allow_only`",
-                    list(expected)
-                )
-            }
+            Self::DatabaseNotExpected { alias, expected } => not_expected(f, alias, expected),
         }
     }
 }
@@ -227,6 +221,14 @@ impl RouteError {
             _ => Ok(()),
         }
     }
+}
+
+fn not_expected(f: &mut fmt::Formatter<'_>, alias: &Alias, expected: &[Alias]) -> fmt::Result {
+    write!(
+        f,
+        "this statement would go to `{alias}`, and the test allows only {}; add it to `only` or `allow_only`",
+        list(expected)
+    )
 }
 
 fn no_database(f: &mut fmt::Formatter<'_>, what: &str, functions: &[String]) -> fmt::Result {
