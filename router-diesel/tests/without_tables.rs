@@ -282,6 +282,8 @@ fn a_question_without_a_session_has_no_answer() {
             "SELECT @@LOCAL.warning_count",
             "SELECT ROW_COUNT()",
             "SELECT FOUND_ROWS()",
+            "SELECT LASTVAL(s)",
+            "SELECT PREVIOUS VALUE FOR s",
             "SHOW WARNINGS",
             "SHOW WARNINGS LIMIT 1",
             "SHOW ERRORS",

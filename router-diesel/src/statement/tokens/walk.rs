@@ -302,7 +302,12 @@ impl Reader<'_> {
             _ if self.cursor.is_any(at, &["next", "previous"])
                 && self.cursor.are(at + 1, &["value", "for"]) =>
             {
-                self.draft.found(Operation::Write, "asks a sequence");
+                if self.cursor.is(at, "previous") {
+                    self.draft.asks(Facts::INSERTED);
+                } else {
+                    self.draft.found(Operation::Write, "asks a sequence");
+                    self.draft.makes(Facts::INSERTED);
+                }
             }
             _ if self.cursor.is_open(at + 1) => self.call(at),
             _ => {}
