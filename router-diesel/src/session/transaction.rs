@@ -97,17 +97,32 @@ fn begin_level<C: RoutedConnection>(
     reads_only: bool,
     waiting: &WaitingFor,
 ) -> Result<(), NotBegun> {
-    let not_begun = |cause: Error| NotBegun { begun: level, cause };
-    if level == 0 {
-        waiting.send(When::Before, 1, conn).map_err(not_begun)?;
-    }
-    let begun = if level == 0 && reads_only {
-        begin_read_only(conn)
-    } else {
-        NodeTransactionManager::begin_transaction(conn)
-    };
-    begun.map_err(|error| not_begun(error.into()))?;
+    let begun = begin(conn, level, reads_only, waiting).inspect_err(|_| {
+        // What was sent before BEGIN would hold for the next transaction on this connection.
+        if level == 0 && waiting.any(When::Before) {
+            conn.discard();
+        }
+    });
+    begun.map_err(|cause| NotBegun { begun: level, cause })?;
     waiting.send(When::After, level + 1, conn).map_err(|cause| NotBegun { begun: level + 1, cause })
+}
+
+/// Sends what comes before BEGIN, and BEGIN or SAVEPOINT.
+fn begin<C: RoutedConnection>(
+    conn: &mut NodeConnection<C>,
+    level: u32,
+    reads_only: bool,
+    waiting: &WaitingFor,
+) -> Result<(), Error> {
+    if level == 0 {
+        waiting.send(When::Before, 1, conn)?;
+    }
+    if level == 0 && reads_only {
+        begin_read_only(conn)?;
+    } else {
+        NodeTransactionManager::begin_transaction(conn)?;
+    }
+    Ok(())
 }
 
 /// Rolls back so many levels. A connection where that fails is closed, to the same effect.

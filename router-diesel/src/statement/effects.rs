@@ -95,8 +95,8 @@ pub(crate) struct TransactionSetting {
     pub(crate) when: When,
     /// Whether it may allow writes where they are refused.
     pub(crate) lifts_guard: bool,
-    /// Whether it answers with a row, as a SELECT does.
-    pub(crate) returns_row: bool,
+    /// Whether it says how the transaction is, and nothing else: it must come before the transaction's first query.
+    pub(crate) shapes: bool,
 }
 
 /// Where a setting stands relative to the BEGIN of its transaction.
@@ -133,7 +133,7 @@ pub(super) fn transaction_setting(dialect: Dialect, tokens: &[TokenWithSpan]) ->
         all = Some(match all {
             Some(known) => TransactionSetting {
                 lifts_guard: known.lifts_guard || one.lifts_guard,
-                returns_row: known.returns_row || one.returns_row,
+                shapes: known.shapes && one.shapes,
                 ..one
             },
             None => one,
@@ -142,8 +142,7 @@ pub(super) fn transaction_setting(dialect: Dialect, tokens: &[TokenWithSpan]) ->
     all
 }
 
-const AFTER: TransactionSetting =
-    TransactionSetting { when: When::After, lifts_guard: false, returns_row: false };
+const AFTER: TransactionSetting = TransactionSetting { when: When::After, lifts_guard: false, shapes: false };
 
 /// `SET LOCAL`, `SET TRANSACTION`, `SET CONSTRAINTS`, `SELECT set_config(…, true)`.
 fn of_postgres(statement: &[&Token]) -> Option<TransactionSetting> {
@@ -158,7 +157,8 @@ fn of_postgres(statement: &[&Token]) -> Option<TransactionSetting> {
         return Some(AFTER);
     }
     if is(second, "transaction") {
-        return Some(TransactionSetting { lifts_guard: allows_writes(&statement[2..]), ..AFTER });
+        let lifts_guard = allows_writes(&statement[2..]);
+        return Some(TransactionSetting { lifts_guard, shapes: true, ..AFTER });
     }
     if !is(second, "local") {
         return None;
@@ -169,13 +169,21 @@ fn of_postgres(statement: &[&Token]) -> Option<TransactionSetting> {
         "session" => true,
         _ => lifts_guard(&name, statement.get(4).copied()),
     };
-    Some(TransactionSetting { lifts_guard, ..AFTER })
+    Some(TransactionSetting { lifts_guard, shapes: shapes(&name), ..AFTER })
+}
+
+/// Whether PostgreSQL takes a setting only before the transaction's first query.
+pub(crate) fn shapes(name: &str) -> bool {
+    matches!(
+        name,
+        "transaction" | "transaction_isolation" | "transaction_deferrable" | "transaction_read_only"
+    )
 }
 
 /// A list of calls of `set_config` with literals alone, each for the transaction.
 fn of_set_config(statement: &[&Token]) -> Option<TransactionSetting> {
     let mut rest = &statement[1..];
-    let mut setting = TransactionSetting { returns_row: true, ..AFTER };
+    let mut setting = AFTER;
     loop {
         if is(rest.first(), "pg_catalog") && rest.get(1) == Some(&&Token::Period) {
             rest = &rest[2..];
@@ -249,7 +257,7 @@ fn of_mysql(statement: &[&Token]) -> Option<TransactionSetting> {
     (is(statement.first(), "set") && is(statement.get(1), "transaction")).then(|| TransactionSetting {
         when: When::Before,
         lifts_guard: allows_writes(&statement[2..]),
-        returns_row: false,
+        shapes: true,
     })
 }
 

@@ -277,11 +277,11 @@ fn mariadb_carries_settings_and_variables() {
     let mut conn = databases.session();
     conn.set("@tenant", "it's \\ 7").unwrap();
     conn.set("time_zone", "+09:00").unwrap();
-    conn.set("max_statement_time", "100").unwrap();
-    assert_eq!(load(&mut conn, sql).unwrap().as_deref(), Some("it's \\ 7+09:00100.000000"));
+    conn.set("max_statement_time", "1.5").unwrap();
+    assert_eq!(load(&mut conn, sql).unwrap().as_deref(), Some("it's \\ 7+09:001.500000"));
     insert(&mut conn, 2).unwrap();
     let same = load(&mut conn.using("default").unwrap(), sql).unwrap();
-    assert_eq!(same.as_deref(), Some("it's \\ 7+09:00100.000000"));
+    assert_eq!(same.as_deref(), Some("it's \\ 7+09:001.500000"));
     assert!(
         conn.transaction(|conn| conn.set_local("time_zone", "+00:00").map_err(DieselError::from)).is_err()
     );
@@ -355,6 +355,108 @@ fn a_setting_goes_along_where_the_transaction_begins_on_another_node() {
     }
     let replica = databases.cluster("default").unwrap().nodes.remove(1);
     assert_ne!(replica.standing, router_diesel::cluster::Standing::Up, "nobody met the dead replica");
+}
+
+/// A setting of a transaction and one of the session, of the same name, in a pool of one.
+#[test]
+fn what_a_transaction_sets_is_not_taken_for_what_was_before() {
+    let Some(world) = World::start(Engine::Postgres, 0) else { return };
+    world.write(1);
+    let databases = world.file().with("pool: { max_size: 1 }").build();
+    for (name, of_transaction, of_session) in [
+        ("app.tenant", "8", "9"),
+        ("statement_timeout", "8min", "9min"),
+        ("timezone", "Asia/Tokyo", "Asia/Seoul"),
+    ] {
+        let before = seen(&mut databases.session(), name).unwrap();
+        for commits in [true, false] {
+            for by_statement in [true, false] {
+                let mut conn = databases.session();
+                let result = conn.transaction::<(), DieselError, _>(|conn| {
+                    if by_statement {
+                        conn.batch_execute(&format!("SET LOCAL {name} = '{of_transaction}'"))?;
+                    } else {
+                        conn.set_local(name, of_transaction)?;
+                    }
+                    assert_eq!(seen(conn, name)?.as_deref(), Some(of_transaction));
+                    conn.set(name, of_session)?;
+                    assert_eq!(seen(conn, name)?.as_deref(), Some(of_session));
+                    conn.transaction::<(), DieselError, _>(|conn| {
+                        conn.set_local(name, of_transaction)?;
+                        assert_eq!(seen(conn, name)?.as_deref(), Some(of_transaction));
+                        Err(DieselError::RollbackTransaction)
+                    })
+                    .unwrap_err();
+                    assert_eq!(seen(conn, name)?.as_deref(), Some(of_session));
+                    if commits { Ok(()) } else { Err(DieselError::RollbackTransaction) }
+                });
+                assert_eq!(result.is_ok(), commits);
+                assert_eq!(
+                    seen(&mut conn, name).unwrap().as_deref(),
+                    Some(of_session),
+                    "after the transaction"
+                );
+                drop(conn);
+                let after = seen(&mut databases.session(), name).unwrap();
+                assert_eq!(
+                    after.unwrap_or_default(),
+                    before.clone().unwrap_or_default(),
+                    "{name}, the next user"
+                );
+            }
+        }
+    }
+}
+
+/// Of two settings of one name the later one holds, however each is made, and what shapes the transaction may come last.
+#[test]
+fn settings_that_wait_keep_their_order() {
+    let Some(world) = World::start(Engine::Postgres, 0) else { return };
+    world.write(1);
+    let databases = world.file().build();
+    let ways: [fn(&mut Session, &str) -> QueryResult<()>; 3] = [
+        |conn, value| Ok(conn.set_local("app.tenant", value)?),
+        |conn, value| conn.batch_execute(&format!("SET LOCAL app.tenant = '{value}'")),
+        |conn, value| {
+            diesel::sql_query(format!("SELECT set_config('app.tenant', '{value}', true)"))
+                .execute(conn)
+                .map(drop)
+        },
+    ];
+    for first in ways {
+        for second in ways {
+            let mut conn = databases.session();
+            conn.transaction::<_, DieselError, _>(|conn| {
+                first(conn, "7")?;
+                second(conn, "8")?;
+                conn.batch_execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")?;
+                conn.set_local("transaction_isolation", "serializable")?;
+                assert_eq!(seen(conn, "app.tenant")?.as_deref(), Some("8"));
+                assert_eq!(seen(conn, "transaction_isolation")?.as_deref(), Some("serializable"));
+                Ok(())
+            })
+            .unwrap();
+        }
+    }
+}
+
+/// What MariaDB takes before BEGIN holds for the next transaction of the connection, whoever begins it.
+#[test]
+fn what_was_sent_for_a_transaction_that_never_began_ends_with_its_connection() {
+    let Some(world) = World::start(Engine::MariaDb, 0) else { return };
+    let databases = world.file().with("pool: { max_size: 1 }").build();
+    let mut conn = databases.session();
+    let error = conn
+        .transaction::<usize, DieselError, _>(|conn| {
+            conn.batch_execute("SET TRANSACTION READ ONLY")?;
+            conn.batch_execute("SET TRANSACTION ISOLATION LEVEL NONSENSE")?;
+            insert(conn, 1)
+        })
+        .unwrap_err();
+    assert_eq!(kind(&error), Some(ErrorKind::Setting));
+    conn.transaction(|conn| insert(conn, 1)).expect("the same session's next transaction may write");
+    drop(conn);
+    databases.session().transaction(|conn| insert(conn, 2)).expect("the next user's transaction may write");
 }
 
 /// Row-level security by a session's setting, with replicas and tokens: whatever ends a request, the next one sees its
@@ -464,7 +566,7 @@ fn sequence(
         diesel::sql_query(format!("INSERT INTO orders (tenant) VALUES ('{tenant}')")).execute(conn)
     };
     for _ in 0..1 + random.below(6) {
-        match random.below(9) {
+        match random.below(12) {
             0 | 1 => own(&mut conn, &tenant).unwrap(),
             2 => assert_eq!(write(&mut conn, &tenant), Ok(1)),
             3 => conn
@@ -515,7 +617,36 @@ fn sequence(
                 drop(on_primary);
                 own(&mut conn, &tenant).unwrap();
             }
-            _ => conn.release(),
+            8 => conn.release(),
+            // The two kinds of setting, one over the other, in each order, and each end of a transaction.
+            end => {
+                let (local, carried) = (random.below(5).to_string(), random.below(5).to_string());
+                let is_carried_first = random.below(2) == 0;
+                let mixed = AssertUnwindSafe(|| {
+                    conn.transaction::<_, DieselError, _>(|conn| {
+                        let now = if is_carried_first {
+                            conn.set("app.tenant", &carried)?;
+                            own(conn, &carried)?;
+                            conn.batch_execute(&format!("SET LOCAL app.tenant = '{local}'"))?;
+                            &local
+                        } else {
+                            conn.set_local("app.tenant", &local)?;
+                            own(conn, &local)?;
+                            conn.set("app.tenant", &carried)?;
+                            &carried
+                        };
+                        own(conn, now)?;
+                        match end {
+                            9 => Ok(()),
+                            10 => Err(DieselError::RollbackTransaction),
+                            _ => panic!("on purpose"),
+                        }
+                    })
+                });
+                let ended = std::panic::catch_unwind(mixed);
+                assert!(matches!((end, ended), (9, Ok(Ok(()))) | (10, Ok(Err(_))) | (11, Err(_))), "{end}");
+                tenant = carried;
+            }
         }
         own(&mut conn, &tenant).unwrap();
     }

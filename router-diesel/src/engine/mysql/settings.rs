@@ -58,10 +58,18 @@ impl Mysql {
     fn assignment(&self, name: &str, value: &str) -> String {
         match name.starts_with('@') {
             true => format!("{} = {}", variable(name), self.quoted(value)),
-            false if value.parse::<i64>().is_ok() => format!("SESSION {name} = {value}"),
+            false if is_number(value) => format!("SESSION {name} = {value}"),
             false => format!("SESSION {name} = {}", self.quoted(value)),
         }
     }
+}
+
+/// `-1`, `2`, `1.5`, as SQL writes numbers.
+fn is_number(value: &str) -> bool {
+    let digits = value.strip_prefix(['-', '+']).unwrap_or(value);
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    let is_all = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    is_all(whole) && is_all(fraction)
 }
 
 /// A user's variable with its name in quotes, as a dot may stand in it.

@@ -6,6 +6,7 @@ use super::Postgres;
 use crate::engine::Ask;
 use crate::engine::records::RecordTables as _;
 use crate::engine::settings::{Risk, Settings, is_plain};
+use crate::statement::effects::shapes;
 
 impl Settings for Postgres {
     fn has_settings(&self) -> bool {
@@ -25,7 +26,11 @@ impl Settings for Postgres {
     }
 
     fn local(&self, name: &str, value: &str) -> Option<String> {
-        Some(format!("SELECT set_config({}, {}, true)", self.quoted(name), self.quoted(value)))
+        // How the transaction is must be said before its first query, and `SELECT set_config` is one.
+        match shapes(name) {
+            true => Some(format!("SET LOCAL {name} = {}", self.quoted(value))),
+            false => Some(format!("SELECT set_config({}, {}, true)", self.quoted(name), self.quoted(value))),
+        }
     }
 
     /// One question: the columns of a row are computed from left to right.

@@ -6,7 +6,7 @@ use crate::decision::SettingError;
 use crate::engine::RoutedConnection;
 use crate::error::Error;
 use crate::session::{Isolation, Session};
-use crate::topology::pool::{Checkout, NodeConnection};
+use crate::topology::pool::Checkout;
 
 /// What a session sets on each of its connections.
 #[derive(Debug, Default)]
@@ -27,7 +27,7 @@ impl Carried {
 pub(in crate::session) struct Applied {
     /// The generation of the settings that hold there; 0 where that is not known.
     generation: u64,
-    /// Whether they were made in the open transaction, so that a rollback takes them back.
+    /// Whether they were made in the open transaction, so that they end with it at the latest.
     in_transaction: bool,
     /// What each was before.
     earlier: Vec<(String, Option<String>)>,
@@ -65,7 +65,7 @@ impl<C: RoutedConnection> Session<C> {
     /// Makes a setting on every connection of this session, replicas too, from its next statement on.
     ///
     /// Use it for policies of row-level security that read `current_setting('app.tenant')`, for `statement_timeout`,
-    /// `time_zone` and the like.
+    /// `timezone` and the like.
     ///
     /// The session makes it before its first statement on each connection, and restores the earlier value when it gives
     /// the connection back. Each of the two costs one round trip. This call itself sends nothing. If a server refuses the
@@ -118,33 +118,45 @@ impl<C: RoutedConnection> Session<C> {
     }
 
     /// Makes the settings on a held connection, unless they are made.
+    ///
+    /// In an open transaction they are made for that transaction alone, where the engine can do so, and for the session
+    /// after it. What a setting was before is seen only outside: inside, the transaction's own value hides it.
     pub(in crate::session) fn apply_settings(&mut self, position: usize) -> Result<(), Error> {
         let Some(carried) = &self.settings else { return Ok(()) };
-        let is_open = self.open.is_some_and(|open| open.node == self.held[position].database);
         let begins = self.is_transaction_pending();
+        let base = self.databases.base_depth();
+        let is_open = self.open.is_some_and(|open| open.node == self.held[position].database);
         let held = &mut self.held[position];
         if held.applied.generation == carried.generation {
             return Ok(());
         }
         let declared = self.topology.routing().declared(held.database);
         let engine = declared.url.engine();
+        let spec = engine.spec();
+        if !spec.has_settings() {
+            return Err(SettingError::Unsupported { engine }.into());
+        }
         let settings: Vec<_> = carried.values().collect();
-        let applied = match declared.is_behind_pooler() {
-            false if !engine.spec().has_settings() => return Err(SettingError::Unsupported { engine }.into()),
-            false => held.checkout.watch(|conn| engine.spec().apply(conn, &settings)),
+        let local: Option<Vec<_>> = settings.iter().map(|(name, value)| spec.local(name, value)).collect();
+        let is_pooled = declared.is_behind_pooler();
+        let in_transaction = held.checkout.depth() > 0;
+        let applied = match local {
             // They are sent with BEGIN.
-            true if begins => return Ok(()),
-            true if is_open => apply_locally(&mut held.checkout, &settings).map(|()| Vec::new()),
-            true => {
+            _ if is_pooled && begins => return Ok(()),
+            Some(local) if in_transaction && (is_pooled || base == 0) => {
+                held.checkout.watch(|conn| conn.run(&local.join("; "))).map(|()| Vec::new())
+            }
+            _ if is_pooled => {
                 let alias = declared.alias.clone();
                 return Err(SettingError::BehindPooler { alias }.into());
             }
+            _ => held.checkout.watch(|conn| spec.apply(conn, &settings)),
         };
         match applied {
             Ok(earlier) => {
                 held.applied.remember(&settings, earlier);
                 held.applied.generation = carried.generation;
-                held.applied.in_transaction = is_open;
+                held.applied.in_transaction = in_transaction;
                 Ok(())
             }
             Err(cause) => {
@@ -163,12 +175,12 @@ impl<C: RoutedConnection> Session<C> {
         }
     }
 
-    /// Takes in that a level of the transaction has ended: what was set in it may be undone.
+    /// Takes in that a level of the transaction has ended: what was set in it is undone, or may be.
     pub(super) fn settle_carried(&mut self, end: End, depth: u32) {
         // What a transaction sets for itself lives on in the test transaction around it.
         let is_test = self.isolation == Isolation::TestTransactions || self.databases.base_depth() > 0;
         for held in &mut self.held {
-            if held.applied.in_transaction && end == End::RollBack {
+            if held.applied.in_transaction && (end == End::RollBack || depth == 0) {
                 held.applied.forget();
             }
             if depth == 0 {
@@ -180,15 +192,4 @@ impl<C: RoutedConnection> Session<C> {
             }
         }
     }
-}
-
-/// Makes settings until the open transaction ends.
-fn apply_locally<C: RoutedConnection>(
-    conn: &mut NodeConnection<C>,
-    settings: &[(&str, &str)],
-) -> diesel::QueryResult<()> {
-    let spec = conn.engine().spec();
-    let statements = settings.iter().filter_map(|(name, value)| spec.local(name, value));
-    let statements = statements.collect::<Vec<_>>().join("; ");
-    conn.watch(|conn| conn.run(&statements))
 }

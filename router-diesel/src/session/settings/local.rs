@@ -8,7 +8,7 @@ use crate::decision::{RouteError, SettingError};
 use crate::engine::RoutedConnection;
 use crate::error::Error;
 use crate::session::Session;
-use crate::statement::effects::{TransactionSetting, When};
+use crate::statement::effects::{TransactionSetting, When, shapes};
 use crate::statement::transaction_setting;
 use crate::topology::DatabaseId;
 use crate::topology::pool::NodeConnection;
@@ -80,7 +80,7 @@ impl<C: RoutedConnection> Session<C> {
             return Err(SettingError::Unsupported { engine }.into());
         }
         let what = What::Named { name: name.to_owned(), value: value.to_owned() };
-        let setting = TransactionSetting { when: When::After, lifts_guard: false, returns_row: true };
+        let setting = TransactionSetting { when: When::After, lifts_guard: false, shapes: shapes(name) };
         let waiting = Waiting { what, setting, level: self.depth() };
         if let Some(open) = self.open {
             let conn = self.node(open.node)?;
@@ -167,9 +167,10 @@ impl<C: RoutedConnection> Session<C> {
                 all.add_named(name, value, 1, engine)?;
             }
         }
-        // A query must come after those that say how the transaction is.
-        for returns_row in [false, true] {
-            for waiting in self.waiting.iter().filter(|waiting| waiting.setting.returns_row == returns_row) {
+        // Those that say how the transaction is come before its first query, and a setting by name is sent as one. All
+        // others keep their order.
+        for shapes in [true, false] {
+            for waiting in self.waiting.iter().filter(|waiting| waiting.setting.shapes == shapes) {
                 all.add(waiting, engine)?;
             }
         }
@@ -227,6 +228,11 @@ impl WaitingFor {
         let sql = engine.spec().local(name, value).ok_or(SettingError::Unsupported { engine })?;
         self.0.push((When::After, level, sql));
         Ok(())
+    }
+
+    /// Whether one of them is sent then.
+    pub(in crate::session) fn any(&self, when: When) -> bool {
+        self.0.iter().any(|(its_when, ..)| *its_when == when)
     }
 
     /// Sends those of one level.
