@@ -59,8 +59,8 @@ mod topology;
 
 pub use databases::{Databases, DatabasesBuilder};
 pub use decision::{
-    Condition, Explanation, NodeReason, NodeRoute, OnPrimary, Passed, RouteError, RouteReason, Serves,
-    SettingError, Shortfall, Silence, TableRoute,
+    Condition, Explanation, NoAnswerReason, NodeReason, NodeRoute, OnPrimary, Passed, RouteError,
+    RouteReason, Serves, SettingError, Shortfall, TableRoute,
 };
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 pub use engine::AnyConnection;

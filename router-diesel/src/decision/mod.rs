@@ -29,7 +29,7 @@ mod setting_error;
 pub(crate) mod token;
 
 pub(crate) use asked::Marks;
-pub use asked::Silence;
+pub use asked::NoAnswerReason;
 pub use cluster_error::ClusterError;
 pub(crate) use cluster_error::why_no_replica;
 pub use explanation::{Explanation, TableRoute};

@@ -4,7 +4,7 @@ use std::fmt;
 
 use router_core::{Alias, Operation, Place};
 
-use super::asked::{Silence, fmt_silence};
+use super::asked::{NoAnswerReason, fmt_no_answer};
 use crate::config::Restriction;
 
 /// Why a statement has no database that it may go to. Nothing was run.
@@ -85,7 +85,7 @@ pub enum RouteError {
         /// What it asks about.
         asked: &'static str,
         /// Why no connection can answer.
-        why: Silence,
+        why: NoAnswerReason,
     },
     /// The statement is a setting of a transaction, and it names no database of its own.
     BelongsToTransaction {
@@ -199,7 +199,7 @@ impl RouteError {
     /// Those that are about what is on a connection.
     fn of_connection(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoAnswer { asked, why } => fmt_silence(f, asked, why),
+            Self::NoAnswer { asked, why } => fmt_no_answer(f, asked, why),
             Self::BelongsToTransaction { is_pending: true } => {
                 f.write_str(
                     "this setting waits for the transaction's first statement and goes where that goes; explain that \

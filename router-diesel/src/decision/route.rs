@@ -3,7 +3,7 @@
 use router_core::{Alias, Decision, Hints, Operation, Role};
 
 use super::RouteError;
-use super::asked::{Marks, Silence, in_words};
+use super::asked::{Marks, NoAnswerReason, in_words};
 use crate::config::Unrouted;
 use crate::statement::Reading;
 use crate::statement::effects::Facts;
@@ -243,11 +243,9 @@ impl<'q> Question<'q> {
     /// The database of a statement that asks about earlier ones: that of the connection on which they ran.
     #[cold]
     fn where_asked(&self, asker: &mut impl Asker, asks: Facts) -> Result<Route, RouteError> {
-        let silent = |(fact, why): (Facts, Silence<DatabaseId>)| RouteError::NoAnswer {
-            asked: in_words(fact),
-            why: why.named(|database| self.routing.alias(database).clone()),
-        };
-        let node = self.circumstances.marks.unwrap_or(&Marks::default()).node(asks).map_err(silent)?;
+        let name = |database| self.routing.alias(database).clone();
+        let no_answer = |why| Err(RouteError::NoAnswer { asked: in_words(asks), why });
+        let node = self.circumstances.marks.unwrap_or(&Marks::default()).node(asks, name)?;
         let route = self.place(asker, node)?;
         let Some(node) = node else { return Ok(route) };
         let runs_on = match self.circumstances.transaction {
@@ -256,11 +254,11 @@ impl<'q> Question<'q> {
             _ => route.database,
         };
         if runs_on != node {
-            return Err(silent((asks, Silence::Elsewhere { on: node, goes_to: runs_on })));
+            return no_answer(NoAnswerReason::Elsewhere { on: name(node), goes_to: name(runs_on) });
         }
         let is_open = self.circumstances.transaction.database().is_some();
         if !is_open && self.routing.declared(node).is_behind_pooler() {
-            return Err(silent((asks, Silence::Pooler { on: node })));
+            return no_answer(NoAnswerReason::Pooler { on: name(node) });
         }
         Ok(Route { node: Some(node), ..route })
     }

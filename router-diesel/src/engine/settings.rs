@@ -38,6 +38,11 @@ pub(crate) trait Settings {
         Ok(vec![None; settings.len()])
     }
 
+    /// The statement after which a connection knows no last id of an INSERT. `None` where the engine has none.
+    fn forget_last_id(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Sets back what was set before.
     ///
     /// # Errors

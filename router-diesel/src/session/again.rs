@@ -33,8 +33,11 @@ impl<C: RoutedConnection> Session<C> {
         C::Backend: QueryMetadata<T::SqlType>,
     {
         if !self.may_run_again(node, prepared) {
-            let conn = self.connection_to(database, node, prepared)?;
-            return Ok(<NodeConnection<C> as LoadConnection<B>>::load(conn, source)?);
+            let position = self.position_for(database, node, prepared)?;
+            let conn = &mut *self.held[position].checkout;
+            let cursor = <NodeConnection<C> as LoadConnection<B>>::load(conn, source)?;
+            self.marks.made(prepared.statement.effects().makes, node);
+            return Ok(cursor);
         }
         let source = Shared::new(source);
         let start = Instant::now();
@@ -49,12 +52,16 @@ impl<C: RoutedConnection> Session<C> {
                     <'any> = Result<<NodeConnection<C> as LoadConnection<B>>::Cursor<'any, 'query>, Error>
                 ),
             >(session, |session| {
-                let conn = match session.connection_to(database, node, prepared) {
-                    Ok(conn) => conn,
+                let position = match session.position_for(database, node, prepared) {
+                    Ok(position) => position,
                     Err(error) => return PoloniusResult::Owned(error),
                 };
+                let conn = &mut *session.held[position].checkout;
                 match <NodeConnection<C> as LoadConnection<B>>::load(conn, attempt) {
-                    Ok(cursor) => PoloniusResult::Borrowing(Ok(cursor)),
+                    Ok(cursor) => {
+                        session.marks.made(prepared.statement.effects().makes, node);
+                        PoloniusResult::Borrowing(Ok(cursor))
+                    }
                     Err(error) => PoloniusResult::Owned(error.into()),
                 }
             });

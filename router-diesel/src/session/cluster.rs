@@ -19,6 +19,7 @@ use crate::engine::observe::{self, Observation};
 use crate::engine::position::Position;
 use crate::engine::{RoutedConnection, is_lost};
 use crate::error::Error;
+use crate::statement::effects::Facts;
 use crate::topology::pool::{NodeConnection, Patience};
 use crate::topology::{Cluster, ClusterId, DatabaseId, NodeId, PRIMARY};
 
@@ -42,7 +43,6 @@ impl<C: RoutedConnection> Session<C> {
         let mut session = self;
         loop {
             let node = session.node_for(read, &mut search)?;
-            session.marks.made(read.makes, node);
             let attempt = source.clone();
             let outcome = polonius::<
                 _,
@@ -51,13 +51,18 @@ impl<C: RoutedConnection> Session<C> {
                     <'any> = Result<<NodeConnection<C> as LoadConnection<B>>::Cursor<'any, 'query>, Error>
                 ),
             >(session, |session| {
-                let conn = match session.node(node) {
-                    Ok(conn) => conn,
+                let position = match session.node_at(node) {
+                    Ok(position) => position,
                     Err(error) => return PoloniusResult::Owned(error),
                 };
+                session.marks.made(Facts::ENDED, node);
+                let conn = &mut *session.held[position].checkout;
                 conn.next_is(read.number);
                 match <NodeConnection<C> as LoadConnection<B>>::load(conn, attempt) {
-                    Ok(cursor) => PoloniusResult::Borrowing(Ok(cursor)),
+                    Ok(cursor) => {
+                        session.marks.made(read.makes, node);
+                        PoloniusResult::Borrowing(Ok(cursor))
+                    }
                     Err(error) => PoloniusResult::Owned(error.into()),
                 }
             });
@@ -171,6 +176,7 @@ impl<C: RoutedConnection> Session<C> {
         database: DatabaseId,
         question: fn(&mut C) -> QueryResult<T>,
     ) -> Result<T, Error> {
+        self.marks.overwritten(database);
         let conn = self.node(database)?;
         match conn.watch(question) {
             Err(_) if conn.is_lost() => Ok(self.node(database)?.watch(question)?),
@@ -197,6 +203,7 @@ impl<C: RoutedConnection> Nodes<'_, C> {
         match node {
             PRIMARY => self.session.ask(database, observe::replayed),
             _ => {
+                self.session.marks.overwritten(database);
                 let observed = self.session.node(database)?.watch(observe::replayed);
                 observed.map_err(|error: DieselError| error.into())
             }

@@ -18,6 +18,7 @@ use super::{Isolation, Session, no_url};
 use crate::decision::Wants;
 use crate::engine::RoutedConnection;
 use crate::error::Error;
+use crate::statement::effects::Facts;
 use crate::topology::pool::NodeConnection;
 use crate::topology::{PRIMARY, Prepared};
 
@@ -187,7 +188,7 @@ impl<C: RoutedConnection> Session<C> {
 
     /// Runs a statement that returns no rows.
     #[inline]
-    fn run<T>(
+    fn run<T: Outcome>(
         &mut self,
         prepared: &Prepared,
         run: impl FnOnce(&mut NodeConnection<C>) -> QueryResult<T>,
@@ -200,6 +201,30 @@ impl<C: RoutedConnection> Session<C> {
                 (primary, primary)
             }
         };
-        Ok(run(self.connection_to(database, node, prepared)?)?)
+        let position = self.position_for(database, node, prepared)?;
+        let outcome = run(&mut self.held[position].checkout)?;
+        let makes = prepared.statement.effects().makes;
+        // Where no row was written, no id was generated.
+        let makes = if outcome.is_nothing() { makes.without(Facts::INSERTED) } else { makes };
+        self.marks.made(makes, node);
+        Ok(outcome)
+    }
+}
+
+/// What a statement that returns no rows comes to.
+trait Outcome {
+    /// Whether it is known that no row was written.
+    fn is_nothing(&self) -> bool;
+}
+
+impl Outcome for usize {
+    fn is_nothing(&self) -> bool {
+        *self == 0
+    }
+}
+
+impl Outcome for () {
+    fn is_nothing(&self) -> bool {
+        false
     }
 }

@@ -16,6 +16,8 @@ pub(super) struct Held<C: RoutedConnection> {
     pub(super) checkout: Checkout<C>,
     /// What the session has set on it.
     pub(super) applied: Applied,
+    /// Whether the session has begun to insert on it.
+    pub(super) has_inserted: bool,
 }
 
 impl<C: RoutedConnection> Session<C> {
@@ -44,7 +46,7 @@ impl<C: RoutedConnection> Session<C> {
 
     /// Gives back one connection, as it was when the session got it.
     pub(super) fn give_back(&mut self, position: usize) {
-        let Held { database, mut checkout, applied } = self.held.swap_remove(position);
+        let Held { database, mut checkout, applied, .. } = self.held.swap_remove(position);
         self.marks.left(database);
         let base = self.databases.base_depth();
         if base > 0 || self.isolation == Isolation::TestTransactions {
@@ -83,6 +85,12 @@ impl<C: RoutedConnection> Session<C> {
     }
 
     fn node_at_with(&mut self, database: DatabaseId, patience: Patience) -> Result<usize, Error> {
+        let position = self.hold(database, patience)?;
+        if self.settings.is_some() { self.with_settings(database, position, patience) } else { Ok(position) }
+    }
+
+    /// As [`node_at`](Self::node_at), without the session's settings on it.
+    pub(super) fn hold(&mut self, database: DatabaseId, patience: Patience) -> Result<usize, Error> {
         let in_transaction = self.open.is_some_and(|open| open.node == database);
         let position = match self.position(database) {
             Some(position) if in_transaction || !self.held[position].checkout.is_lost() => position,
@@ -91,15 +99,19 @@ impl<C: RoutedConnection> Session<C> {
                     self.lose(position);
                 }
                 self.has_its_state(database)?;
-                let checkout = self.check_out(database, patience)?;
-                self.held.push(Held { database, checkout, applied: Applied::default() });
-                self.held.len() - 1
+                self.check_out_anew(database, patience)?
             }
         };
         if self.held[position].checkout.is_silenced() {
             self.instrumentation.join_again(&mut self.held[position].checkout);
         }
-        if self.settings.is_some() { self.with_settings(database, position, patience) } else { Ok(position) }
+        Ok(position)
+    }
+
+    fn check_out_anew(&mut self, database: DatabaseId, patience: Patience) -> Result<usize, Error> {
+        let checkout = self.check_out(database, patience)?;
+        self.held.push(Held { database, checkout, applied: Applied::default(), has_inserted: false });
+        Ok(self.held.len() - 1)
     }
 
     /// Makes the session's settings on a held connection. One that turns out to be lost is replaced once.
@@ -113,10 +125,9 @@ impl<C: RoutedConnection> Session<C> {
             Ok(()) => Ok(position),
             Err(error) if error.as_diesel().is_some_and(is_lost) && self.position(database).is_none() => {
                 self.has_its_state(database)?;
-                let checkout = self.check_out(database, patience)?;
-                self.held.push(Held { database, checkout, applied: Applied::default() });
-                self.apply_settings(self.held.len() - 1)?;
-                Ok(self.held.len() - 1)
+                let position = self.check_out_anew(database, patience)?;
+                self.apply_settings(position)?;
+                Ok(position)
             }
             Err(error) => Err(error),
         }

@@ -11,7 +11,7 @@ use crate::engine::RoutedConnection;
 use crate::error::Error;
 use crate::statement::effects::Facts;
 use crate::time::Now;
-use crate::topology::pool::NodeConnection;
+use crate::topology::pool::Patience;
 use crate::topology::{ClusterId, DatabaseId, Member, NodeId, PRIMARY, Prepared};
 
 /// Where a statement runs.
@@ -104,7 +104,7 @@ impl<C: RoutedConnection> Session<C> {
                     cluster: member.cluster,
                     only,
                     database: routed,
-                    makes: made_by(prepared),
+                    makes: prepared.statement.effects().makes,
                     may_run_again: prepared.statement.may_run_again(),
                     number: prepared.number(),
                 };
@@ -120,32 +120,34 @@ impl<C: RoutedConnection> Session<C> {
         Ok(Target::Node { database, node })
     }
 
-    /// The connection to a node that was chosen for a statement.
-    pub(super) fn connection_to(
+    /// Where the connection to a node that was chosen for a statement is among those that the session holds. The
+    /// statement runs on it next.
+    pub(super) fn position_for(
         &mut self,
         database: DatabaseId,
         node: DatabaseId,
         prepared: &Prepared,
-    ) -> Result<&mut NodeConnection<C>, Error> {
+    ) -> Result<usize, Error> {
         if self.is_transaction_pending() {
             self.begin_on(database, node)?;
         }
+        let effects = prepared.statement.effects();
+        let position =
+            if effects.asks.is_empty() { self.node_at(node)? } else { self.position_to_ask(node, prepared)? };
+        // A server that cannot be reached was not used.
         let leaves_state = prepared.statement.may_leave_state();
         if leaves_state || self.topology.member(node).is_some() {
-            // A server that cannot be reached was not used.
-            self.node(node)?;
             self.note_use(node);
-            if leaves_state {
-                self.note_state(node, prepared);
-            }
         }
-        self.marks.made(made_by(prepared), node);
-        let in_transaction = self.open.is_some();
-        let position = self.node_at(node)?;
         if leaves_state {
+            self.note_state(node, prepared);
             // It may change what the session sets everywhere.
             self.held[position].applied.forget();
         }
+        if effects.makes.has(Facts::INSERTED) {
+            self.begin_to_insert(position)?;
+        }
+        let in_transaction = self.open.is_some();
         let conn = &mut *self.held[position].checkout;
         conn.next_is(prepared.number());
         if !prepared.statement.transaction_controls().is_empty() {
@@ -154,7 +156,39 @@ impl<C: RoutedConnection> Session<C> {
         if in_transaction && conn.is_lost() {
             return Err(DieselError::BrokenTransactionManager.into());
         }
-        Ok(conn)
+        // Every statement ends somehow, also one that fails.
+        self.marks.made(Facts::ENDED, node);
+        Ok(position)
+    }
+
+    /// The connection to a node, for a statement that asks about earlier ones there: it is still that very connection.
+    #[cold]
+    fn position_to_ask(&mut self, node: DatabaseId, prepared: &Prepared) -> Result<usize, Error> {
+        let asks = prepared.statement.effects().asks;
+        // A setting made now would be the connection's last statement.
+        let position = match prepared.statement.only_asks() {
+            true => self.hold(node, Patience::Wait)?,
+            false => self.node_at(node)?,
+        };
+        let routing = self.topology.routing();
+        self.marks.node(asks, |database| routing.alias(database).clone())?;
+        if asks.has(Facts::INSERTED) {
+            self.held[position].checkout.asks_for_its_last_id();
+        }
+        Ok(position)
+    }
+
+    /// Sees to it that the last id on a connection is not one of an earlier user, where sessions of this program ask for
+    /// it: an INSERT that generates none leaves the one before.
+    fn begin_to_insert(&mut self, position: usize) -> Result<(), Error> {
+        let held = &mut self.held[position];
+        if std::mem::replace(&mut held.has_inserted, true) || !held.checkout.may_have_a_foreign_id() {
+            return Ok(());
+        }
+        if let Some(forget) = held.checkout.engine().spec().forget_last_id() {
+            held.checkout.watch(|conn| conn.run(forget))?;
+        }
+        Ok(())
     }
 
     /// Notes that a database was used. What a replica shows after a statement on its primary must not be older.
@@ -173,10 +207,4 @@ impl<C: RoutedConnection> Session<C> {
             freshness.committed(self.topology.cluster(cluster).settings().into(), Now::read());
         }
     }
-}
-
-/// What later statements may ask about this one. Every statement ends somehow.
-#[inline]
-pub(super) fn made_by(prepared: &Prepared) -> Facts {
-    prepared.statement.effects().makes.with(Facts::ENDED)
 }

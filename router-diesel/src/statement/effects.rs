@@ -71,12 +71,19 @@ impl Facts {
     /// The values of variables: `@x`.
     pub(crate) const VARIABLES: Self = Self(16);
 
+    /// Those that the next statement on the connection replaces, whatever it is.
+    pub(crate) const OF_THE_LAST: Self = Self::FOUND.with(Self::ENDED);
+
     /// Each fact alone.
     pub(crate) const EACH: [Self; 5] =
         [Self::INSERTED, Self::CHANGED, Self::FOUND, Self::ENDED, Self::VARIABLES];
 
     pub(crate) const fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
+    }
+
+    pub(crate) const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
     }
 
     pub(crate) const fn has(self, other: Self) -> bool {

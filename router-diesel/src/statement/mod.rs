@@ -152,6 +152,11 @@ impl Statement {
             && self.effects.setting.is_none()
     }
 
+    /// Whether it asks about earlier statements, and about nothing else that the session could bear on.
+    pub(crate) fn only_asks(&self) -> bool {
+        self.tables.is_empty() && !self.acts()
+    }
+
     /// Whether it has an effect, or may have one that nobody can see in it.
     pub(crate) fn acts(&self) -> bool {
         self.operation != Operation::Read || self.session_state || !self.effects.functions.is_empty()

@@ -14,11 +14,11 @@ use router_tests::{TestDatabase, require};
 
 use crate::world::Engine;
 
-type Session = router_diesel::Session<AnyConnection>;
+pub(crate) type Session = router_diesel::Session<AnyConnection>;
 
 /// `default` has users and `blog_db` has posts, each with ids of its own.
-struct Two {
-    databases: Databases<AnyConnection>,
+pub(crate) struct Two {
+    pub(crate) databases: Databases<AnyConnection>,
     yaml: String,
     engine: Engine,
     _sqlite: Sqlite,
@@ -26,7 +26,7 @@ struct Two {
 }
 
 impl Two {
-    fn start(engine: Engine, pool: &str) -> Option<Self> {
+    pub(crate) fn start(engine: Engine, pool: &str) -> Option<Self> {
         let sqlite = require(Sqlite::start())?;
         let database = |name| {
             Some(match engine {
@@ -67,17 +67,17 @@ databases:
     }
 
     /// Past all routing.
-    fn on(&self, alias: &str, sql: &str) {
+    pub(crate) fn on(&self, alias: &str, sql: &str) {
         self.databases.pool(alias).unwrap().get().unwrap().batch_execute(sql).unwrap();
     }
 
     /// A new session of the same file with other settings of the pools.
-    fn session(&self) -> Session {
+    pub(crate) fn session(&self) -> Session {
         self.databases.session()
     }
 
     /// How the engine asks for the last id.
-    fn last_id(&self) -> &'static str {
+    pub(crate) fn last_id(&self) -> &'static str {
         match self.engine {
             Engine::Sqlite => "CAST(last_insert_rowid() AS TEXT)",
             Engine::Postgres => "CAST(lastval() AS TEXT)",
@@ -87,32 +87,32 @@ databases:
 }
 
 #[derive(QueryableByName)]
-struct Row {
+pub(crate) struct Row {
     #[diesel(sql_type = Nullable<Text>)]
-    value: Option<String>,
+    pub(crate) value: Option<String>,
 }
 
-fn ask(conn: &mut Session, what: &str) -> Result<Option<String>, ErrorKind> {
+pub(crate) fn ask(conn: &mut Session, what: &str) -> Result<Option<String>, ErrorKind> {
     load(conn, &format!("SELECT {what} AS value"))
 }
 
-fn load(conn: &mut Session, what: &str) -> Result<Option<String>, ErrorKind> {
+pub(crate) fn load(conn: &mut Session, what: &str) -> Result<Option<String>, ErrorKind> {
     match diesel::sql_query(what).load::<Row>(conn) {
         Ok(mut rows) => Ok(rows.pop().and_then(|row| row.value)),
         Err(error) => Err(Error::from_diesel(&error).unwrap_or_else(|| panic!("{what}: {error}")).kind()),
     }
 }
 
-fn text(value: &str) -> Result<Option<String>, ErrorKind> {
+pub(crate) fn text(value: &str) -> Result<Option<String>, ErrorKind> {
     Ok(Some(value.to_owned()))
 }
 
-fn run(conn: &mut Session, sql: &str) -> Result<(), ErrorKind> {
+pub(crate) fn run(conn: &mut Session, sql: &str) -> Result<(), ErrorKind> {
     conn.batch_execute(sql)
         .map_err(|error| Error::from_diesel(&error).unwrap_or_else(|| panic!("{sql}: {error}")).kind())
 }
 
-fn insert(conn: &mut Session, table: &str) {
+pub(crate) fn insert(conn: &mut Session, table: &str) {
     run(conn, &format!("INSERT INTO {table} (name) VALUES ('new')")).unwrap();
 }
 
@@ -129,6 +129,7 @@ macro_rules! on_each_engine {
         }
     };
 }
+pub(crate) use on_each_engine;
 
 on_each_engine!(
     the_last_id_is_that_of_the_sessions_last_insert,

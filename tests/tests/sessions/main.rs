@@ -35,6 +35,7 @@ suite!(mariadb, diesel::MysqlConnection, [MariaDb, MariaDb, MariaDb]);
 suite!(any, router_diesel::AnyConnection, [Sqlite, Postgres, MariaDb]);
 
 mod connection;
+mod last_id;
 mod lost;
 mod returning;
 mod server_side;

@@ -43,6 +43,10 @@ impl Settings for Mysql {
         Ok(settings.iter().map(was).collect())
     }
 
+    fn forget_last_id(&self) -> Option<&'static str> {
+        Some("DO LAST_INSERT_ID(0)")
+    }
+
     fn restore(&self, conn: &mut dyn Ask, settings: &[(&str, Option<&str>)]) -> QueryResult<()> {
         let one = |(name, value): &(&str, Option<&str>)| match value {
             Some(value) => self.assignment(name, value),

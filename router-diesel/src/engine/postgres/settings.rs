@@ -44,6 +44,10 @@ impl Settings for Postgres {
         conn.texts(&settings.iter().map(one).collect::<Vec<_>>().join(" UNION ALL "))
     }
 
+    fn forget_last_id(&self) -> Option<&'static str> {
+        Some("DISCARD SEQUENCES")
+    }
+
     /// A name that was not set before has an empty value afterwards: PostgreSQL cannot forget it.
     fn restore(&self, conn: &mut dyn Ask, settings: &[(&str, Option<&str>)]) -> QueryResult<()> {
         let one = |(name, value): &(&str, Option<&str>)| {

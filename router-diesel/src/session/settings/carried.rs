@@ -136,6 +136,7 @@ impl<C: RoutedConnection> Session<C> {
         if !spec.has_settings() {
             return Err(SettingError::Unsupported { engine }.into());
         }
+        self.marks.overwritten(held.database);
         let settings: Vec<_> = carried.values().collect();
         let local: Option<Vec<_>> = settings.iter().map(|(name, value)| spec.local(name, value)).collect();
         let is_pooled = declared.is_behind_pooler();

@@ -58,6 +58,7 @@ impl<C: RoutedConnection> NodeConnection<C> {
             last_known_good: now,
             handed_out: now,
             retired: false,
+            came_back: false,
             silenced: false,
             plans: Plans::new(plans_go_stale),
             opened: now,
@@ -86,6 +87,17 @@ impl<C: RoutedConnection> NodeConnection<C> {
         self.state.opened
     }
 
+    /// Notes that a session asks for the last id that was generated on the connection.
+    pub(crate) fn asks_for_its_last_id(&self) {
+        self.state.vitals.note_asks_for_last_id();
+    }
+
+    /// Whether the last id that was generated on the connection may be one of an earlier user, and somebody may ask for
+    /// it.
+    pub(crate) fn may_have_a_foreign_id(&self) -> bool {
+        self.state.came_back && self.state.vitals.asks_for_last_id()
+    }
+
     /// Notes that the connection is handed out.
     pub(super) fn goes_out(&mut self) {
         self.state.handed_out = Instant::now();
@@ -109,6 +121,7 @@ impl<C: RoutedConnection> NodeConnection<C> {
     pub(super) fn came_back(&mut self, validate_after: Duration) {
         let state = &mut self.state;
         state.in_use = None;
+        state.came_back = true;
         let now = Instant::now();
         if now.duration_since(state.handed_out) < validate_after {
             state.last_known_good = now;

@@ -24,6 +24,8 @@ pub(super) struct State {
     pub(super) handed_out: Instant,
     /// Whether it is closed when it comes back, because of what was done on it.
     pub(super) retired: bool,
+    /// Whether somebody had it before.
+    pub(super) came_back: bool,
     pub(super) plans: Plans,
     /// Whether its instrumentation was taken away.
     pub(super) silenced: bool,

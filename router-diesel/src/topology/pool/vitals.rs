@@ -1,6 +1,6 @@
 //! What all connections of one node share.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::engine::Server;
@@ -16,6 +16,8 @@ pub(crate) struct Vitals {
     in_use: Arc<AtomicUsize>,
     /// How many connections were closed because a statement left something behind on them.
     closed_for_state: AtomicU64,
+    /// Whether a session has ever asked for the last id that an INSERT generated.
+    asks_for_last_id: AtomicBool,
     /// What the server was when the last connection to it was opened.
     server: Mutex<Option<Server>>,
 }
@@ -59,6 +61,14 @@ impl Vitals {
     /// How many connections were closed because a statement left something behind on them.
     pub(crate) fn closed_for_state(&self) -> u64 {
         self.closed_for_state.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn note_asks_for_last_id(&self) {
+        self.asks_for_last_id.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn asks_for_last_id(&self) -> bool {
+        self.asks_for_last_id.load(Ordering::Relaxed)
     }
 
     pub(super) fn generation(&self) -> u64 {
