@@ -165,11 +165,12 @@ pub(super) fn fmt_no_answer(f: &mut fmt::Formatter<'_>, what: &str, why: &NoAnsw
 mod tests {
     use super::*;
 
-    const A: DatabaseId = DatabaseId::new(0);
-    const B: DatabaseId = DatabaseId::new(1);
+    fn two() -> [DatabaseId; 2] {
+        [DatabaseId::new(0), DatabaseId::new(1)]
+    }
 
     fn node(marks: &Marks, asks: Facts) -> Result<Option<DatabaseId>, NoAnswerReason> {
-        let name = |database| Alias::new(if database == A { "a" } else { "b" });
+        let name = |database| Alias::new(if database == two()[0] { "a" } else { "b" });
         marks.node(asks, name).map_err(|error| match error {
             RouteError::NoAnswer { why, .. } => why,
             other => panic!("{other}"),
@@ -178,15 +179,15 @@ mod tests {
 
     #[test]
     fn the_last_of_each_kind_answers() {
-        let mut marks = Marks::default();
+        let ([a, b], mut marks) = (two(), Marks::default());
         assert_eq!(node(&marks, Facts::NONE), Ok(None));
         assert_eq!(node(&marks, Facts::INSERTED), Err(NoAnswerReason::Never));
         assert_eq!(node(&marks, Facts::VARIABLES), Ok(None));
 
-        marks.made(Facts::INSERTED.with(Facts::CHANGED), A);
-        marks.made(Facts::CHANGED, B);
-        assert_eq!(node(&marks, Facts::INSERTED), Ok(Some(A)));
-        assert_eq!(node(&marks, Facts::CHANGED), Ok(Some(B)));
+        marks.made(Facts::INSERTED.with(Facts::CHANGED), a);
+        marks.made(Facts::CHANGED, b);
+        assert_eq!(node(&marks, Facts::INSERTED), Ok(Some(a)));
+        assert_eq!(node(&marks, Facts::CHANGED), Ok(Some(b)));
         let (on, goes_to) = (Alias::new("b"), Alias::new("a"));
         let both = node(&marks, Facts::INSERTED.with(Facts::CHANGED));
         assert_eq!(both, Err(NoAnswerReason::Elsewhere { on, goes_to }));
@@ -194,26 +195,26 @@ mod tests {
 
     #[test]
     fn a_connection_that_was_given_back_answers_nothing() {
-        let mut marks = Marks::default();
-        marks.made(Facts::INSERTED, A);
-        marks.left(B);
-        assert_eq!(node(&marks, Facts::INSERTED), Ok(Some(A)));
-        marks.left(A);
+        let ([a, b], mut marks) = (two(), Marks::default());
+        marks.made(Facts::INSERTED, a);
+        marks.left(b);
+        assert_eq!(node(&marks, Facts::INSERTED), Ok(Some(a)));
+        marks.left(a);
         assert_eq!(node(&marks, Facts::INSERTED), Err(NoAnswerReason::Gone));
     }
 
     #[test]
     fn the_routers_own_statements_hide_how_the_last_one_ended() {
-        let mut marks = Marks::default();
-        marks.made(Facts::INSERTED.with(Facts::ENDED), A);
-        marks.overwritten(B);
-        assert_eq!(node(&marks, Facts::ENDED), Ok(Some(A)));
-        marks.overwritten(A);
-        assert_eq!(node(&marks, Facts::INSERTED), Ok(Some(A)));
+        let ([a, b], mut marks) = (two(), Marks::default());
+        marks.made(Facts::INSERTED.with(Facts::ENDED), a);
+        marks.overwritten(b);
+        assert_eq!(node(&marks, Facts::ENDED), Ok(Some(a)));
+        marks.overwritten(a);
+        assert_eq!(node(&marks, Facts::INSERTED), Ok(Some(a)));
         assert_eq!(node(&marks, Facts::ENDED), Err(NoAnswerReason::Overwritten { on: Alias::new("a") }));
-        marks.left(A);
+        marks.left(a);
         assert_eq!(node(&marks, Facts::ENDED), Err(NoAnswerReason::Gone));
-        marks.made(Facts::ENDED, A);
-        assert_eq!(node(&marks, Facts::ENDED), Ok(Some(A)));
+        marks.made(Facts::ENDED, a);
+        assert_eq!(node(&marks, Facts::ENDED), Ok(Some(a)));
     }
 }

@@ -14,6 +14,7 @@ use diesel::query_builder::{QueryBuilder, QueryFragment};
 use diesel::sqlite::SqliteConnection;
 use diesel::{ConnectionError, ConnectionResult, QueryResult};
 
+use super::binds::{Binds, Bound};
 use super::{Ask, Engine, RoutedConnection};
 
 /// A connection to any of the enabled engines, so that one service can use several.
@@ -34,7 +35,37 @@ pub enum AnyConnection {
     Sqlite(SqliteConnection),
 }
 
+#[cfg(feature = "mysql")]
+type Collector<'a> = <MultiBackend as diesel::backend::Backend>::BindCollector<'a>;
 type Builder = <MultiBackend as diesel::backend::Backend>::QueryBuilder;
+
+impl Binds for AnyConnection {
+    /// By the backend whose values are bytes and whose types need no catalogue.
+    #[cfg(feature = "mysql")]
+    fn binds<T>(query: &T) -> Option<Vec<Bound>>
+    where
+        T: QueryFragment<MultiBackend>,
+    {
+        let mut collector = Collector::Mysql(Default::default());
+        let backend = MultiBackend::Mysql(Default::default());
+        QueryFragment::<MultiBackend>::collect_binds(query, &mut collector, &mut (), &backend).ok()?;
+        match collector {
+            Collector::Mysql(collector) => {
+                Some(super::binds::of_bytes(collector, super::mysql::driver::kind))
+            }
+            #[allow(unreachable_patterns, reason = "reached where another engine's feature is on")]
+            _ => None,
+        }
+    }
+
+    #[cfg(not(feature = "mysql"))]
+    fn binds<T>(_: &T) -> Option<Vec<Bound>>
+    where
+        T: QueryFragment<MultiBackend>,
+    {
+        None
+    }
+}
 
 impl RoutedConnection for AnyConnection {
     const ONE_DIALECT: bool = false;

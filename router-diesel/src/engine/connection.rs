@@ -9,7 +9,7 @@ use diesel::query_builder::QueryFragment;
 use diesel::r2d2::R2D2Connection;
 use diesel::{ConnectionError, ConnectionResult, QueryResult};
 
-use super::{Ask, DatabaseUrl, Engine, Product, WrongProduct};
+use super::{Ask, Binds, DatabaseUrl, Engine, Product, WrongProduct};
 
 /// A connection that can be routed: one of Diesel's, or [`AnyConnection`](super::AnyConnection).
 ///
@@ -20,7 +20,7 @@ use super::{Ask, DatabaseUrl, Engine, Product, WrongProduct};
     note = "use `SqliteConnection`, `PgConnection`, `MysqlConnection` or `AnyConnection`, and enable the \
             feature `sqlite`, `postgres` or `mysql` of router-diesel"
 )]
-pub trait RoutedConnection: Ask + LoadConnection + R2D2Connection + Send + Sized + 'static {
+pub trait RoutedConnection: Ask + Binds + LoadConnection + R2D2Connection + Send + Sized + 'static {
     /// Whether every connection of this type is to the engine for which [`render`](Self::render) writes.
     const ONE_DIALECT: bool = true;
 

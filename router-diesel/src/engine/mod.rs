@@ -14,6 +14,7 @@ pub(crate) mod absence;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod any;
 mod ask;
+pub(crate) mod binds;
 pub(crate) mod catalogue;
 pub(crate) mod client;
 mod connection;
@@ -47,6 +48,7 @@ pub(crate) use absence::Absence;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 pub use any::{AnyConnection, MultiBackend, MultiField, MultiRawValue, MultiRow};
 pub use ask::Ask;
+pub use binds::{Binds, Bound};
 pub(crate) use catalogue::Catalogue;
 pub(crate) use client::Clients;
 pub use client::{ClientProgram, UnsafeSecret};

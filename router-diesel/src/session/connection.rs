@@ -94,21 +94,10 @@ impl<C: RoutedConnection> Connection for Session<C> {
         if T::query_id().is_none() && C::ONE_DIALECT {
             let sql = C::render(source)?;
             let prepared = self.topology.prepare_text(&sql);
-            if let Some(setting) = prepared.statement.effects().setting
-                && self.defer(setting, &sql)?
-            {
-                return Ok(0);
-            }
-            let rendered = Rendered { sql, query: source };
-            return Ok(self.run(&prepared, |conn| conn.execute_returning_count(&rendered))?);
+            return Ok(self.execute_prepared(&prepared, &Rendered { sql, query: source })?);
         }
         let prepared = self.topology.prepare(source)?;
-        if let Some(setting) = prepared.statement.effects().setting
-            && self.defer(setting, &C::render(source)?)?
-        {
-            return Ok(0);
-        }
-        Ok(self.run(&prepared, |conn| conn.execute_returning_count(source))?)
+        Ok(self.execute_prepared(&prepared, source)?)
     }
 
     fn transaction_state(&mut self) -> &mut Self {
@@ -165,7 +154,30 @@ impl<B: 'static, C: RoutedConnection + LoadConnection<B>> LoadConnection<B> for 
     }
 }
 
+/// What a call of `set_config` whose bound values make it one for the transaction is read as.
+const LOCAL_SETTING: &str = "SELECT set_config('a', '', true)";
+
 impl<C: RoutedConnection> Session<C> {
+    /// Runs a statement for the number of its rows, or has it wait for its transaction.
+    #[inline]
+    fn execute_prepared<T>(&mut self, prepared: &Prepared, source: &T) -> Result<usize, Error>
+    where
+        T: QueryFragment<C::Backend> + QueryId,
+    {
+        if let Some(setting) = prepared.statement.effects().setting {
+            if self.defer(setting, &C::render(source)?)? {
+                return Ok(usize::from(setting.returns_row));
+            }
+        } else if let Some((setting, sql)) = Self::by_bound_values(prepared, source) {
+            if self.defer(setting, &sql)? {
+                return Ok(usize::from(setting.returns_row));
+            }
+            let local = self.topology.prepare_text(LOCAL_SETTING);
+            return self.run(&local, |conn| conn.execute_returning_count(source));
+        }
+        self.run(prepared, |conn| conn.execute_returning_count(source))
+    }
+
     fn load_prepared<'conn, 'query, B, T>(
         &'conn mut self,
         prepared: &Prepared,
@@ -177,8 +189,14 @@ impl<C: RoutedConnection> Session<C> {
         T: Query + QueryFragment<C::Backend> + QueryId + 'query,
         C::Backend: QueryMetadata<T::SqlType>,
     {
+        let local;
+        let mut prepared = prepared;
         if let Some(setting) = prepared.statement.effects().setting {
             self.admit_loaded(setting)?;
+        } else if let Some((setting, _)) = Self::by_bound_values(prepared, &source) {
+            self.admit_loaded(setting)?;
+            local = self.topology.prepare_text(LOCAL_SETTING);
+            prepared = &local;
         }
         match self.target(prepared, Wants::Rows)? {
             Target::Replicas(read) => self.load_from_cluster::<B, T>(read, source),

@@ -1,8 +1,11 @@
 //! What a statement has to do with the connection on which it runs, beyond its tables.
 
+use std::sync::Arc;
+
 use rustc_hash::FxHashSet;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Word};
 
+use super::set_config::{self, Resolved, SetConfig};
 use super::{Dialect, TableName};
 
 /// What a statement asks of its connection, and what other statements may ask after it.
@@ -16,6 +19,8 @@ pub(crate) struct Effects {
     pub(crate) functions: Vec<TableName>,
     /// Whether it is a setting for the transaction around it, and nothing else.
     pub(crate) setting: Option<TransactionSetting>,
+    /// The calls of `set_config` that it consists of, where the values that are bound decide whether it is such a setting.
+    pub(crate) set_config: Option<Arc<[SetConfig]>>,
     /// Whether it chooses another database on its connection, as MySQL's `USE` does.
     pub(crate) switches_database: bool,
 }
@@ -104,6 +109,8 @@ pub(crate) struct TransactionSetting {
     pub(crate) lifts_guard: bool,
     /// Whether it says how the transaction is, and nothing else: it must come before the transaction's first query.
     pub(crate) shapes: bool,
+    /// Whether it answers with a row, as a SELECT does.
+    pub(crate) returns_row: bool,
 }
 
 /// Where a setting stands relative to the BEGIN of its transaction.
@@ -114,12 +121,12 @@ pub(crate) enum When {
 }
 
 /// The tokens of a text without blanks and comments.
-fn words(tokens: &[TokenWithSpan]) -> Vec<&Token> {
+pub(super) fn words(tokens: &[TokenWithSpan]) -> Vec<&Token> {
     let tokens = tokens.iter().map(|token| &token.token);
     tokens.filter(|token| !matches!(token, Token::Whitespace(_) | Token::EOF)).collect()
 }
 
-fn is(token: Option<&&Token>, word: &str) -> bool {
+pub(super) fn is(token: Option<&&Token>, word: &str) -> bool {
     matches!(token, Some(Token::Word(Word { value, quote_style: None, .. })) if value.eq_ignore_ascii_case(word))
 }
 
@@ -141,6 +148,7 @@ pub(super) fn transaction_setting(dialect: Dialect, tokens: &[TokenWithSpan]) ->
             Some(known) => TransactionSetting {
                 lifts_guard: known.lifts_guard || one.lifts_guard,
                 shapes: known.shapes && one.shapes,
+                returns_row: one.returns_row,
                 ..one
             },
             None => one,
@@ -149,7 +157,8 @@ pub(super) fn transaction_setting(dialect: Dialect, tokens: &[TokenWithSpan]) ->
     all
 }
 
-const AFTER: TransactionSetting = TransactionSetting { when: When::After, lifts_guard: false, shapes: false };
+const AFTER: TransactionSetting =
+    TransactionSetting { when: When::After, lifts_guard: false, shapes: false, returns_row: false };
 
 /// `SET LOCAL`, `SET TRANSACTION`, `SET CONSTRAINTS`, `SELECT set_config(…, true)`.
 fn of_postgres(statement: &[&Token]) -> Option<TransactionSetting> {
@@ -187,46 +196,24 @@ pub(crate) fn shapes(name: &str) -> bool {
     )
 }
 
-/// A list of calls of `set_config` with literals alone, each for the transaction.
+/// Calls of `set_config` with literals alone, each for the transaction.
 fn of_set_config(statement: &[&Token]) -> Option<TransactionSetting> {
-    let mut rest = &statement[1..];
-    let mut setting = AFTER;
-    loop {
-        if is(rest.first(), "pg_catalog") && rest.get(1) == Some(&&Token::Period) {
-            rest = &rest[2..];
-        }
-        let [
-            name,
-            Token::LParen,
-            Token::SingleQuotedString(key),
-            Token::Comma,
-            value,
-            Token::Comma,
-            local,
-            Token::RParen,
-            tail @ ..,
-        ] = rest
-        else {
-            return None;
-        };
-        let is_local = is(Some(local), "true")
-            || matches!(local, Token::SingleQuotedString(word) if matches!(word.as_str(), "t" | "true" | "on" | "1" | "yes"));
-        if !is(Some(name), "set_config") || !is_local || !matches!(value, Token::SingleQuotedString(_)) {
-            return None;
-        }
-        setting.lifts_guard |= lifts_guard(&key.to_ascii_lowercase(), Some(value));
-        // An alias of the column: `AS x`.
-        let tail = match tail {
-            [alias, Token::Word(_), tail @ ..] if is(Some(alias), "as") => tail,
-            [Token::Word(word), tail @ ..] if !word.value.eq_ignore_ascii_case("from") => tail,
-            tail => tail,
-        };
-        match tail {
-            [] => return Some(setting),
-            [Token::Comma, tail @ ..] => rest = tail,
-            _ => return None,
-        }
+    let calls = set_config::read(statement).filter(|calls| !set_config::have_binds(calls))?;
+    set_config::resolve(&calls, &[]).map(|resolved| by_set_config(&resolved))
+}
+
+/// What calls of `set_config` are as a setting of their transaction.
+pub(crate) fn by_set_config(resolved: &[Resolved]) -> TransactionSetting {
+    let lifts_guard = resolved.iter().any(Resolved::lifts_guard);
+    TransactionSetting { lifts_guard, returns_row: true, ..AFTER }
+}
+
+/// The calls of `set_config` that a text consists of, if some of their arguments are bound.
+pub(super) fn with_binds(dialect: Dialect, tokens: &[TokenWithSpan]) -> Option<Arc<[SetConfig]>> {
+    if dialect != Dialect::Postgres {
+        return None;
     }
+    set_config::read(&words(tokens)).filter(|calls| set_config::have_binds(calls)).map(Arc::from)
 }
 
 /// The name of a setting, in lower case.
@@ -238,7 +225,7 @@ fn name_of(token: Option<&&Token>) -> Option<String> {
 }
 
 /// Whether a setting may give back the right to write, or that of another user.
-fn lifts_guard(name: &str, value: Option<&Token>) -> bool {
+pub(super) fn lifts_guard(name: &str, value: Option<&Token>) -> bool {
     let is_on = |value: Option<&Token>| match value {
         Some(Token::Word(word)) => matches!(word.value.to_ascii_lowercase().as_str(), "on" | "true" | "yes"),
         Some(Token::SingleQuotedString(word)) => {
@@ -265,6 +252,7 @@ fn of_mysql(statement: &[&Token]) -> Option<TransactionSetting> {
         when: When::Before,
         lifts_guard: allows_writes(&statement[2..]),
         shapes: true,
+        returns_row: false,
     })
 }
 

@@ -44,6 +44,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use router_core::Operation;
 use sqlparser::tokenizer::TokenWithSpan;
@@ -56,6 +57,7 @@ mod draft;
 pub(crate) mod effects;
 mod functions;
 mod nesting;
+pub(crate) mod set_config;
 mod table;
 mod tokens;
 
@@ -65,6 +67,7 @@ pub use table::TableName;
 use draft::Draft;
 use effects::{Effects, Facts, TransactionSetting};
 use functions::WriteFunctions;
+use set_config::SetConfig;
 
 /// The tokens of a text, or why it cannot be taken apart.
 pub(crate) fn tokens_of(dialect: Dialect, sql: &str) -> Result<Vec<TokenWithSpan>, String> {
@@ -248,6 +251,17 @@ impl Statement {
         self
     }
 
+    /// The calls of `set_config` that it consists of, where some of their arguments are bound.
+    pub(crate) fn set_config(&self) -> Option<&Arc<[SetConfig]>> {
+        self.effects.set_config.as_ref()
+    }
+
+    /// Adds the calls that set something or other, by the values that are bound.
+    pub(crate) fn with_set_config(mut self, calls: Option<Arc<[SetConfig]>>) -> Self {
+        self.effects.set_config = calls;
+        self
+    }
+
     fn unreadable(reason: &dyn fmt::Display) -> Self {
         Self {
             operation: Operation::Write,
@@ -412,6 +426,7 @@ impl Classifier {
             return Statement::setting(setting);
         }
         let words = effects::of_words(self.dialect, &tokens);
+        let set_config = effects::with_binds(self.dialect, &tokens);
         let (parsed, tokens) = classify::read(self, tokens);
         match (parsed, tokens::read(self, &tokens)) {
             (Some(parsed), Ok(other)) if parsed.says_what(&other) => Statement::new(parsed, Reading::Parsed),
@@ -421,6 +436,7 @@ impl Classifier {
             (None, Err(unplaced)) => return Statement::unreadable(&unplaced),
         }
         .with_words(words)
+        .with_set_config(set_config)
     }
 
     /// Reads a text of SQL in one given way, or not at all.

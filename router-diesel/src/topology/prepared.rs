@@ -155,6 +155,7 @@ impl Readings {
         let by_words = readings.iter().filter(|reading| reading.reading() == Reading::Tokens);
         let asks = by_words.fold(Facts::NONE, |asks, reading| asks.with(reading.effects().asks));
         let leaves_state = readings.iter().any(Statement::sets_session_state);
+        let set_config = readings.iter().find_map(Statement::set_config).cloned();
         let mut readings = readings.into_iter();
         let first = readings.next().expect("a session has at least its own dialect");
         let parsed: Vec<_> = readings.filter(|other| other.reading() == Reading::Parsed).collect();
@@ -167,7 +168,7 @@ impl Readings {
             statement.strengthen(other);
         }
         statement.also(asks, leaves_state);
-        statement
+        statement.with_set_config(set_config)
     }
 }
 

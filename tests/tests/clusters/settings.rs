@@ -440,6 +440,79 @@ fn settings_that_wait_keep_their_order() {
     }
 }
 
+diesel::define_sql_function! {
+    fn set_config(name: Text, value: Text, is_local: diesel::sql_types::Bool) -> Text;
+}
+
+/// `set_config` in Diesel's own words has bound values, and they decide what it is.
+#[test]
+fn bound_values_make_a_setting_of_the_transaction() {
+    let Some(world) = World::start(Engine::Postgres, 1) else { return };
+    world.write(1);
+    world.catch_up();
+    let databases = world
+        .file()
+        .with("pool: { max_size: 1 }, health: { interval: 10m }")
+        .replicas_with("pool: { max_size: 1 }")
+        .build();
+    warm_up(&databases);
+    let pid = "SELECT CAST(pg_backend_pid() AS TEXT) AS value FROM posts LIMIT 1";
+    let before = load(&mut databases.session(), pid).unwrap();
+    let by_bind = |is_local: &str| format!("SELECT set_config('app.tenant', $1, {is_local})");
+
+    let mut conn = databases.session();
+    // As the first statement of a transaction each of them waits, and an inner rollback takes it back.
+    conn.transaction::<_, DieselError, _>(|conn| {
+        assert_eq!(diesel::select(set_config("app.tenant", "it's \\ 7", true)).execute(conn)?, 1);
+        conn.transaction::<(), DieselError, _>(|conn| {
+            diesel::sql_query(by_bind("TRUE")).bind::<Text, _>("8").execute(conn)?;
+            Err(DieselError::RollbackTransaction)
+        })
+        .unwrap_err();
+        assert!(conn.connected().next().is_none(), "nothing was begun");
+        assert_eq!(seen(conn, "app.tenant")?.as_deref(), Some("it's \\ 7"));
+        // Now that it is open, a query of it answers too.
+        let query = diesel::sql_query(by_bind("'t'")).bind::<Text, _>("9");
+        assert!(query.execute(conn).is_ok());
+        assert_eq!(seen(conn, "app.tenant")?.as_deref(), Some("9"));
+        let answer = diesel::select(set_config("app.tenant", "10", true)).get_result::<String>(conn)?;
+        assert_eq!(answer, "10");
+        assert_eq!(seen(conn, "app.tenant")?.as_deref(), Some("10"));
+        Ok(())
+    })
+    .unwrap();
+    // A query of it that wants its row cannot wait.
+    let error = conn
+        .transaction(|conn| diesel::select(set_config("app.tenant", "7", true)).get_result::<String>(conn))
+        .unwrap_err();
+    assert_eq!(kind(&error), Some(ErrorKind::Setting));
+    assert!(error.to_string().contains("set_local"), "{error}");
+    // Outside of a transaction it would have no effect.
+    let error = diesel::select(set_config("app.tenant", "7", true)).execute(&mut conn).unwrap_err();
+    assert_eq!(kind(&error), Some(ErrorKind::Setting), "{error}");
+    // What may give back rights is refused where writes are.
+    let refused = conn.prevent_writes(|conn| {
+        conn.transaction(|conn| {
+            diesel::select(set_config("transaction_read_only", "off", true)).execute(conn)
+        })
+    });
+    assert_eq!(kind(&refused.unwrap_err()), Some(ErrorKind::WritesPrevented));
+    drop(conn);
+    assert_eq!(
+        load(&mut databases.session(), pid).unwrap(),
+        before,
+        "nothing was left, so nothing was closed"
+    );
+    assert_eq!(seen(&mut databases.session(), "app.tenant").unwrap().unwrap_or_default(), "");
+
+    // For the session it is what it was: something left behind.
+    let mut conn = databases.session();
+    assert_eq!(diesel::select(set_config("app.tenant", "7", false)).execute(&mut conn), Ok(1));
+    drop(conn);
+    assert_ne!(load(&mut databases.session().using("default").unwrap(), pid).unwrap(), None);
+    assert_eq!(databases.cluster("default").unwrap().nodes[0].closed_for_state, 1);
+}
+
 /// What MariaDB takes before BEGIN holds for the next transaction of the connection, whoever begins it.
 #[test]
 fn what_was_sent_for_a_transaction_that_never_began_ends_with_its_connection() {

@@ -23,9 +23,7 @@ fn of_key_1(engine: Engine) -> [&'static str; 2] {
         Engine::Postgres => {
             ["INSERT INTO posts (id) VALUES (1)", "INSERT INTO posts (id) VALUES (1) ON CONFLICT DO NOTHING"]
         }
-        Engine::MariaDb => {
-            ["INSERT INTO posts (id) VALUES (1)", "INSERT IGNORE INTO posts (id) VALUES (1)"]
-        }
+        Engine::MariaDb => ["INSERT INTO posts (id) VALUES (1)", "INSERT IGNORE INTO posts (id) VALUES (1)"],
     }
 }
 

@@ -1,11 +1,13 @@
 //! Diesel's connection to MySQL.
 
 use diesel::connection::SimpleConnection;
-use diesel::mysql::{Mysql, MysqlConnection, MysqlQueryBuilder};
+use diesel::mysql::{Mysql, MysqlConnection, MysqlQueryBuilder, MysqlType};
+use diesel::query_builder::bind_collector::RawBytesBindCollector;
 use diesel::query_builder::{QueryBuilder, QueryFragment};
 use diesel::{Connection, ConnectionResult, QueryResult, RunQueryDsl};
 
 use crate::engine::ask::{TextRow, values};
+use crate::engine::binds::{Binds, Bound, Kind, of_bytes};
 use crate::engine::{Ask, Engine, RoutedConnection};
 
 impl Ask for MysqlConnection {
@@ -15,6 +17,26 @@ impl Ask for MysqlConnection {
 
     fn texts(&mut self, sql: &str) -> QueryResult<Vec<Option<String>>> {
         diesel::sql_query(sql).load::<TextRow>(self).map(values)
+    }
+}
+
+impl Binds for MysqlConnection {
+    fn binds<T>(query: &T) -> Option<Vec<Bound>>
+    where
+        T: QueryFragment<Mysql>,
+    {
+        let mut collector = RawBytesBindCollector::<Mysql>::new();
+        QueryFragment::<Mysql>::collect_binds(query, &mut collector, &mut (), &Mysql).ok()?;
+        Some(of_bytes(collector, kind))
+    }
+}
+
+/// What the bytes of a value are. MySQL's `BOOL` is a `TINYINT`.
+pub(in crate::engine) fn kind(metadata: &MysqlType) -> Kind {
+    match metadata {
+        MysqlType::String => Kind::Text,
+        MysqlType::Tiny => Kind::Bool,
+        _ => Kind::Other,
     }
 }
 

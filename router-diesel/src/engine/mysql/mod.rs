@@ -10,7 +10,7 @@ mod create;
 mod definitions;
 mod diagnosis;
 #[cfg(feature = "mysql")]
-mod driver;
+pub(super) mod driver;
 mod dump;
 mod gtids;
 mod identity;

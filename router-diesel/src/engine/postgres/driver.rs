@@ -1,11 +1,13 @@
 //! Diesel's connection to PostgreSQL.
 
 use diesel::connection::SimpleConnection;
-use diesel::pg::{Pg, PgConnection, PgQueryBuilder};
+use diesel::pg::{Pg, PgConnection, PgMetadataLookup, PgQueryBuilder, PgTypeMetadata};
+use diesel::query_builder::bind_collector::RawBytesBindCollector;
 use diesel::query_builder::{QueryBuilder, QueryFragment};
 use diesel::{Connection, ConnectionResult, QueryResult, RunQueryDsl};
 
 use crate::engine::ask::{TextRow, values};
+use crate::engine::binds::{Binds, Bound, Kind, of_bytes};
 use crate::engine::{Ask, Engine, RoutedConnection};
 
 impl Ask for PgConnection {
@@ -15,6 +17,31 @@ impl Ask for PgConnection {
 
     fn texts(&mut self, sql: &str) -> QueryResult<Vec<Option<String>>> {
         diesel::sql_query(sql).load::<TextRow>(self).map(values)
+    }
+}
+
+impl Binds for PgConnection {
+    fn binds<T>(query: &T) -> Option<Vec<Bound>>
+    where
+        T: QueryFragment<Pg>,
+    {
+        let mut collector = RawBytesBindCollector::<Pg>::new();
+        QueryFragment::<Pg>::collect_binds(query, &mut collector, &mut NoCatalogue, &Pg).ok()?;
+        // The object ids of `bool`, `text` and `varchar`.
+        Some(of_bytes(collector, |metadata| match metadata.oid() {
+            Ok(16) => Kind::Bool,
+            Ok(25 | 1043) => Kind::Text,
+            _ => Kind::Other,
+        }))
+    }
+}
+
+/// Knows no type of a database's own.
+struct NoCatalogue;
+
+impl PgMetadataLookup for NoCatalogue {
+    fn lookup_type(&mut self, _: &str, _: Option<&str>) -> PgTypeMetadata {
+        PgTypeMetadata::new(0, 0)
     }
 }
 

@@ -6,6 +6,7 @@ use diesel::sqlite::{Sqlite, SqliteConnection, SqliteQueryBuilder};
 use diesel::{Connection, ConnectionResult, QueryResult, RunQueryDsl};
 
 use crate::engine::ask::{TextRow, values};
+use crate::engine::binds::{Binds, Bound};
 use crate::engine::{Ask, Engine, RoutedConnection};
 
 impl Ask for SqliteConnection {
@@ -15,6 +16,15 @@ impl Ask for SqliteConnection {
 
     fn texts(&mut self, sql: &str) -> QueryResult<Vec<Option<String>>> {
         diesel::sql_query(sql).load::<TextRow>(self).map(values)
+    }
+}
+
+impl Binds for SqliteConnection {
+    fn binds<T>(_: &T) -> Option<Vec<Bound>>
+    where
+        T: QueryFragment<Sqlite>,
+    {
+        None
     }
 }
 

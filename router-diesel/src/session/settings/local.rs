@@ -1,6 +1,7 @@
 //! Settings that end with their transaction: they wait with its BEGIN.
 
 use diesel::connection::SimpleConnection as _;
+use diesel::query_builder::QueryFragment;
 use router_core::Operation;
 
 use super::admit;
@@ -8,10 +9,10 @@ use crate::decision::{RouteError, SettingError};
 use crate::engine::RoutedConnection;
 use crate::error::Error;
 use crate::session::Session;
-use crate::statement::effects::{TransactionSetting, When, shapes};
-use crate::statement::transaction_setting;
-use crate::topology::DatabaseId;
+use crate::statement::effects::{TransactionSetting, When, by_set_config, shapes};
+use crate::statement::{set_config, transaction_setting};
 use crate::topology::pool::NodeConnection;
+use crate::topology::{DatabaseId, Prepared};
 
 /// A setting of the open transaction, or of the one that waits for its first statement.
 #[derive(Debug)]
@@ -80,7 +81,12 @@ impl<C: RoutedConnection> Session<C> {
             return Err(SettingError::Unsupported { engine }.into());
         }
         let what = What::Named { name: name.to_owned(), value: value.to_owned() };
-        let setting = TransactionSetting { when: When::After, lifts_guard: false, shapes: shapes(name) };
+        let setting = TransactionSetting {
+            when: When::After,
+            lifts_guard: false,
+            shapes: shapes(name),
+            returns_row: false,
+        };
         let waiting = Waiting { what, setting, level: self.depth() };
         if let Some(open) = self.open {
             let conn = self.node(open.node)?;
@@ -116,6 +122,20 @@ impl<C: RoutedConnection> Session<C> {
         let level = self.depth();
         self.waiting.push(Waiting { what: What::Statement(sql.to_owned()), setting, level });
         Ok(true)
+    }
+
+    /// What a query of `set_config` comes to by the values that are bound in it, if they make it a setting of the
+    /// transaction: what it is, and the statement with the values in its text.
+    pub(in crate::session) fn by_bound_values<T>(
+        prepared: &Prepared,
+        source: &T,
+    ) -> Option<(TransactionSetting, String)>
+    where
+        T: QueryFragment<C::Backend>,
+    {
+        let calls = prepared.statement.effects().set_config.as_deref()?;
+        let resolved = set_config::resolve(calls, &C::binds(source)?)?;
+        Some((by_set_config(&resolved), set_config::written(&resolved)))
     }
 
     /// Whether a statement that makes such a setting and whose row is wanted can run now.
