@@ -49,7 +49,7 @@ mod values;
 
 pub use crate::engine::{DatabaseUrl, Engine, OptionProblem, UrlError};
 pub use crate::text::names::split_name;
-pub use crate::text::secrets::{Secrets, value_without_secrets, without_secrets};
+pub use crate::text::secrets::{Secrets, without_secrets};
 pub use code::Code;
 pub(crate) use loader::DEFAULT_ENVIRONMENT;
 pub use loader::Loader;

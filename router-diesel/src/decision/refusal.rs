@@ -224,11 +224,11 @@ impl RouteError {
 }
 
 fn not_expected(f: &mut fmt::Formatter<'_>, alias: &Alias, expected: &[Alias]) -> fmt::Result {
-    write!(
-        f,
-        "this statement would go to `{alias}`, and the test allows only {}; add it to `only` or `allow_only`",
-        list(expected)
-    )
+    match expected {
+        [] => write!(f, "this statement would go to `{alias}`, and the test allows no database")?,
+        _ => write!(f, "this statement would go to `{alias}`, and the test allows only {}", list(expected))?,
+    }
+    write!(f, "; add `{alias}` to `only` or `allow_only`")
 }
 
 fn no_database(f: &mut fmt::Formatter<'_>, what: &str, functions: &[String]) -> fmt::Result {
@@ -286,9 +286,9 @@ fn not_allowed(f: &mut fmt::Formatter<'_>, operation: Operation, restriction: Re
         Restriction::Operations => {
             write!(f, "; add `{operation}` to its `operations`, or route elsewhere")
         }
-        Restriction::ReadOnly => f.write_str("; it is `read_only: true`"),
-        Restriction::Replica => f.write_str("; it is a replica"),
-        Restriction::Offline => f.write_str("; it is `offline: primary`"),
+        Restriction::ReadOnly => f.write_str("; it is `read_only: true`; remove that, or route elsewhere"),
+        Restriction::Replica => f.write_str("; it is a replica; write to its primary"),
+        Restriction::Offline => f.write_str("; it is `offline: primary` until that is removed from the file"),
     }
 }
 

@@ -90,7 +90,11 @@ impl fmt::Display for SettingError {
                  `transaction`"
             ),
             Self::NotApplied { alias, what, cause } => {
-                write!(f, "{what} could not be set on `{alias}`, so the statement did not run: {cause}")
+                write!(
+                    f,
+                    "{what} could not be set on `{alias}`, so the statement did not run: {cause}; correct the setting, or set \
+                     it only for statements of databases that have it"
+                )
             }
         }
     }

@@ -92,7 +92,7 @@ impl LintProblem {
 
     /// Whether nothing may run because of it. What cannot be read is reported, but may well be right.
     #[must_use]
-    pub fn prevents(&self) -> bool {
+    pub fn is_blocking(&self) -> bool {
         self.code != LintCode::UnreadableStatement
     }
 

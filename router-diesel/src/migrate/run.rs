@@ -376,7 +376,7 @@ impl<C: RoutedConnection> Run<'_, C> {
                 linter
                     .finish()
                     .into_iter()
-                    .filter(LintProblem::prevents)
+                    .filter(LintProblem::is_blocking)
                     .map(|problem| misplaced(&database.alias, id, direction, problem)),
             );
         }

@@ -429,7 +429,7 @@ fn any_of(names: &[String]) -> String {
 
 /// Refuses to run, and then also says what cannot be read. That alone is no reason: the server may well read it.
 fn refuse(problems: Vec<LintProblem>) -> Result<(), MigrateError> {
-    if problems.iter().any(LintProblem::prevents) {
+    if problems.iter().any(LintProblem::is_blocking) {
         return Err(MigrateError::lint(problems));
     }
     for problem in problems {

@@ -43,7 +43,7 @@ pub fn without_secrets(text: &str) -> Cow<'_, str> {
 ///
 /// A name has no `:` before an `@`, so what stands between the two is hidden also where there is a space in it.
 #[must_use]
-pub fn value_without_secrets(value: &str) -> Cow<'_, str> {
+pub(crate) fn value_without_secrets(value: &str) -> Cow<'_, str> {
     let mut hidden = Vec::new();
     find_in_value(value, &mut hidden);
     let hidden = merged(hidden);

@@ -76,8 +76,8 @@ impl fmt::Display for Words<'_> {
                 let options: String = of.iter().map(|of| format!(" --database {of}")).collect();
                 write!(
                     f,
-                    "`{alias}` is in one database with the schema of {}, which would go with it; drop them together, with \
-                     `--database {alias}{options}`, or pass `--force`",
+                    "`{alias}` is one schema of a database, and {} has another schema of it, which would be dropped too; drop \
+                     them together, with `--database {alias}{options}`, or pass `--force`",
                     quoted(&of)
                 )
             }
