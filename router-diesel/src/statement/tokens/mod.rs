@@ -17,6 +17,7 @@ mod cursor;
 mod definitions;
 mod explain;
 mod reader;
+mod syntax;
 mod verbs;
 mod walk;
 
