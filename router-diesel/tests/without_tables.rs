@@ -110,8 +110,36 @@ fn what_has_no_effect_goes_to_the_default_database() {
             "SELECT * FROM JSON_TABLE('[1]', '$[*]' COLUMNS (a INT PATH '$', b VARCHAR(10) PATH '$')) AS t",
             "SELECT INTERVAL(23, 1, 15), 5 DIV (2), 5 MOD (2), 1 XOR (0), 'a' RLIKE ('a'), BINARY ('a')",
             "SELECT /*!50000 1 */, /*!80000 UPPER('a'), */ 1",
+            "SHOW TABLES FROM mysql",
+            "SHOW TABLES FROM main",
+            "SHOW TABLE STATUS IN `main` LIKE 'x'",
+            "SHOW CREATE DATABASE main",
             "SHOW TABLES",
         ],
+    );
+    check(
+        Dialect::Mysql,
+        "blog_db",
+        &[
+            "SHOW TABLES FROM blog",
+            "SHOW FULL TABLES IN `blog` LIKE 'p%'",
+            "SHOW OPEN TABLES FROM blog",
+            "SHOW TABLE STATUS FROM blog",
+            "SHOW TRIGGERS FROM blog",
+            "SHOW EVENTS IN blog",
+            "SHOW COLUMNS FROM other FROM blog",
+            "SHOW FULL FIELDS IN other IN blog",
+            "SHOW INDEX FROM other FROM blog",
+            "SHOW CREATE DATABASE IF NOT EXISTS blog",
+            "SHOW CREATE PROCEDURE blog.p",
+            "SHOW CREATE TABLE blog.other",
+            "DESCRIBE blog.other",
+        ],
+    );
+    check(
+        Dialect::Mysql,
+        "Unrouted",
+        &["SHOW TABLES FROM elsewhere", "SHOW COLUMNS FROM other FROM elsewhere"],
     );
     check(
         Dialect::Sqlite,

@@ -20,6 +20,8 @@ pub(crate) struct Effects {
     pub(crate) variables: Option<Box<Variables>>,
     /// The functions that it calls and that the engine does not have built in, each once.
     pub(crate) functions: Vec<TableName>,
+    /// The databases that it names without a table of theirs, as `SHOW TABLES FROM name` does.
+    pub(crate) databases: Vec<TableName>,
     /// Whether it is a setting for the transaction around it, and nothing else.
     pub(crate) setting: Option<TransactionSetting>,
     /// The calls of `set_config` that it consists of, where the values that are bound decide whether it is such a setting.
@@ -35,6 +37,7 @@ impl Effects {
         self.makes = self.makes.with(other.makes);
         self.switches_database |= other.switches_database;
         self.use_variables(other.variables.as_deref());
+        self.databases.extend(other.databases);
         for function in other.functions {
             self.calls(function);
         }
@@ -47,6 +50,7 @@ impl Effects {
         self.makes = self.makes.with(other.makes);
         self.switches_database |= other.switches_database;
         self.use_variables(other.variables.as_deref());
+        self.databases.extend(other.databases.iter().cloned());
         let others: FxHashSet<_> = other.functions.iter().collect();
         self.functions.retain(|function| others.contains(function));
     }

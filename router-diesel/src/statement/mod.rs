@@ -231,12 +231,8 @@ impl Statement {
     fn new(draft: Draft, reading: Reading) -> Self {
         let (finding, tables, controls, session_state, effects) = draft.finish();
         let (operation, why) = finding.unwrap_or((Operation::Read, Cow::Borrowed("nothing to run")));
-        let is_temporary = |table: &TableName| {
-            table.schema().is_some_and(|schema| {
-                ["temp", "pg_temp"].iter().any(|temp| schema.eq_ignore_ascii_case(temp))
-            })
-        };
-        let session_state = session_state || operation != Operation::Read && tables.iter().any(is_temporary);
+        let session_state =
+            session_state || operation != Operation::Read && tables.iter().any(TableName::is_of_connection);
         Self { operation, why, tables, reading, controls, session_state, effects }
     }
 

@@ -73,7 +73,7 @@ impl PreparedModel {
 impl Routing {
     /// Finds the apps of a statement's tables.
     pub(crate) fn prepare(&self, statement: Arc<Statement>) -> Prepared {
-        let tables = statement.tables().iter();
+        let tables = statement.tables().iter().chain(&statement.effects().databases);
         let tables = tables.filter(|table| !self.is_catalogue(table));
         let tables = tables.map(|table| self.prepare_table(table));
         let of_app = |function: &TableName| {

@@ -18,6 +18,7 @@ mod cursor;
 mod definitions;
 mod explain;
 mod reader;
+mod show;
 mod syntax;
 mod system_variables;
 mod verbs;
