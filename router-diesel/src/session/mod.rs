@@ -10,6 +10,7 @@
 //! - `held` are the connections that a session holds; `follow` takes up a newer topology when it holds none.
 //! - `settings` are what a session sets for a transaction or for all of its connections; `state` is what its statements
 //!   left on one.
+//! - `lend` hands a held connection to a closure, as Diesel's own type.
 //! - `scope`, `using` and `read` narrow what may be done; `token` hands on what was seen.
 
 mod again;
@@ -19,6 +20,7 @@ mod explain;
 mod follow;
 mod held;
 mod instrumentation;
+mod lend;
 mod manager;
 mod open;
 mod read;

@@ -140,7 +140,7 @@ impl<C: RoutedConnection> Session<C> {
             self.note_use(node);
         }
         if leaves_state {
-            self.note_state(node, prepared);
+            self.note_state(node, Some(prepared));
             // It may change what the session sets everywhere.
             self.held[position].applied.forget();
         }

@@ -36,6 +36,7 @@ suite!(any, router_diesel::AnyConnection, [Sqlite, Postgres, MariaDb]);
 
 mod connection;
 mod last_id;
+mod lent;
 mod lost;
 mod returning;
 mod server_side;
