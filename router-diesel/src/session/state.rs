@@ -82,10 +82,7 @@ impl<C: RoutedConnection> Session<C> {
     /// Has the session's connections report nothing from now on: where they are rolled back as the session is dropped or
     /// the stack unwinds, the program's own code must not run.
     pub(super) fn silence(&mut self) {
-        let rolls_back = std::thread::panicking()
-            || self.isolation != super::Isolation::None
-            || self.databases.base_depth() > 0;
-        if rolls_back {
+        if std::thread::panicking() || self.is_in_test_transaction() {
             self.held.iter_mut().for_each(|held| held.checkout.silence());
         }
     }
