@@ -135,7 +135,9 @@ impl Error {
                 RouteError::WritesPrevented { .. } => ErrorKind::WritesPrevented,
                 RouteError::Unrouted { .. } => ErrorKind::Unrouted,
                 RouteError::Unreadable { .. } => ErrorKind::Unreadable,
-                RouteError::TransactionControl => ErrorKind::TransactionControl,
+                RouteError::TransactionControl | RouteError::UnbalancedTransaction { .. } => {
+                    ErrorKind::TransactionControl
+                }
                 RouteError::NoDatabase { .. } => ErrorKind::NoDatabase,
                 RouteError::AmbiguousDatabase { .. } => ErrorKind::AmbiguousDatabase,
                 RouteError::NoAnswer { .. } => ErrorKind::NoAnswer,

@@ -72,7 +72,8 @@ pub use router_core::{
     relation_fn, write_fn,
 };
 pub use session::{
-    ReadQuery, ReadSession, Scope, Session, SessionTransactionManager, Using, UsingTransactionManager,
+    ReadQuery, ReadSession, Scope, Session, SessionTransactionManager, TransactionBuilder, Using,
+    UsingTransactionManager,
 };
 pub use topology::routing::{AppRoute, Routing};
 

@@ -46,7 +46,7 @@ pub(super) fn setup(
     // What would be refused afterwards is told before anything is made.
     let lint = migrator(arguments, selection, databases).lint();
     if let Err(error) = lint
-        && (!error.failed.is_empty() || error.lint.iter().any(LintProblem::prevents))
+        && (!error.failed.is_empty() || error.lint.iter().any(LintProblem::is_blocking))
     {
         return report::finish(Err(error), databases.config(), output);
     }

@@ -99,6 +99,16 @@ pub enum RouteError {
         /// Its database.
         alias: Alias,
     },
+    /// A closure that was lent a connection left another number of transactions open on it than it found, or controlled
+    /// one by hand. The connection is closed.
+    UnbalancedTransaction {
+        /// The database of the connection.
+        alias: Alias,
+        /// How many transactions were open before, one inside of the other. `None` where nobody could tell.
+        before: Option<u32>,
+        /// How many were open afterwards.
+        after: Option<u32>,
+    },
     /// A test allowed other databases only.
     DatabaseNotExpected {
         /// The database.
@@ -127,6 +137,7 @@ impl RouteError {
             Self::BelongsToTransaction { .. } => "BelongsToTransaction",
             Self::SwitchesDatabase => "SwitchesDatabase",
             Self::StateLost { .. } => "StateLost",
+            Self::UnbalancedTransaction { .. } => "UnbalancedTransaction",
             Self::DatabaseNotExpected { .. } => "DatabaseNotExpected",
         }
     }
@@ -190,6 +201,7 @@ impl fmt::Display for RouteError {
             | Self::BelongsToTransaction { .. }
             | Self::SwitchesDatabase
             | Self::StateLost { .. } => self.of_connection(f),
+            Self::UnbalancedTransaction { alias, before, after } => unbalanced(f, alias, *before, *after),
             Self::DatabaseNotExpected { alias, expected } => not_expected(f, alias, expected),
         }
     }
@@ -221,6 +233,24 @@ impl RouteError {
             _ => Ok(()),
         }
     }
+}
+
+fn unbalanced(
+    f: &mut fmt::Formatter<'_>,
+    alias: &Alias,
+    before: Option<u32>,
+    after: Option<u32>,
+) -> fmt::Result {
+    write!(f, "the closure that was lent the connection to `{alias}` ")?;
+    match (before, after) {
+        (Some(before), Some(after)) if after > before => f.write_str("left a transaction open")?,
+        (Some(before), Some(after)) if after < before => {
+            f.write_str("ended a transaction that it did not begin")?
+        }
+        (Some(_), Some(_)) => f.write_str("controlled a transaction by hand inside of the session's")?,
+        _ => f.write_str("left its transactions in an unknown state")?,
+    }
+    f.write_str("; the connection is closed. Use `transaction` on the lent connection, and let it end there")
 }
 
 fn not_expected(f: &mut fmt::Formatter<'_>, alias: &Alias, expected: &[Alias]) -> fmt::Result {

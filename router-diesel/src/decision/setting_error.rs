@@ -35,6 +35,13 @@ pub enum SettingError {
         /// The engine.
         engine: Engine,
     },
+    /// The engine has no such option for transactions.
+    NoSuchOption {
+        /// The engine.
+        engine: Engine,
+        /// What it does not have, in words.
+        what: &'static str,
+    },
     /// `set_local` was called outside of a transaction.
     OutsideTransaction,
     /// The setting answers with a row, and the transaction has no database yet that could give one.
@@ -89,6 +96,9 @@ impl fmt::Display for SettingError {
                 "`{alias}` is behind a pooler, so a setting holds only within a transaction; run the statement in \
                  `transaction`"
             ),
+            Self::NoSuchOption { engine, what } => {
+                write!(f, "{engine} has no {what}; leave this option out for its databases")
+            }
             Self::NotApplied { alias, what, cause } => {
                 write!(
                     f,

@@ -145,6 +145,17 @@ impl Ask for AnyConnection {
         }
     }
 
+    fn begin(&mut self, sql: &str) -> QueryResult<()> {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(conn) => conn.begin(sql),
+            #[cfg(feature = "mysql")]
+            Self::Mysql(conn) => conn.begin(sql),
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(conn) => conn.begin(sql),
+        }
+    }
+
     fn texts(&mut self, sql: &str) -> QueryResult<Vec<Option<String>>> {
         match self {
             #[cfg(feature = "postgres")]

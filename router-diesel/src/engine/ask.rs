@@ -14,6 +14,12 @@ pub trait Ask {
     /// What Diesel says of the statements.
     fn run(&mut self, sql: &str) -> QueryResult<()>;
 
+    /// Begins a transaction by a statement of the engine's own, and counts it as Diesel does.
+    ///
+    /// # Errors
+    /// What Diesel says of the statement, or that a transaction is open already.
+    fn begin(&mut self, sql: &str) -> QueryResult<()>;
+
     /// Runs a query whose one column is a text called `value`, and gives that of each row.
     ///
     /// This is how the router reads the catalogues of servers without knowing the backend's types.

@@ -6,8 +6,11 @@ use super::Ask;
 
 /// How an engine begins its transactions.
 pub(crate) trait Transactions {
-    /// What makes the next transaction one snapshot of the database that cannot write.
-    fn read_only_snapshot(&self) -> Snapshot;
+    /// How a transaction begins with these options.
+    ///
+    /// # Errors
+    /// The option that the engine does not have.
+    fn begin(&self, options: TransactionOptions) -> Result<Begin, &'static str>;
 
     /// Marks the open transaction, so that [`is_marked`](Self::is_marked) knows it again.
     ///
@@ -44,13 +47,83 @@ pub(super) fn has_savepoint(conn: &mut dyn Ask, mark: &str) -> bool {
     conn.run(&format!("RELEASE SAVEPOINT {mark}")).is_ok()
 }
 
-/// What is said beside BEGIN so that a transaction is one snapshot and cannot write.
+/// How a transaction is to be. What is left out is as the server has it by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct TransactionOptions {
+    pub(crate) isolation: Option<IsolationLevel>,
+    pub(crate) access: Option<Access>,
+    pub(crate) deferrable: Option<bool>,
+    pub(crate) lock: Option<Lock>,
+    /// One snapshot of the database, however the engine makes one.
+    pub(crate) is_snapshot: bool,
+}
+
+impl TransactionOptions {
+    /// One snapshot of the database that cannot write.
+    pub(crate) const READ_ONLY_SNAPSHOT: Self = Self {
+        isolation: None,
+        access: Some(Access::ReadOnly),
+        deferrable: None,
+        lock: None,
+        is_snapshot: true,
+    };
+
+    /// The level to name, on an engine where a snapshot has one.
+    pub(super) fn named_isolation(self) -> Option<IsolationLevel> {
+        self.isolation.or(self.is_snapshot.then_some(IsolationLevel::RepeatableRead))
+    }
+}
+
+/// How transactions are kept apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Snapshot {
-    /// Nothing: every transaction is a snapshot, until it writes.
-    Always,
+pub(crate) enum IsolationLevel {
+    ReadUncommitted,
+    ReadCommitted,
+    RepeatableRead,
+    Serializable,
+}
+
+impl IsolationLevel {
+    /// As SQL writes it.
+    pub(super) fn sql(self) -> &'static str {
+        match self {
+            Self::ReadUncommitted => "ISOLATION LEVEL READ UNCOMMITTED",
+            Self::ReadCommitted => "ISOLATION LEVEL READ COMMITTED",
+            Self::RepeatableRead => "ISOLATION LEVEL REPEATABLE READ",
+            Self::Serializable => "ISOLATION LEVEL SERIALIZABLE",
+        }
+    }
+}
+
+/// Whether a transaction may write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    ReadOnly,
+    ReadWrite,
+}
+
+impl Access {
+    /// As SQL writes it.
+    pub(super) fn sql(self) -> &'static str {
+        match self {
+            Self::ReadOnly => "READ ONLY",
+            Self::ReadWrite => "READ WRITE",
+        }
+    }
+}
+
+/// Which lock a transaction takes as it begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lock {
+    Immediate,
+    Exclusive,
+}
+
+/// The statements with which a transaction begins.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Begin {
     /// A statement before BEGIN, about the next transaction.
-    Before(&'static str),
-    /// A statement after BEGIN, about the open transaction.
-    After(&'static str),
+    pub(crate) before: Option<String>,
+    /// What is sent instead of a plain BEGIN.
+    pub(crate) begin: Option<String>,
 }

@@ -7,8 +7,8 @@ use diesel::expression::QueryMetadata;
 use diesel::query_builder::{Query, QueryFragment, QueryId};
 use polonius_the_crab::{ForLt, PoloniusResult, polonius};
 
+use super::Session;
 use super::shared::Shared;
-use super::{Isolation, Session};
 use crate::engine::{RoutedConnection, is_lost};
 use crate::error::{Error, ErrorKind};
 use crate::topology::pool::NodeConnection;
@@ -90,8 +90,7 @@ impl<C: RoutedConnection> Session<C> {
             && prepared.statement.may_run_again()
             && self.topology.routing().declared(node).url.engine().spec().has_servers()
             && self.depth() == 0
-            && self.isolation == Isolation::None
-            && self.databases.base_depth() == 0
+            && !self.is_in_test_transaction()
             && !self.is_stateful(node)
     }
 

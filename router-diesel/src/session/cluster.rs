@@ -94,7 +94,7 @@ impl<C: RoutedConnection> Session<C> {
     }
 
     /// The node for a read. The session holds a connection to it, in the transaction where one begins.
-    fn node_for(&mut self, read: ClusterRead, search: &mut Search) -> Result<DatabaseId, Error> {
+    pub(super) fn node_for(&mut self, read: ClusterRead, search: &mut Search) -> Result<DatabaseId, Error> {
         loop {
             let node = match self.kept_node(read, search) {
                 Some(node) => self.topology.database(read.cluster, node),

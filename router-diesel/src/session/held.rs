@@ -155,10 +155,7 @@ impl<C: RoutedConnection> Session<C> {
     /// Gives back what the session holds before it waits for more: two sessions that each wait for a connection of
     /// the other's would wait in vain. What a statement has left behind on a connection stays with the session.
     fn make_room(&mut self) {
-        let is_free = self.open.is_none()
-            && self.isolation == Isolation::None
-            && self.databases.base_depth() == 0
-            && self.stateful.is_empty();
+        let is_free = self.open.is_none() && !self.is_in_test_transaction() && self.stateful.is_empty();
         if is_free {
             self.release();
         }

@@ -17,6 +17,10 @@ impl SessionInstrumentation {
         Self(Some(Arc::new(Mutex::new(Box::new(instrumentation)))))
     }
 
+    pub(super) fn is_set(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Has a connection report here.
     pub(super) fn join<C: RoutedConnection>(&self, checkout: &mut Checkout<C>) {
         if self.0.is_some() {

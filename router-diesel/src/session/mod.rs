@@ -3,22 +3,25 @@
 //! [`Session`] does the I/O that the decisions ask for and owns nothing of their insides: it learns what a statement is,
 //! has `decision` say where it goes, checks that node's connection out, and runs the statement there.
 //!
-//! - `open` are the doors of [`Databases`] that lead here. `connection` has Diesel's traits, `manager` and `transaction`
-//!   the transactions.
+//! - `open` are the doors of [`Databases`] that lead here. `connection` has Diesel's traits, `manager`, `build` and
+//!   `transaction` the transactions.
 //! - `statement` takes one statement from its text to its connection; `cluster` does that for reads of a cluster,
 //!   and `again` for reads that are tried a second time.
 //! - `held` are the connections that a session holds; `follow` takes up a newer topology when it holds none.
 //! - `settings` are what a session sets for a transaction or for all of its connections; `state` is what its statements
 //!   left on one.
+//! - `lend` hands a held connection to a closure, as Diesel's own type.
 //! - `scope`, `using` and `read` narrow what may be done; `token` hands on what was seen.
 
 mod again;
+mod build;
 mod cluster;
 mod connection;
 mod explain;
 mod follow;
 mod held;
 mod instrumentation;
+mod lend;
 mod manager;
 mod open;
 mod read;
@@ -46,9 +49,11 @@ use crate::databases::Databases;
 use crate::decision::Marks;
 use crate::decision::freshness::Freshness;
 use crate::engine::RoutedConnection;
+use crate::engine::transaction::TransactionOptions;
 use crate::error::Error;
 use crate::topology::{ClusterId, DatabaseId, Topology};
 
+pub use build::TransactionBuilder;
 use held::Held;
 use instrumentation::SessionInstrumentation;
 use manager::OpenTransaction;
@@ -104,6 +109,8 @@ pub struct Session<C: RoutedConnection> {
     open: Option<OpenTransaction>,
     isolation: Isolation,
     read_only: bool,
+    /// How the next transaction begins.
+    begins: TransactionOptions,
     instrumentation: SessionInstrumentation,
     statement_cache: Option<CacheSize>,
 }
@@ -143,6 +150,7 @@ impl<C: RoutedConnection> Session<C> {
             open: None,
             isolation: Isolation::None,
             read_only: false,
+            begins: TransactionOptions::default(),
             instrumentation: SessionInstrumentation::default(),
             statement_cache: None,
         }

@@ -25,13 +25,15 @@ impl<C: RoutedConnection> Session<C> {
         self.stateful.iter().any(|state| state.database == database)
     }
 
-    /// Notes that a statement may leave something behind on the connection to a node.
+    /// Notes that something may be left behind on the connection to a node, by a statement where one is known.
     #[cold]
-    pub(super) fn note_state(&mut self, node: DatabaseId, prepared: &Prepared) {
+    pub(super) fn note_state(&mut self, node: DatabaseId, prepared: Option<&Prepared>) {
         if !self.is_stateful(node) {
             self.stateful.push(Stateful { database: node, is_lost: false });
         }
-        if !prepared.has_told.swap(true, Ordering::Relaxed) {
+        if let Some(prepared) = prepared
+            && !prepared.has_told.swap(true, Ordering::Relaxed)
+        {
             tracing::warn!(
                 alias = %self.topology.routing().alias(node),
                 statement = prepared.statement.why(),
@@ -80,10 +82,7 @@ impl<C: RoutedConnection> Session<C> {
     /// Has the session's connections report nothing from now on: where they are rolled back as the session is dropped or
     /// the stack unwinds, the program's own code must not run.
     pub(super) fn silence(&mut self) {
-        let rolls_back = std::thread::panicking()
-            || self.isolation != super::Isolation::None
-            || self.databases.base_depth() > 0;
-        if rolls_back {
+        if std::thread::panicking() || self.is_in_test_transaction() {
             self.held.iter_mut().for_each(|held| held.checkout.silence());
         }
     }

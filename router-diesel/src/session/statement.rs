@@ -3,7 +3,7 @@
 use diesel::connection::TransactionManagerStatus;
 use diesel::result::Error as DieselError;
 
-use super::{Isolation, Session};
+use super::Session;
 use crate::decision::{
     Circumstances, OnPrimary, Place, Reach, Route, Standpoint, Transaction, Wants, reach, route,
 };
@@ -47,8 +47,7 @@ impl<C: RoutedConnection> Session<C> {
             role: self.state.role,
             prevent_writes: self.state.prevent_writes,
             only: self.only.as_deref().or_else(|| self.topology.only()),
-            in_test_transaction: self.isolation == Isolation::TestTransactions
-                || self.databases.base_depth() > 0,
+            in_test_transaction: self.is_in_test_transaction(),
             marks: Some(&self.marks),
         }
     }
@@ -57,7 +56,7 @@ impl<C: RoutedConnection> Session<C> {
         match (&self.open, &self.status) {
             (Some(open), _) => Transaction::On { database: open.database, node: open.node },
             (None, TransactionManagerStatus::Valid(status)) if status.transaction_depth().is_some() => {
-                Transaction::Pending { is_snapshot: self.read_only && self.depth() == 1 }
+                Transaction::Pending { is_snapshot: self.may_begin_on_replica() }
             }
             _ => Transaction::None,
         }
@@ -140,7 +139,7 @@ impl<C: RoutedConnection> Session<C> {
             self.note_use(node);
         }
         if leaves_state {
-            self.note_state(node, prepared);
+            self.note_state(node, Some(prepared));
             // It may change what the session sets everywhere.
             self.held[position].applied.forget();
         }

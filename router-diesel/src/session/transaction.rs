@@ -1,13 +1,14 @@
 //! Transactions that only read.
 
-use diesel::QueryResult;
 use diesel::connection::{SimpleConnection, TransactionManager};
 use diesel::result::Error as DieselError;
 
+use super::build::WithOptions;
 use super::manager::{OpenTransaction, RollBackOnPanic};
 use super::settings::local::WaitingFor;
 use super::{ReadSession, Session, SessionTransactionManager};
-use crate::engine::transaction::Snapshot;
+use crate::decision::SettingError;
+use crate::engine::transaction::{Access, Begin, TransactionOptions};
 use crate::engine::{RoutedConnection, is_lost};
 use crate::error::{Error, ErrorKind};
 use crate::statement::effects::When;
@@ -30,16 +31,15 @@ impl<C: RoutedConnection> Session<C> {
         E: From<DieselError>,
     {
         // Inside of another transaction it is a savepoint, and that one may still write.
-        let read_only = self.depth() == 0;
-        let outer = std::mem::replace(&mut self.read_only, read_only);
-        let mut session = ResetReadOnly { session: self, outer };
-        SessionTransactionManager::begin_transaction(session.get())?;
-        let mut guard = RollBackOnPanic::new(session.get());
+        let options = if self.depth() == 0 { TransactionOptions::READ_ONLY_SNAPSHOT } else { self.begins };
+        let with = WithOptions::new(self, options);
+        SessionTransactionManager::begin_transaction(with.session)?;
+        let mut guard = RollBackOnPanic::new(&mut *with.session);
         let result = f(&mut guard.conn().read());
         guard.disarm();
         drop(guard);
         // Nothing was written, so to roll back is the cheaper and always possible end.
-        let ended = SessionTransactionManager::rollback_transaction(session.get());
+        let ended = SessionTransactionManager::rollback_transaction(with.session);
         let value = result?;
         ended?;
         Ok(value)
@@ -65,15 +65,17 @@ impl<C: RoutedConnection> Session<C> {
 
     fn try_to_begin_on(&mut self, database: DatabaseId, node: DatabaseId) -> Result<(), Error> {
         let depth = self.depth();
-        let read_only = self.read_only;
+        let options = self.begins;
         self.admit_waiting(database, node)?;
         self.node(node)?;
         let waiting = self.waiting_on(node)?;
         let position = self.position(node).expect("the connection was just checked out");
         let conn = &mut self.held[position].checkout;
         let outer_depth = conn.depth();
+        // In a test transaction it is a savepoint.
+        let options = if outer_depth == 0 { options } else { TransactionOptions::default() };
         for level in 0..depth {
-            let begun = begin_level(conn, level, read_only && outer_depth == 0, &waiting);
+            let begun = begin_level(conn, level, options, &waiting);
             if let Err(error) = begun {
                 roll_back(conn, error.begun);
                 return Err(error.cause);
@@ -90,37 +92,55 @@ struct NotBegun {
     cause: Error,
 }
 
-/// Begins one level, the outermost read-only where that is wanted, and makes the settings that wait for it.
+/// Begins one level, the outermost with its options, and makes the settings that wait for it.
 fn begin_level<C: RoutedConnection>(
     conn: &mut NodeConnection<C>,
     level: u32,
-    reads_only: bool,
+    options: TransactionOptions,
     waiting: &WaitingFor,
 ) -> Result<(), NotBegun> {
-    let begun = begin(conn, level, reads_only, waiting).inspect_err(|_| {
-        // What was sent before BEGIN would hold for the next transaction on this connection.
-        if level == 0 && waiting.any(When::Before) {
-            conn.discard();
-        }
-    });
+    let begun = if level == 0 {
+        begin(conn, options, waiting)
+    } else {
+        NodeTransactionManager::begin_transaction(conn).map_err(Error::from)
+    };
     begun.map_err(|cause| NotBegun { begun: level, cause })?;
     waiting.send(When::After, level + 1, conn).map_err(|cause| NotBegun { begun: level + 1, cause })
 }
 
-/// Sends what comes before BEGIN, and BEGIN or SAVEPOINT.
+/// Sends what comes before BEGIN, and BEGIN.
 fn begin<C: RoutedConnection>(
     conn: &mut NodeConnection<C>,
-    level: u32,
-    reads_only: bool,
+    options: TransactionOptions,
     waiting: &WaitingFor,
 ) -> Result<(), Error> {
-    if level == 0 {
-        waiting.send(When::Before, 1, conn)?;
+    let engine = conn.engine();
+    let begin = engine.spec().begin(options).map_err(|what| SettingError::NoSuchOption { engine, what })?;
+    let is_announced = begin.before.is_some() || waiting.any(When::Before);
+    let begun = begin_as(conn, &begin, waiting).inspect_err(|_| {
+        // What was sent before BEGIN would hold for the next transaction on this connection.
+        if is_announced {
+            conn.discard();
+        }
+    });
+    if begun.is_ok() && options.access == Some(Access::ReadOnly) {
+        conn.begun_to_read();
     }
-    if level == 0 && reads_only {
-        begin_read_only(conn)?;
-    } else {
-        NodeTransactionManager::begin_transaction(conn)?;
+    begun
+}
+
+fn begin_as<C: RoutedConnection>(
+    conn: &mut NodeConnection<C>,
+    begin: &Begin,
+    waiting: &WaitingFor,
+) -> Result<(), Error> {
+    if let Some(before) = &begin.before {
+        conn.batch_execute(before)?;
+    }
+    waiting.send(When::Before, 1, conn)?;
+    match &begin.begin {
+        Some(sql) => conn.watch(|conn| conn.begin(sql))?,
+        None => NodeTransactionManager::begin_transaction(conn)?,
     }
     Ok(())
 }
@@ -132,39 +152,4 @@ fn roll_back<C: RoutedConnection>(conn: &mut NodeConnection<C>, levels: u32) {
             conn.discard();
         }
     }
-}
-
-/// Gives a session its mode back, after a panic too.
-struct ResetReadOnly<'s, C: RoutedConnection> {
-    session: &'s mut Session<C>,
-    outer: bool,
-}
-
-impl<C: RoutedConnection> ResetReadOnly<'_, C> {
-    fn get(&mut self) -> &mut Session<C> {
-        self.session
-    }
-}
-
-impl<C: RoutedConnection> Drop for ResetReadOnly<'_, C> {
-    fn drop(&mut self) {
-        self.session.read_only = self.outer;
-    }
-}
-
-/// BEGIN, and what makes it one read-only snapshot on this engine.
-fn begin_read_only<C: RoutedConnection>(node: &mut NodeConnection<C>) -> QueryResult<()> {
-    match node.engine().spec().read_only_snapshot() {
-        Snapshot::Always => NodeTransactionManager::begin_transaction(node),
-        Snapshot::After(statement) => {
-            NodeTransactionManager::begin_transaction(node)?;
-            node.batch_execute(statement).inspect_err(|_| node.discard())
-        }
-        Snapshot::Before(statement) => {
-            node.batch_execute(statement)?;
-            NodeTransactionManager::begin_transaction(node).inspect_err(|_| node.discard())
-        }
-    }?;
-    node.begun_to_read();
-    Ok(())
 }

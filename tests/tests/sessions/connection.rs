@@ -19,7 +19,7 @@ pub(crate) type Session = router_diesel::Session<AnyConnection>;
 /// `default` has users and `blog_db` has posts, each with ids of its own.
 pub(crate) struct Two {
     pub(crate) databases: Databases<AnyConnection>,
-    yaml: String,
+    pub(crate) yaml: String,
     engine: Engine,
     _sqlite: Sqlite,
     _databases: [TestDatabase; 2],

@@ -34,8 +34,10 @@ suite!(postgres, diesel::PgConnection, [Postgres, Postgres, Postgres]);
 suite!(mariadb, diesel::MysqlConnection, [MariaDb, MariaDb, MariaDb]);
 suite!(any, router_diesel::AnyConnection, [Sqlite, Postgres, MariaDb]);
 
+mod built;
 mod connection;
 mod last_id;
+mod lent;
 mod lost;
 mod returning;
 mod server_side;

@@ -105,7 +105,7 @@ pub(super) fn run(
         (false, later) => output.say(format_args!("{} pending", count(later, "later migration"))),
     }
     // As `migrate` would end by what is known now: problems keep it from beginning at all.
-    let refused = if !plan.lint.iter().any(LintProblem::prevents) { Exit::Fine } else { Exit::Usage };
+    let refused = if !plan.lint.iter().any(LintProblem::is_blocking) { Exit::Fine } else { Exit::Usage };
     Ok(failures.iter().map(|failure| exit_of(failure.kind)).fold(refused, Exit::max))
 }
 

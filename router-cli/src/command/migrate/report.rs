@@ -233,7 +233,7 @@ pub(super) fn say_problems(problems: &[LintProblem], output: &mut Output<'_>) {
         output.say(line);
     }
     for problem in problems {
-        let severity = if problem.prevents() { "error" } else { "warning" };
+        let severity = if problem.is_blocking() { "error" } else { "warning" };
         output.say(format_args!("{severity}[{:?}]: {problem}", problem.code));
     }
 }

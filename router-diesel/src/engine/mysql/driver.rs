@@ -1,6 +1,6 @@
 //! Diesel's connection to MySQL.
 
-use diesel::connection::SimpleConnection;
+use diesel::connection::{AnsiTransactionManager, SimpleConnection};
 use diesel::mysql::{Mysql, MysqlConnection, MysqlQueryBuilder, MysqlType};
 use diesel::query_builder::bind_collector::RawBytesBindCollector;
 use diesel::query_builder::{QueryBuilder, QueryFragment};
@@ -13,6 +13,10 @@ use crate::engine::{Ask, Engine, RoutedConnection};
 impl Ask for MysqlConnection {
     fn run(&mut self, sql: &str) -> QueryResult<()> {
         self.batch_execute(sql)
+    }
+
+    fn begin(&mut self, sql: &str) -> QueryResult<()> {
+        AnsiTransactionManager::begin_transaction_sql(self, sql)
     }
 
     fn texts(&mut self, sql: &str) -> QueryResult<Vec<Option<String>>> {

@@ -248,6 +248,10 @@ mod tests {
             panic!("nothing else is sent: {sql}")
         }
 
+        fn begin(&mut self, _: &str) -> diesel::QueryResult<()> {
+            unreachable!("it is only asked")
+        }
+
         fn texts(&mut self, sql: &str) -> diesel::QueryResult<Vec<Option<String>>> {
             assert_eq!(sql, CIPHER);
             self.0.clone().map_err(|()| diesel::result::Error::BrokenTransactionManager)

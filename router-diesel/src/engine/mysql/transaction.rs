@@ -4,12 +4,23 @@ use diesel::QueryResult;
 
 use super::Mysql;
 use crate::engine::Ask;
-use crate::engine::transaction::{Snapshot, Transactions, has_savepoint, set_savepoint};
+use crate::engine::transaction::{
+    Access, Begin, IsolationLevel, TransactionOptions, Transactions, has_savepoint, set_savepoint,
+};
 
 impl Transactions for Mysql {
     /// MySQL and MariaDB take it as said of the next transaction, and refuse it in an open one (error 1568).
-    fn read_only_snapshot(&self) -> Snapshot {
-        Snapshot::Before("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    fn begin(&self, options: TransactionOptions) -> Result<Begin, &'static str> {
+        if options.deferrable.is_some() {
+            return Err("deferrable transactions");
+        }
+        if options.lock.is_some() {
+            return Err("immediate or exclusive transactions");
+        }
+        let isolation = options.named_isolation().map(IsolationLevel::sql);
+        let said: Vec<_> = isolation.into_iter().chain(options.access.map(Access::sql)).collect();
+        let before = (!said.is_empty()).then(|| format!("SET TRANSACTION {}", said.join(", ")));
+        Ok(Begin { before, begin: None })
     }
 
     fn mark(&self, conn: &mut dyn Ask) -> QueryResult<String> {

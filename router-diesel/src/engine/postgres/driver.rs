@@ -1,6 +1,6 @@
 //! Diesel's connection to PostgreSQL.
 
-use diesel::connection::SimpleConnection;
+use diesel::connection::{AnsiTransactionManager, SimpleConnection};
 use diesel::pg::{Pg, PgConnection, PgMetadataLookup, PgQueryBuilder, PgTypeMetadata};
 use diesel::query_builder::bind_collector::RawBytesBindCollector;
 use diesel::query_builder::{QueryBuilder, QueryFragment};
@@ -13,6 +13,10 @@ use crate::engine::{Ask, Engine, RoutedConnection};
 impl Ask for PgConnection {
     fn run(&mut self, sql: &str) -> QueryResult<()> {
         self.batch_execute(sql)
+    }
+
+    fn begin(&mut self, sql: &str) -> QueryResult<()> {
+        AnsiTransactionManager::begin_transaction_sql(self, sql)
     }
 
     fn texts(&mut self, sql: &str) -> QueryResult<Vec<Option<String>>> {

@@ -4,12 +4,19 @@ use diesel::QueryResult;
 
 use super::Postgres;
 use crate::engine::Ask;
-use crate::engine::transaction::{Snapshot, Transactions};
+use crate::engine::transaction::{Access, Begin, IsolationLevel, TransactionOptions, Transactions};
 
 impl Transactions for Postgres {
-    /// PostgreSQL takes it as said of the transaction that is open.
-    fn read_only_snapshot(&self) -> Snapshot {
-        Snapshot::After("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    fn begin(&self, options: TransactionOptions) -> Result<Begin, &'static str> {
+        if options.lock.is_some() {
+            return Err("immediate or exclusive transactions");
+        }
+        let isolation = options.named_isolation().map(IsolationLevel::sql);
+        let deferrable = options.deferrable.map(|is| if is { "DEFERRABLE" } else { "NOT DEFERRABLE" });
+        let said: Vec<_> =
+            isolation.into_iter().chain(options.access.map(Access::sql)).chain(deferrable).collect();
+        let begin = (!said.is_empty()).then(|| format!("BEGIN TRANSACTION {}", said.join(", ")));
+        Ok(Begin { before: None, begin })
     }
 
     /// The number of the transaction.

@@ -1,6 +1,6 @@
 //! Diesel's connection to SQLite.
 
-use diesel::connection::SimpleConnection;
+use diesel::connection::{AnsiTransactionManager, SimpleConnection};
 use diesel::query_builder::{QueryBuilder, QueryFragment};
 use diesel::sqlite::{Sqlite, SqliteConnection, SqliteQueryBuilder};
 use diesel::{Connection, ConnectionResult, QueryResult, RunQueryDsl};
@@ -12,6 +12,10 @@ use crate::engine::{Ask, Engine, RoutedConnection};
 impl Ask for SqliteConnection {
     fn run(&mut self, sql: &str) -> QueryResult<()> {
         self.batch_execute(sql)
+    }
+
+    fn begin(&mut self, sql: &str) -> QueryResult<()> {
+        AnsiTransactionManager::begin_transaction_sql(self, sql)
     }
 
     fn texts(&mut self, sql: &str) -> QueryResult<Vec<Option<String>>> {

@@ -4,11 +4,24 @@ use diesel::QueryResult;
 
 use super::Sqlite;
 use crate::engine::Ask;
-use crate::engine::transaction::{Snapshot, Transactions, has_savepoint, set_savepoint};
+use crate::engine::transaction::{
+    Begin, Lock, TransactionOptions, Transactions, has_savepoint, set_savepoint,
+};
 
 impl Transactions for Sqlite {
-    fn read_only_snapshot(&self) -> Snapshot {
-        Snapshot::Always
+    /// Every transaction is a snapshot and serializable, until it writes. That it only reads is left to the session.
+    fn begin(&self, options: TransactionOptions) -> Result<Begin, &'static str> {
+        if options.isolation.is_some() {
+            return Err("isolation levels, as its transactions are always serializable");
+        }
+        if options.deferrable.is_some() {
+            return Err("deferrable transactions");
+        }
+        let begin = options.lock.map(|lock| match lock {
+            Lock::Immediate => "BEGIN IMMEDIATE".to_owned(),
+            Lock::Exclusive => "BEGIN EXCLUSIVE".to_owned(),
+        });
+        Ok(Begin { before: None, begin })
     }
 
     fn mark(&self, conn: &mut dyn Ask) -> QueryResult<String> {

@@ -5,7 +5,7 @@ use super::local::End;
 use crate::decision::SettingError;
 use crate::engine::RoutedConnection;
 use crate::error::Error;
-use crate::session::{Isolation, Session};
+use crate::session::Session;
 use crate::topology::pool::Checkout;
 
 /// What a session sets on each of its connections.
@@ -182,7 +182,7 @@ impl<C: RoutedConnection> Session<C> {
     /// Takes in that a level of the transaction has ended: what was set in it is undone, or may be.
     pub(super) fn settle_carried(&mut self, end: End, depth: u32) {
         // What a transaction sets for itself lives on in the test transaction around it.
-        let is_test = self.isolation == Isolation::TestTransactions || self.databases.base_depth() > 0;
+        let is_test = self.is_in_test_transaction();
         for held in &mut self.held {
             if held.applied.in_transaction && (end == End::RollBack || depth == 0) {
                 held.applied.forget();

@@ -7,6 +7,7 @@ use router_core::Operation;
 use super::admit;
 use crate::decision::{RouteError, SettingError};
 use crate::engine::RoutedConnection;
+use crate::engine::transaction::Access;
 use crate::error::Error;
 use crate::session::Session;
 use crate::statement::effects::{TransactionSetting, When, by_set_config, shapes};
@@ -167,7 +168,8 @@ impl<C: RoutedConnection> Session<C> {
         database: DatabaseId,
         node: DatabaseId,
     ) -> Result<(), Error> {
-        if self.waiting.iter().any(|waiting| waiting.setting.lifts_guard) {
+        let lifts_guard_itself = self.begins.access == Some(Access::ReadWrite);
+        if lifts_guard_itself || self.waiting.iter().any(|waiting| waiting.setting.lifts_guard) {
             if self.read_only {
                 return Err(lifts_guard());
             }

@@ -1,0 +1,279 @@
+//! Diesel's own connection, lent to a closure within the session's transaction.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use diesel::connection::{Instrumentation, InstrumentationEvent, get_default_instrumentation};
+use diesel::query_builder::{AsQuery, QueryFragment, QueryId};
+use diesel::result::Error as DieselError;
+use router_core::Operation;
+
+use super::Session;
+use super::instrumentation::SessionInstrumentation;
+use super::statement::Target;
+use crate::decision::freshness::Search;
+use crate::decision::{RouteError, Wants, route};
+use crate::engine::RoutedConnection;
+use crate::error::Error;
+use crate::statement::effects::Facts;
+use crate::topology::{Prepared, Topology};
+
+impl<C: RoutedConnection> Session<C> {
+    /// Lends the connection to the database where the tables of a query are written, as Diesel's own type.
+    ///
+    /// Use it for what only that type can do: COPY, `LISTEN`, SQL functions of your own, `serialize_database_to_buffer`,
+    /// a `MigrationHarness`, or a function that takes `&mut PgConnection`. The closure runs within the session's
+    /// transaction and test transaction, and its settings hold. A transaction that waits for its first statement begins.
+    ///
+    /// It counts as a write: later reads and the [`token`](Self::token) take in what the closure did. Whether its
+    /// statements leave something on the connection is judged as it is for the session's own. If the closure replaces the
+    /// instrumentation, the session closes the connection when it gives it back, as nobody saw what was done.
+    ///
+    /// ```no_run
+    /// # use diesel::prelude::*;
+    /// # diesel::table! { posts { id -> Integer, title -> Text } }
+    /// # fn demo(session: &mut router_diesel::Session<SqliteConnection>) -> QueryResult<()> {
+    /// session.transaction(|session| {
+    ///     diesel::insert_into(posts::table).values(posts::title.eq("routed")).execute(session)?;
+    ///     let copy = session.with_connection(posts::table, |conn| QueryResult::Ok(conn.serialize_database_to_buffer()))?;
+    ///     assert!(!copy.is_empty());
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// - The closure's own.
+    /// - The query has no single database, or that database may not be written here.
+    /// - The closure left a transaction open, or ended one that it did not begin (`TransactionControl`). The connection is
+    ///   closed then, and so a transaction of the session is rolled back.
+    pub fn with_connection<Q, T, E>(
+        &mut self,
+        query: Q,
+        f: impl FnOnce(&mut C) -> Result<T, E>,
+    ) -> Result<T, E>
+    where
+        Q: AsQuery,
+        Q::Query: QueryFragment<C::Backend> + QueryId,
+        E: From<DieselError>,
+    {
+        self.follow();
+        let prepared = self.topology.prepare(&query.as_query())?;
+        let position = self.position_to_lend(&prepared).map_err(DieselError::from)?;
+        self.lend(position, f)
+    }
+
+    /// As [`with_connection`](Self::with_connection), for a database by name.
+    ///
+    /// # Errors
+    /// As [`with_connection`](Self::with_connection), or no database has that name.
+    pub fn with_connection_to<T, E>(
+        &mut self,
+        alias: impl AsRef<str>,
+        f: impl FnOnce(&mut C) -> Result<T, E>,
+    ) -> Result<T, E>
+    where
+        E: From<DieselError>,
+    {
+        let mut there = self.using(alias).map_err(DieselError::from)?;
+        let no_table = there.topology.prepare_text("SELECT 1");
+        let position = there.position_to_lend(&no_table).map_err(DieselError::from)?;
+        there.lend(position, f)
+    }
+
+    /// Lends the connection that a read of the query's tables would get now: to a replica where one may serve it.
+    ///
+    /// Otherwise it is as [`with_connection`](Self::with_connection). Scopes that prevent writes allow it. A replica's
+    /// server refuses writes; on a primary the closure must not write.
+    ///
+    /// # Errors
+    /// As [`with_connection`](Self::with_connection), or the database may not be read.
+    pub fn with_read_connection<Q, T, E>(
+        &mut self,
+        query: Q,
+        f: impl FnOnce(&mut C) -> Result<T, E>,
+    ) -> Result<T, E>
+    where
+        Q: AsQuery,
+        Q::Query: QueryFragment<C::Backend> + QueryId,
+        E: From<DieselError>,
+    {
+        self.follow();
+        let prepared = self.topology.prepare(&query.as_query())?;
+        let position = self.position_to_read(&prepared).map_err(DieselError::from)?;
+        self.lend(position, f)
+    }
+
+    fn position_to_lend(&mut self, prepared: &Prepared) -> Result<usize, Error> {
+        if self.state.prevent_writes {
+            let what = "a connection that is lent may write".to_owned();
+            return Err(RouteError::WritesPrevented { what, tables: prepared.table_names() }.into());
+        }
+        let database =
+            route(self.topology.routing(), prepared, Operation::Write, self.circumstances())?.database;
+        let node = self.open.map_or(database, |open| open.node);
+        if self.is_transaction_pending() {
+            self.begin_on(database, node)?;
+        }
+        self.node_at(node)
+    }
+
+    fn position_to_read(&mut self, prepared: &Prepared) -> Result<usize, Error> {
+        let node = match self.target(prepared, Wants::Rows)? {
+            Target::Replicas(read) => self.node_for(read, &mut Search::new(read.only))?,
+            Target::Node { database, node } => {
+                if self.is_transaction_pending() {
+                    self.begin_on(database, node)?;
+                }
+                node
+            }
+        };
+        self.node_at(node)
+    }
+
+    fn lend<T, E>(&mut self, position: usize, f: impl FnOnce(&mut C) -> Result<T, E>) -> Result<T, E>
+    where
+        E: From<DieselError>,
+    {
+        let mut lent = Lent::new(self, position);
+        let result = f(lent.conn());
+        let ended = lent.take_back();
+        let value = result?;
+        ended.map_err(DieselError::from)?;
+        Ok(value)
+    }
+}
+
+/// A held connection that a closure has. It is closed if the closure panics.
+struct Lent<'s, C: RoutedConnection> {
+    session: &'s mut Session<C>,
+    position: usize,
+    depth: Option<u32>,
+    seen: Arc<Mutex<Seen>>,
+    is_back: bool,
+}
+
+impl<'s, C: RoutedConnection> Lent<'s, C> {
+    fn new(session: &'s mut Session<C>, position: usize) -> Self {
+        let seen = Arc::default();
+        let witness = Witness {
+            outer: session.instrumentation.for_one_connection(),
+            judge: judge_of(&session.topology),
+            seen: Arc::clone(&seen),
+            is_diesels: false,
+        };
+        let checkout = &mut session.held[position].checkout;
+        let depth = checkout.valid_depth();
+        checkout.set_instrumentation(witness);
+        Self { session, position, depth, seen, is_back: false }
+    }
+
+    fn conn(&mut self) -> &mut C {
+        &mut self.session.held[self.position].checkout
+    }
+
+    /// Takes in what the closure did.
+    fn take_back(mut self) -> Result<(), Error> {
+        self.is_back = true;
+        let held = &mut self.session.held[self.position];
+        let node = held.database;
+        let depth = held.checkout.valid_depth();
+        let is_witnessed = held.checkout.instrumentation().downcast_ref::<Witness>().is_some();
+        self.session.instrumentation.join_again(&mut held.checkout);
+        let seen = std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner));
+        let moves_transaction = depth != self.depth || seen.controls && depth != Some(0);
+        if moves_transaction {
+            held.checkout.discard();
+        }
+        if seen.controls {
+            held.checkout.retire();
+        }
+        if seen.leaves_state.is_some() || !is_witnessed {
+            held.applied.forget();
+            self.session.note_state(node, seen.leaves_state.as_deref());
+        }
+        self.session.marks.made(seen.makes.with(Facts::ENDED), node);
+        self.session.note_use(node);
+        if moves_transaction {
+            let alias = self.session.topology.routing().alias(node).clone();
+            return Err(RouteError::UnbalancedTransaction { alias, before: self.depth, after: depth }.into());
+        }
+        Ok(())
+    }
+}
+
+impl<C: RoutedConnection> Drop for Lent<'_, C> {
+    fn drop(&mut self) {
+        if !self.is_back {
+            let checkout = &mut self.session.held[self.position].checkout;
+            checkout.silence();
+            checkout.discard();
+        }
+    }
+}
+
+/// What the statements of a closure came to.
+#[derive(Debug, Default)]
+struct Seen {
+    /// The first statement that left something on the connection.
+    leaves_state: Option<Arc<Prepared>>,
+    /// Whether one of them controlled a transaction by hand.
+    controls: bool,
+    makes: Facts,
+}
+
+impl Seen {
+    fn take_in(&mut self, prepared: Arc<Prepared>) {
+        let statement = &prepared.statement;
+        self.makes = self.makes.with(statement.effects().makes);
+        self.controls |= !statement.transaction_controls().is_empty();
+        if self.leaves_state.is_none() && statement.may_leave_state() {
+            self.leaves_state = Some(prepared);
+        }
+    }
+}
+
+/// Reads the statements of a closure.
+type Judge = Box<dyn Fn(&str) -> Arc<Prepared> + Send>;
+
+fn judge_of<C: RoutedConnection>(topology: &Arc<Topology<C>>) -> Judge {
+    let topology = Arc::clone(topology);
+    Box::new(move |sql| topology.prepare_text(sql))
+}
+
+/// Sees what a closure runs, and reports it as before.
+struct Witness {
+    outer: Box<dyn Instrumentation>,
+    judge: Judge,
+    seen: Arc<Mutex<Seen>>,
+    /// Whether the next statement is Diesel's own, which begins or ends a transaction and is counted.
+    is_diesels: bool,
+}
+
+impl Instrumentation for Witness {
+    fn on_connection_event(&mut self, event: InstrumentationEvent<'_>) {
+        match &event {
+            InstrumentationEvent::BeginTransaction { .. }
+            | InstrumentationEvent::CommitTransaction { .. }
+            | InstrumentationEvent::RollbackTransaction { .. } => self.is_diesels = true,
+            InstrumentationEvent::StartQuery { query, .. } if !std::mem::take(&mut self.is_diesels) => {
+                let text = query.to_string();
+                // Diesel writes the bound values behind the statement.
+                let sql = text.rsplit_once(" -- binds: ").map_or(&*text, |(sql, _)| sql);
+                let prepared = (self.judge)(sql);
+                self.seen.lock().unwrap_or_else(PoisonError::into_inner).take_in(prepared);
+            }
+            _ => {}
+        }
+        self.outer.on_connection_event(event);
+    }
+}
+
+impl SessionInstrumentation {
+    /// What a connection of the session reports to.
+    fn for_one_connection(&self) -> Box<dyn Instrumentation> {
+        match self.is_set() {
+            true => Box::new(self.clone()),
+            false => Box::new(get_default_instrumentation()),
+        }
+    }
+}

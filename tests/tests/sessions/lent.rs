@@ -1,0 +1,299 @@
+//! Diesel's own connection, lent within the session's transaction.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use diesel::connection::{InstrumentationEvent, SimpleConnection as _};
+use diesel::prelude::*;
+use diesel::result::Error as DieselError;
+use diesel::sql_types::Integer;
+use router_diesel::backend::RoutedConnection;
+use router_diesel::config::Config;
+use router_diesel::{AnyConnection, Databases, Error, ErrorKind, Scope};
+
+use crate::connection::{Session, Two, load, on_each_engine, posts, run, text, users};
+use crate::world::Engine;
+
+on_each_engine!(
+    a_lent_connection_is_in_the_sessions_transaction,
+    a_lent_connection_goes_where_the_rules_say,
+    what_a_closure_leaves_nobody_else_sees,
+    an_unbalanced_transaction_closes_the_connection,
+    a_panic_closes_the_connection,
+);
+
+fn kind<T>(result: QueryResult<T>) -> Option<ErrorKind> {
+    result.err().and_then(|error| Error::from_diesel(&error).map(Error::kind))
+}
+
+fn count(conn: &mut Session) -> i64 {
+    posts::table.count().get_result(conn).unwrap()
+}
+
+fn insert_by_hand(conn: &mut AnyConnection) -> QueryResult<()> {
+    conn.batch_execute("INSERT INTO posts (name) VALUES ('lent')")
+}
+
+fn typed<C: RoutedConnection>(world: &Two) -> Databases<C> {
+    let config = Config::loader().yaml(&world.yaml, "databases.yml").load().unwrap();
+    Databases::builder(config).build().unwrap()
+}
+
+fn a_lent_connection_is_in_the_sessions_transaction(engine: Engine) {
+    let Some(world) = Two::start(engine, "max_size: 1, connection_timeout: 1s") else { return };
+    let mut conn = world.session();
+    // Outside of a transaction it is its own.
+    conn.with_connection(posts::table, insert_by_hand).unwrap();
+    assert_eq!(count(&mut conn), 1);
+    // It begins the session's transaction, sees what that wrote, and is rolled back with it. A pool of one is enough.
+    let rolled_back = conn.transaction::<(), DieselError, _>(|conn| {
+        conn.with_connection(posts::table, insert_by_hand)?;
+        run(conn, "INSERT INTO posts (name) VALUES ('own')").unwrap();
+        let seen = conn.with_connection(posts::table, |conn| {
+            conn.transaction(|conn| {
+                insert_by_hand(conn)?;
+                posts::table.count().get_result::<i64>(conn)
+            })
+        })?;
+        assert_eq!(seen, 4);
+        assert_eq!(
+            kind(conn.with_connection(users::table, |_| QueryResult::Ok(()))),
+            Some(ErrorKind::CrossDatabaseTransaction)
+        );
+        Err(DieselError::RollbackTransaction)
+    });
+    assert_eq!(rolled_back, Err(DieselError::RollbackTransaction));
+    assert_eq!(count(&mut conn), 1);
+    conn.test_transaction::<_, DieselError, _>(|conn| {
+        conn.with_connection(posts::table, insert_by_hand)?;
+        assert_eq!(count(conn), 2);
+        Ok(())
+    });
+    assert_eq!(count(&mut conn), 1);
+    // An error of the closure is its own, and nothing is closed for it.
+    let failed = conn.with_connection(posts::table, |conn| conn.batch_execute("SELECT * FROM nowhere"));
+    assert!(failed.is_err_and(|error| Error::from_diesel(&error).is_none()));
+    assert_eq!(count(&mut conn), 1);
+}
+
+fn a_lent_connection_goes_where_the_rules_say(engine: Engine) {
+    let Some(world) = Two::start(engine, "") else { return };
+    let mut conn = world.session();
+    let reads = |conn: &mut AnyConnection| posts::table.count().get_result::<i64>(conn);
+    assert_eq!(conn.with_connection(posts::table, reads), Ok(0));
+    assert_eq!(conn.with_connection_to("blog_db", reads), Ok(0));
+    assert_eq!(conn.with_read_connection(posts::table, reads), Ok(0));
+    assert!(conn.with_connection_to("default", reads).is_err(), "it has no posts");
+    assert_eq!(conn.using("blog_db").unwrap().with_connection(users::table, reads), Ok(0));
+    assert_eq!(kind(conn.with_connection_to("blgo_db", reads)), Some(ErrorKind::UnknownDatabase));
+    conn.scoped(Scope::reading(), |conn| {
+        assert_eq!(kind(conn.with_connection(posts::table, reads)), Some(ErrorKind::WritesPrevented));
+        assert_eq!(conn.with_read_connection(posts::table, reads), Ok(0));
+    });
+    conn.allow_only(["default"]).unwrap();
+    assert_eq!(kind(conn.with_connection(posts::table, reads)), Some(ErrorKind::DatabaseNotExpected));
+
+    let yaml = world.yaml.replace("apps: [blog]", "apps: [blog], read_only: true");
+    let config = Config::loader().yaml(yaml, "databases.yml").load().unwrap();
+    let databases = Databases::<AnyConnection>::builder(config).build().unwrap();
+    let mut conn = databases.session();
+    assert_eq!(kind(conn.with_connection(posts::table, reads)), Some(ErrorKind::OperationNotAllowed));
+    assert_eq!(conn.with_read_connection(posts::table, reads), Ok(0));
+    assert!(conn.with_read_connection(posts::table, insert_by_hand).is_err(), "its server refuses writes");
+}
+
+/// A temporary table shows whether a connection is the one that was lent.
+fn what_a_closure_leaves_nobody_else_sees(engine: Engine) {
+    let Some(world) = Two::start(engine, "max_size: 1") else { return };
+    let temporary = "CREATE TEMPORARY TABLE lent (id INTEGER)";
+    let is_there =
+        |world: &Two| world.session().using("blog_db").unwrap().batch_execute("SELECT id FROM lent").is_ok();
+    let is_kept = |leave: &dyn Fn(&mut AnyConnection) -> QueryResult<()>| {
+        let mut conn = world.session();
+        conn.with_connection(posts::table, leave).unwrap();
+        drop(conn);
+        let closed = world.databases.pool("blog_db").unwrap().state().connections == 0;
+        !closed
+    };
+    assert!(is_kept(&insert_by_hand));
+    assert!(is_kept(&|conn| conn.transaction(insert_by_hand)));
+    assert!(!is_kept(&|conn| conn.batch_execute(temporary)));
+    assert!(!is_there(&world));
+    assert!(!is_kept(&|conn| {
+        conn.set_instrumentation(|_: InstrumentationEvent<'_>| {});
+        Ok(())
+    }));
+    assert!(!is_kept(&|conn| conn.batch_execute("BEGIN; COMMIT")));
+
+    // What the session asks after it is answered as after its own statements.
+    let mut conn = world.session();
+    let last = world.last_id();
+    let before = load(&mut conn, "SELECT CAST(MAX(id) AS CHAR(9)) AS value FROM posts").unwrap().unwrap();
+    conn.with_connection(posts::table, insert_by_hand).unwrap();
+    let next = before.trim().parse::<i64>().unwrap() + 1;
+    assert_eq!(load(&mut conn, &format!("SELECT {last} AS value")), text(&next.to_string()));
+
+    // A statement that leaves something is missed where the connection is lost.
+    let reported = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&reported);
+    conn.set_instrumentation(move |event: InstrumentationEvent<'_>| {
+        if matches!(event, InstrumentationEvent::StartQuery { .. }) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    conn.with_connection(posts::table, insert_by_hand).unwrap();
+    assert_eq!(reported.load(Ordering::Relaxed), 1, "the session's instrumentation sees it too");
+    run(&mut conn, "SELECT id FROM posts").unwrap();
+    assert_eq!(reported.load(Ordering::Relaxed), 2);
+}
+
+fn an_unbalanced_transaction_closes_the_connection(engine: Engine) {
+    let Some(world) = Two::start(engine, "max_size: 1") else { return };
+    let begin = |conn: &mut AnyConnection| {
+        use diesel::connection::TransactionManager as _;
+        insert_by_hand(conn)?;
+        <AnyConnection as Connection>::TransactionManager::begin_transaction(conn)
+    };
+    let end = |conn: &mut AnyConnection| {
+        use diesel::connection::TransactionManager as _;
+        <AnyConnection as Connection>::TransactionManager::commit_transaction(conn)
+    };
+    let mut conn = world.session();
+    let error = conn.with_connection(posts::table, begin).unwrap_err();
+    assert_eq!(Error::from_diesel(&error).map(Error::kind), Some(ErrorKind::TransactionControl));
+    assert!(error.to_string().contains("left a transaction open"), "{error}");
+    assert_eq!(count(&mut conn), 1, "a new connection goes on");
+    let outcome = conn.transaction::<(), DieselError, _>(|conn| {
+        run(conn, "INSERT INTO posts (name) VALUES ('own')").unwrap();
+        let error = conn.with_connection(posts::table, begin).unwrap_err();
+        assert!(error.to_string().contains("left a transaction open"), "{error}");
+        assert!(run_raw(conn).is_err(), "its transaction is gone");
+        Ok(())
+    });
+    assert!(outcome.is_err());
+    assert_eq!(count(&mut conn), 1);
+    let outcome = conn.transaction::<(), DieselError, _>(|conn| {
+        run(conn, "INSERT INTO posts (name) VALUES ('own')").unwrap();
+        let error = conn.with_connection(posts::table, end).unwrap_err();
+        assert!(error.to_string().contains("did not begin"), "{error}");
+        Ok(())
+    });
+    assert!(
+        outcome.is_err(),
+        "what the closure committed is committed, but the session's transaction is not whole"
+    );
+    let outcome = conn.transaction::<(), DieselError, _>(|conn| {
+        conn.with_connection(posts::table, |conn| conn.batch_execute("COMMIT; BEGIN"))
+    });
+    assert_eq!(kind(outcome), Some(ErrorKind::TransactionControl));
+    count(&mut conn);
+}
+
+fn run_raw(conn: &mut Session) -> QueryResult<()> {
+    conn.batch_execute("SELECT id FROM posts")
+}
+
+fn a_panic_closes_the_connection(engine: Engine) {
+    let Some(world) = Two::start(engine, "max_size: 1") else { return };
+    let mut conn = world.session();
+    for in_transaction in [false, true] {
+        let panicked = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            let panics = |conn: &mut AnyConnection| -> QueryResult<()> {
+                conn.batch_execute("CREATE TEMPORARY TABLE lent (id INTEGER)")?;
+                panic!("on purpose");
+            };
+            if in_transaction {
+                conn.transaction(|conn| conn.with_connection(posts::table, panics))
+            } else {
+                conn.with_connection(posts::table, panics)
+            }
+        }));
+        assert!(panicked.is_err());
+        assert_eq!(count(&mut conn), 0, "a new connection goes on");
+        let left = conn.using("blog_db").unwrap().batch_execute("SELECT id FROM lent");
+        assert!(
+            left.is_err_and(|error| Error::from_diesel(&error).is_none()),
+            "the server knows no such table"
+        );
+    }
+}
+
+#[test]
+fn postgres_copies_listens_and_knows_its_types() {
+    use diesel::pg::CopyFormat;
+    let Some(world) = Two::start(Engine::Postgres, "max_size: 1") else { return };
+    let databases = typed::<PgConnection>(&world);
+    let mut conn = databases.session();
+    fn old_function(conn: &mut PgConnection) -> QueryResult<i64> {
+        posts::table.count().get_result(conn)
+    }
+    conn.transaction::<_, DieselError, _>(|conn| {
+        let copied = conn.with_connection(posts::table, |conn| {
+            diesel::copy_from(posts::table)
+                .from_raw_data(posts::table, |copy| {
+                    use std::io::Write as _;
+                    copy.write_all(b"1,one\n2,two\n")
+                        .map_err(|error| DieselError::DeserializationError(error.into()))
+                })
+                .with_format(CopyFormat::Csv)
+                .execute(conn)
+        })?;
+        assert_eq!(copied, 2);
+        assert_eq!(
+            posts::table.count().get_result::<i64>(conn)?,
+            2,
+            "the session sees it in its transaction"
+        );
+        assert_eq!(conn.with_connection(posts::table, old_function)?, 2);
+        let out = conn.with_read_connection(posts::table, |conn| {
+            use std::io::Read as _;
+            let mut out = String::new();
+            let mut copy = diesel::copy_to(posts::table).with_format(CopyFormat::Csv).load_raw(conn)?;
+            copy.read_to_string(&mut out).map_err(|error| DieselError::DeserializationError(error.into()))?;
+            QueryResult::Ok(out)
+        })?;
+        assert_eq!(out, "1,one\n2,two\n");
+        Err::<(), _>(DieselError::RollbackTransaction)
+    })
+    .unwrap_err();
+    assert_eq!(posts::table.count().get_result::<i64>(&mut conn), Ok(0));
+
+    let heard = conn.with_connection(posts::table, |conn| {
+        conn.batch_execute("LISTEN lent; NOTIFY lent, 'hello'")?;
+        conn.notifications_iter().next().transpose()
+    });
+    assert_eq!(heard.unwrap().unwrap().payload, "hello");
+    let pid = |conn: &mut router_diesel::Session<PgConnection>| {
+        conn.with_read_connection(posts::table, |conn| {
+            diesel::select(diesel::dsl::sql::<Integer>("pg_backend_pid()")).get_result::<i32>(conn)
+        })
+        .unwrap()
+    };
+    let listening = pid(&mut conn);
+    drop(conn);
+    assert_ne!(pid(&mut databases.session()), listening, "nobody else listens");
+}
+
+#[test]
+fn sqlite_has_functions_of_ones_own_and_is_serialized() {
+    diesel::define_sql_function! { fn twice(x: Integer) -> Integer; }
+    let Some(world) = Two::start(Engine::Sqlite, "max_size: 1") else { return };
+    let databases = typed::<SqliteConnection>(&world);
+    let mut conn = databases.session();
+    let twice_four = conn.with_connection(posts::table, |conn| {
+        twice_utils::register_impl(conn, |x: i32| x * 2)?;
+        diesel::select(twice(4)).get_result::<i32>(conn)
+    });
+    assert_eq!(twice_four, Ok(8));
+    let rows = vec![posts::name.eq(Some("a")), posts::name.eq(Some("b"))];
+    let ids = conn.transaction::<_, DieselError, _>(|conn| {
+        conn.with_connection(posts::table, |conn| {
+            diesel::insert_into(posts::table).values(&rows).returning(posts::id).get_results::<i32>(conn)
+        })
+    });
+    assert_eq!(ids, Ok(vec![1, 2]));
+    let bytes =
+        conn.with_connection(posts::table, |conn| QueryResult::Ok(conn.serialize_database_to_buffer()));
+    assert!(bytes.unwrap().starts_with(b"SQLite format 3"));
+}
