@@ -91,6 +91,10 @@ impl Visitor for Reader<'_> {
             TableFactor::Table { name, .. } | TableFactor::Function { name, .. } => {
                 self.function(name, false)
             }
+            // Syntax of other engines, for what calls a function here.
+            TableFactor::OpenJsonTable { .. } | TableFactor::SemanticView { .. } => {
+                return ControlFlow::Break(());
+            }
             _ => {}
         }
         ControlFlow::Continue(())
@@ -102,8 +106,10 @@ impl Visitor for Reader<'_> {
                 let is_bare = matches!(args, FunctionArguments::List(list) if list.args.is_empty());
                 self.function(name, is_bare);
             }
-            // SQLite has no intervals, but may have a function of that name.
-            Expr::Interval(_) if self.dialect() == Dialect::Sqlite => return ControlFlow::Break(()),
+            // SQLite has neither, but may have functions of these names.
+            Expr::Interval(_) | Expr::Convert { .. } if self.dialect() == Dialect::Sqlite => {
+                return ControlFlow::Break(());
+            }
             // PostgreSQL names an argument so.
             Expr::BinaryOp { op: BinaryOperator::Assignment, .. } if self.dialect() == Dialect::Mysql => {
                 self.draft.state("`:=` sets a variable")

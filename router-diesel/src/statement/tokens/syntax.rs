@@ -216,22 +216,27 @@ const BEHIND_OPERAND: &[&str] = &[
     "regexp",
     "repeatable",
     "rlike",
+    "set",
     "similar",
 ];
 
 /// Words that are syntax behind one of some others.
 const BEHIND_WORD: &[(&str, &[&str])] = &[
+    ("bernoulli", &["tablesample"]),
     ("by", &["group", "order", "partition"]),
+    ("conflict", &["on"]),
     ("cube", &["by"]),
     ("day", &["to"]),
     ("hour", &["to"]),
     ("insert", &["then"]),
     ("materialized", &["as", "not"]),
     ("minute", &["to"]),
+    ("of", &["member"]),
     ("precision", &["double"]),
     ("rollup", &["by"]),
     ("second", &["interval", "minute", "to"]),
     ("sets", &["grouping"]),
+    ("system", &["tablesample"]),
     ("varying", &["bit", "char", "character", "nchar"]),
 ];
 
