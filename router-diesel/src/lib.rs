@@ -82,7 +82,8 @@ pub use topology::routing::{AppRoute, Routing};
 /// [`AnyConnection`], which holds whichever of them the URL asks for.
 pub mod backend {
     pub use crate::engine::{
-        Access, Ask, ClientProgram, ConnectSettings, Opened, Product, RoutedConnection, Server, UnsafeSecret,
+        Access, Ask, ClientProgram, ConnectFault, ConnectSettings, Credentials, Hooks, Opened, Product,
+        RoutedConnection, Server, SetupError, UnsafeSecret,
     };
     #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
     pub use crate::engine::{AnyConnection, MultiBackend, MultiField, MultiRawValue, MultiRow};

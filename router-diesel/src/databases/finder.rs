@@ -212,9 +212,13 @@ impl Error {
         }
     }
 
-    /// The same of a replica, which also cancels reads that stand in the way of what it replays.
+    /// The same of a replica, which also cancels reads that stand in the way of what it replays. Where nobody can connect
+    /// to it, another node may serve. Of the primary, the caller is told what is wrong, as to try again does not help.
     fn blames_replica(&self) -> Option<Failure> {
         let was_cancelled = || self.as_diesel().is_some_and(was_cancelled_by_replica);
-        self.blames_node().or_else(|| was_cancelled().then_some(Failure::Lost))
+        self.blames_node().or_else(|| match self.kind() {
+            ErrorKind::Setup | ErrorKind::Authentication => Some(Failure::Unreachable),
+            _ => was_cancelled().then_some(Failure::Lost),
+        })
     }
 }
