@@ -1,5 +1,6 @@
 //! The checked model: what a configuration file means, with nothing left to look up.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -206,8 +207,25 @@ pub struct Database {
 impl Database {
     /// What opens the connections.
     pub(crate) fn opener(&self) -> Opener {
-        let Self { alias, url, password_file, hooks, calls, .. } = self;
-        Opener::new(alias.clone(), url.clone(), password_file.clone(), hooks.clone(), calls.clone())
+        Opener {
+            alias: self.alias.clone(),
+            url: self.url.clone(),
+            password_file: self.password_file.clone(),
+            hooks: self.hooks.clone(),
+            calls: self.calls.clone(),
+            limit: self.pool.connection_timeout,
+            access: self.access(),
+        }
+    }
+
+    /// What the server lets connections do: a replica and a database that may only be read are read-only there too.
+    pub(crate) fn access(&self) -> Access {
+        let is_refused = |operation| self.restriction(operation).is_some();
+        if is_refused(Operation::Write) && is_refused(Operation::Migrate) {
+            Access::ReadOnly
+        } else {
+            Access::ReadWrite
+        }
     }
 
     /// The URL with the credentials that hold now: those of the program's hooks, else of the password file, else its own.
@@ -218,8 +236,7 @@ impl Database {
     /// # Errors
     /// A hook failed, or the file cannot be read.
     pub fn current_url(&self) -> Result<DatabaseUrl, SetupError> {
-        let opener = self.opener();
-        opener.current_url(self.pool.connection_timeout).map(std::borrow::Cow::into_owned)
+        self.opener().current_url().map(Cow::into_owned)
     }
 
     /// Whether the database is a replica of another.

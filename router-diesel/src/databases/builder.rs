@@ -120,11 +120,12 @@ impl<C: RoutedConnection> DatabasesBuilder<C> {
     /// # let config = Config::from_yaml("databases: { default: { url: 'sqlite://:memory:' } }")?;
     /// let databases = Databases::<SqliteConnection>::builder(config)
     ///     .on_connect(|_, conn: &mut SqliteConnection| {
-    ///         conn.register_collation("BACKWARDS", |a, b| b.cmp(a))
+    ///         conn.register_collation("ANY_CASE", |a, b| a.to_lowercase().cmp(&b.to_lowercase()))
     ///     })
     ///     .build()?;
     /// let mut conn = databases.connection("default")?;
-    /// diesel::sql_query("SELECT 'a' < 'b' COLLATE BACKWARDS").execute(&mut conn)?;
+    /// let is_one = diesel::dsl::sql::<diesel::sql_types::Bool>("'É' = 'é' COLLATE ANY_CASE");
+    /// assert!(diesel::select(is_one).get_result::<bool>(&mut *conn)?);
     /// # Ok(()) }
     /// ```
     ///

@@ -13,19 +13,23 @@ use router_core::Alias;
 use super::calls::Calls;
 use super::credentials::read_password;
 use super::hooks::SetupError;
-use super::{ConnectSettings, Credentials, DatabaseUrl, Hooks, Opened, RoutedConnection};
+use super::{Access, ConnectSettings, Credentials, DatabaseUrl, Hooks, Opened, RoutedConnection};
 
 /// Opens the connections of one database.
 ///
 /// A connection takes three steps: the credentials are asked for, the connection is opened and gets our own settings, and
-/// the hooks run on it. Each may take as long as `connect_timeout`, and the program's own code runs on other threads.
+/// the hooks run on it. The program's own code runs on other threads, each call with a limit.
 #[derive(Debug, Clone)]
 pub(crate) struct Opener {
-    alias: Alias,
-    url: DatabaseUrl,
-    password_file: Option<PathBuf>,
-    hooks: Hooks,
-    calls: Calls,
+    pub(crate) alias: Alias,
+    pub(crate) url: DatabaseUrl,
+    pub(crate) password_file: Option<PathBuf>,
+    pub(crate) hooks: Hooks,
+    pub(crate) calls: Calls,
+    /// How long each call of the program's own code may take.
+    pub(crate) limit: Duration,
+    /// What the server lets the program's connections do.
+    pub(crate) access: Access,
 }
 
 /// Whether they open the same connections.
@@ -35,6 +39,8 @@ impl PartialEq for Opener {
             && self.url == other.url
             && self.password_file == other.password_file
             && self.hooks == other.hooks
+            && self.limit == other.limit
+            && self.access == other.access
     }
 }
 
@@ -72,16 +78,6 @@ impl ConnectFault {
 }
 
 impl Opener {
-    pub(crate) fn new(
-        alias: Alias,
-        url: DatabaseUrl,
-        password_file: Option<PathBuf>,
-        hooks: Hooks,
-        calls: Calls,
-    ) -> Self {
-        Self { alias, url, password_file, hooks, calls }
-    }
-
     /// The URL as the file has it.
     pub(crate) fn url(&self) -> &DatabaseUrl {
         &self.url
@@ -110,40 +106,47 @@ impl Opener {
         &self,
         settings: &ConnectSettings,
     ) -> Result<Opened<C>, OpenError> {
-        let limit = settings.connect_timeout;
         let failed = |error: SetupError| OpenError {
             error: error.into(),
             took: Duration::ZERO,
             fault: Some(ConnectFault::Setup),
         };
-        let url = self.current_url(limit).map_err(failed)?;
+        let url = self.current_url().map_err(failed)?;
         let start = Instant::now();
-        let opened = C::open(&url, settings).map_err(|error| OpenError {
-            took: start.elapsed(),
-            fault: fault(&url, &error),
-            error,
-        })?;
-        self.run_hooks(opened, &url, limit).map_err(failed)
+        let refused = |error| OpenError { took: start.elapsed(), fault: fault(&url, &error), error };
+        let opened = C::open(&url, &self.for_hooks(settings)).map_err(refused)?;
+        let mut opened = self.run_hooks(opened, &url).map_err(failed)?;
+        if self.for_hooks(settings) != *settings {
+            url.engine().spec().set_up(&mut opened.conn, settings).map_err(refused)?;
+        }
+        Ok(opened)
+    }
+
+    /// The settings with which hooks find a connection: those of the program's own ones. The router may read only where
+    /// the program writes, and gives up writing after the hooks have run.
+    fn for_hooks(&self, settings: &ConnectSettings) -> ConnectSettings {
+        let access = if self.hooks.connect_hooks().is_empty() { settings.access } else { self.access };
+        ConnectSettings { access, ..settings.clone() }
     }
 
     /// The URL with the credentials that hold now.
     ///
     /// # Errors
     /// They could not be had.
-    pub(crate) fn current_url(&self, limit: Duration) -> Result<Cow<'_, DatabaseUrl>, SetupError> {
-        let Some((what, credentials)) = self.credentials(limit)? else { return Ok(Cow::Borrowed(&self.url)) };
+    pub(crate) fn current_url(&self) -> Result<Cow<'_, DatabaseUrl>, SetupError> {
+        let Some((what, credentials)) = self.credentials()? else { return Ok(Cow::Borrowed(&self.url)) };
         let url = self.url.with_credentials(&credentials);
         url.map(Cow::Owned).map_err(|error| SetupError::new(what, format!("cannot be used: {error}")))
     }
 
     /// The credentials that hold now, and where they are from. `None` where the URL has its own.
-    fn credentials(&self, limit: Duration) -> Result<Option<(String, Credentials)>, SetupError> {
+    fn credentials(&self) -> Result<Option<(String, Credentials)>, SetupError> {
         if !self.url.takes_passwords() {
             return Ok(None);
         }
         for hook in self.hooks.credentials_hooks() {
             let (what, call, alias) = (hook.what(), Arc::clone(&hook.call), self.alias.clone());
-            let answer = self.call(&self.url, &what, limit, move || call(&alias))?;
+            let answer = self.call(&self.url, &what, move || call(&alias))?;
             match answer.map_err(|cause| SetupError::new(&what, format!("failed: {cause}")))? {
                 Some(credentials) => return Ok(Some((what, credentials))),
                 None => continue,
@@ -152,7 +155,7 @@ impl Opener {
         let Some(path) = self.password_file.clone() else { return Ok(None) };
         let what = format!("the password file `{}`", path.display());
         // A file of a network may hang as well.
-        let read = self.call(&self.url, &what, limit, move || read_password(&path))?;
+        let read = self.call(&self.url, &what, move || read_password(&path))?;
         let password = read.map_err(|cause| SetupError::new(&what, format!("cannot be read: {cause}")))?;
         Ok(Some((what, Credentials::password(password))))
     }
@@ -162,7 +165,6 @@ impl Opener {
         &self,
         opened: Opened<C>,
         url: &DatabaseUrl,
-        limit: Duration,
     ) -> Result<Opened<C>, SetupError> {
         let mut opened = opened;
         for hook in self.hooks.connect_hooks() {
@@ -177,7 +179,7 @@ impl Opener {
                     Err("left a transaction open".to_owned())
                 }
             };
-            opened = self.call(url, &what, limit, run)?.map_err(failed)?;
+            opened = self.call(url, &what, run)?.map_err(failed)?;
         }
         Ok(opened)
     }
@@ -187,10 +189,9 @@ impl Opener {
         &self,
         url: &DatabaseUrl,
         what: &str,
-        limit: Duration,
         call: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, SetupError> {
-        let answer = self.calls.run(what, limit, call);
+        let answer = self.calls.run(what, self.limit, call);
         answer.map_err(|why| SetupError::new(what, url.without_secrets(&why.to_string())))
     }
 }

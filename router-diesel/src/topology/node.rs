@@ -48,7 +48,7 @@ impl NodeSettings {
             alias: database.alias.clone(),
             opener: database.opener(),
             pool: database.pool.clone(),
-            access: pool::access(database),
+            access: database.access(),
             isolation,
             weight: database.weight,
         }

@@ -30,8 +30,7 @@ pub use node::{NodeConnection, Rows};
 pub(crate) use vitals::Vitals;
 
 use super::node::NodeSettings;
-use crate::config::Database;
-use crate::engine::{Access, ConnectFault, Engine, Product, RoutedConnection};
+use crate::engine::{ConnectFault, Engine, Product, RoutedConnection};
 
 /// A pool of connections to one database: `diesel::r2d2::Pool`, configured from the file.
 pub type Pool<C> = diesel::r2d2::Pool<Manager<C>>;
@@ -77,13 +76,6 @@ pub(crate) enum Isolation {
     None,
     /// One connection, in a test transaction from its first moment.
     TestTransaction,
-}
-
-/// A replica and a database that may only be read are read-only at the server too.
-pub(crate) fn access(database: &Database) -> Access {
-    use router_core::Operation::{Migrate, Write};
-    let read_only = database.restriction(Write).is_some() && database.restriction(Migrate).is_some();
-    if read_only { Access::ReadOnly } else { Access::ReadWrite }
 }
 
 /// Why no connection could be had. Every message names the database.
