@@ -119,6 +119,8 @@ mod guides {
     struct Readme;
     #[doc = include_str!("../../docs/getting-started.md")]
     struct GettingStarted;
+    #[doc = include_str!("../../docs/configuration.md")]
+    struct Configuration;
     #[doc = include_str!("../../docs/sessions.md")]
     struct Sessions;
     #[doc = include_str!("../../docs/routers.md")]
