@@ -10,6 +10,7 @@ use diesel::result::Error as DieselError;
 use router_core::Alias;
 
 use super::Credentials;
+use crate::text::secrets::without_secrets;
 
 /// The hooks of a program, for all databases of a file.
 ///
@@ -130,18 +131,9 @@ pub struct SetupError {
 }
 
 impl SetupError {
-    pub(super) fn new(what: impl Into<String>, how: impl Into<String>) -> Self {
-        Self { what: what.into(), how: how.into() }
-    }
-
-    /// Finds it in the error of a connection that could not be opened.
-    pub(super) fn in_error(error: &ConnectionError) -> Option<&Self> {
-        match error {
-            ConnectionError::CouldntSetupConfiguration(DieselError::QueryBuilderError(error)) => {
-                error.downcast_ref()
-            }
-            _ => None,
-        }
+    /// The words may be the program's own, and quote a URL.
+    pub(super) fn new(what: impl Into<String>, how: impl AsRef<str>) -> Self {
+        Self { what: what.into(), how: without_secrets(how.as_ref()).into_owned() }
     }
 }
 

@@ -122,10 +122,14 @@ impl Opener {
         Ok(opened)
     }
 
-    /// The settings with which hooks find a connection: those of the program's own ones. The router may read only where
-    /// the program writes, and gives up writing after the hooks have run.
+    /// The settings with which hooks find a connection. Where the router only reads what the program writes, it gives up
+    /// writing after the hooks have run, so that they work as they do for the program.
     fn for_hooks(&self, settings: &ConnectSettings) -> ConnectSettings {
-        let access = if self.hooks.connect_hooks().is_empty() { settings.access } else { self.access };
+        let has_hooks = !self.hooks.connect_hooks().is_empty();
+        let access = match settings.access {
+            Access::ReadOnly if has_hooks => self.access,
+            access => access,
+        };
         ConnectSettings { access, ..settings.clone() }
     }
 
@@ -202,12 +206,11 @@ fn depth<C: RoutedConnection>(conn: &mut C) -> Option<u32> {
     status.transaction_depth().ok().map(|depth| depth.map_or(0, std::num::NonZeroU32::get))
 }
 
-/// Why another attempt would fail in the same way.
+/// Whether another attempt would fail in the same way, by what a server said.
 fn fault(url: &DatabaseUrl, error: &ConnectionError) -> Option<ConnectFault> {
     match error {
-        error if SetupError::in_error(error).is_some() => Some(ConnectFault::Setup),
-        ConnectionError::BadConnection(text) if url.engine().spec().refuses_user(text) => {
-            Some(ConnectFault::Authentication)
+        ConnectionError::BadConnection(text) => {
+            url.engine().spec().refuses_user(text).then_some(ConnectFault::Authentication)
         }
         _ => None,
     }

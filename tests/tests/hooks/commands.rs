@@ -41,6 +41,7 @@ fn commands_take_the_password_of_a_file_and_show_it_nowhere(engine: Engine) {
         (&["check", "--connect"], Exit::Unreachable),
         (&["migrate"], Exit::Failed),
         (&["create"], Exit::Failed),
+        (&["shell", "blog_db"], Exit::Usage),
     ] {
         let (ended, text) = run(&program, command);
         assert_eq!(ended, exit, "{command:?}: {text}");

@@ -65,6 +65,15 @@ fn one_that_panics_is_an_error_of_its_own_kind(engine: Engine) {
         .build()
         .unwrap();
     is_of_setup(&ping(&databases).unwrap_err(), "panicked: no hook for blog_db");
+    // Whatever the program says is shown without its secrets, here and in every log.
+    let databases = world
+        .builder(world.url(), "")
+        .on_connect(|_, _: &mut AnyConnection| Err("cannot reach https://vault:hunter2@vault.internal/"))
+        .build()
+        .unwrap();
+    let error = ping(&databases).unwrap_err();
+    said(&error, &["hunter2"]);
+    is_of_setup(&error, "https://vault:***@vault.internal/");
 }
 
 /// A hook that hangs until the test drops a channel.
@@ -86,7 +95,7 @@ fn one_that_hangs_is_given_up_and_blocks_no_other_database(engine: Engine) {
     let yaml = format!(
         "databases:
   default: {{ url: '{}' }}
-  blog_db: {{ url: '{}', pool: {{ connection_timeout: 300ms }} }}
+  blog_db: {{ url: '{}', pool: {{ connection_timeout: 1s }} }}
 ",
         other.url(),
         world.url()
@@ -113,7 +122,8 @@ fn one_that_hangs_is_given_up_and_blocks_no_other_database(engine: Engine) {
         is_of_setup(&error, cause.unwrap_or_else(|| panic!("{message}")));
         databases.ping("default").unwrap();
     }
-    assert!(calls.load(Ordering::Relaxed) <= 4, "{} calls hang", calls.load(Ordering::Relaxed));
+    // Three may hang, and some others may have begun before those were late.
+    assert!(calls.load(Ordering::Relaxed) <= 6, "{} calls hang", calls.load(Ordering::Relaxed));
     drop(end);
     eventually("the hook to work", || ping(&databases).is_ok());
 }

@@ -21,6 +21,7 @@ macro_rules! on {
 mod commands;
 mod credentials;
 mod failures;
+mod languages;
 mod on_connect;
 mod password_files;
 mod world;

@@ -68,7 +68,7 @@ fn a_file_that_cannot_be_read_is_named_and_its_content_is_not(engine: Engine) {
         refused("it is no ordinary file");
         fs::remove_file(&path).unwrap();
         fs::write(&path, "hunter2").unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
         // The system lets its own administrator read everything.
         if fs::read(&path).is_err() {
             refused("permission denied");

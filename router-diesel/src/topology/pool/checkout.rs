@@ -164,7 +164,8 @@ impl<'p, C: RoutedConnection> Attempt<'p, C> {
 
     /// A hook that is to blame because it has not ended. It began after the check-out did, so its own time is not up.
     fn hook_goes_on(&self) -> Option<PoolError> {
-        let (what, took) = self.manager.running_hook()?;
+        let is_to_blame = |took: Duration| took >= self.timeout / 10;
+        let (what, took) = self.manager.running_hook().filter(|(_, took)| is_to_blame(*took))?;
         let cause = format!("{what} has not ended after {took:.1?}");
         Some(PoolError::Setup { alias: self.manager.alias().clone(), cause })
     }
