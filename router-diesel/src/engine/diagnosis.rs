@@ -170,6 +170,8 @@ mod tests {
             "FATAL:  PAM authentication failed for user \"blog\"",
             "FATAL:  SASL authentication failed",
             "FATAL:  Passwort-Authentifizierung für Benutzer »blog« fehlgeschlagen",
+            "FATAL:  Passwort-Authentifizierung f?r Benutzer >>blog<< fehlgeschlagen",
+            "FATAL:  authentification par mot de passe ?chou?e pour l'utilisateur  << blog >>",
             "FATAL:  Zertifikatauthentifizierung für Benutzer »blog« fehlgeschlagen",
             "FATAL:  la autentificación password falló para el usuario «blog»",
             "FATAL:  authentification par mot de passe échouée pour l'utilisateur  « blog »",

@@ -41,11 +41,14 @@ impl Diagnose for Postgres {
 
 /// What a server says to a user whom it does not let in: whatever the method of authentication, then to a role that may
 /// not log in, and the words of no language.
+///
+/// A server whose locale is `C` writes `?` for every letter that is not ASCII. So these are parts of sentences without
+/// such letters, as far as the language has any.
 const REFUSALS: [&str; 27] = [
     "authentication failed",
-    "uthentifizierung für Benutzer",
-    "la autentificación",
-    "échouée pour l'utilisateur",
+    "uthentifizierung f",
+    "la autentificaci",
+    "pour l'utilisateur",
     "fallita per l'utente",
     "認証に失敗しました",
     "ავთენტიფიკაცია მომხმარებლისთვის",
@@ -58,13 +61,13 @@ const REFUSALS: [&str; 27] = [
     "is not permitted to log in",
     "hat keine Berechtigung zum Einloggen",
     "no se le permite conectarse",
-    "n'est pas autorisé à se connecter",
-    "non è consentito effettuare il login",
+    "n'est pas autoris",
+    "consentito effettuare il login",
     "ログインが許可されません",
     "შესვლის უფლება არ აქვს",
     "롤은 접속을 허용하지 않음",
     "вход запрещён",
-    "tillåts inte logga in",
+    "ts inte logga in",
     "вхід не дозволений",
     "不允许角色",
     "pg_hba.conf",
