@@ -3,14 +3,18 @@
 use std::fmt;
 
 use router_core::Alias;
+use rustc_hash::FxHashMap;
 
 use super::RouteError;
-use crate::statement::effects::Facts;
+use crate::statement::effects::{Effects, Facts};
 use crate::topology::DatabaseId;
 
 /// Where the earlier statements of a session ran: for each fact, the connection that can tell it.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Marks([Mark; Facts::EACH.len()]);
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Marks {
+    facts: [Mark; Facts::EACH.len()],
+    variables: Variables,
+}
 
 /// The connection that can tell one fact. A session holds at most one to each database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -23,6 +27,52 @@ enum Mark {
     Gone,
     /// The router has sent something of its own on the connection since.
     Overwritten(DatabaseId),
+    /// Each connection of the session can tell it.
+    Everywhere,
+}
+
+impl Mark {
+    fn leave(&mut self, node: DatabaseId) {
+        if *self == Self::On(node) || *self == Self::Overwritten(node) {
+            *self = Self::Gone;
+        }
+    }
+}
+
+/// The variables that a session has set, each with the connection that has it.
+#[derive(Debug, Clone, Default)]
+struct Variables {
+    by_name: FxHashMap<Box<str>, Mark>,
+    /// All those for which there was no room.
+    others: Mark,
+}
+
+impl Variables {
+    /// So many are known by their names. It is far more than a program has.
+    const MOST: usize = 1_000;
+
+    fn of(&self, name: &str) -> Mark {
+        self.by_name.get(name).copied().unwrap_or(self.others)
+    }
+
+    fn set(&mut self, name: &str, node: DatabaseId) {
+        if let Some(mark) = self.by_name.get_mut(name) {
+            // What the session carries, it sets again before the connection's next statement.
+            if *mark != Mark::Everywhere {
+                *mark = Mark::On(node);
+            }
+        } else if self.by_name.len() < Self::MOST {
+            self.by_name.insert(name.into(), Mark::On(node));
+        } else {
+            let is_alone = self.others == Mark::Never || self.others == Mark::On(node);
+            self.others = if is_alone { Mark::On(node) } else { Mark::Gone };
+        }
+    }
+
+    fn leave(&mut self, node: DatabaseId) {
+        self.by_name.values_mut().for_each(|mark| mark.leave(node));
+        self.others.leave(node);
+    }
 }
 
 impl Marks {
@@ -31,50 +81,62 @@ impl Marks {
     pub(crate) fn made(&mut self, facts: Facts, node: DatabaseId) {
         for (index, fact) in Facts::EACH.into_iter().enumerate() {
             if facts.has(fact) {
-                self.0[index] = Mark::On(node);
+                self.facts[index] = Mark::On(node);
             }
         }
     }
 
+    /// Notes the variables that a statement has set on the connection to a node.
+    #[inline]
+    pub(crate) fn set_variables(&mut self, effects: &Effects, node: DatabaseId) {
+        if let Some(variables) = &effects.variables {
+            variables.set.iter().for_each(|name| self.variables.set(name, node));
+        }
+    }
+
+    /// Notes that the session sets a variable on each of its connections.
+    pub(crate) fn carries_variable(&mut self, name: &str) {
+        self.variables.by_name.insert(name.to_lowercase().into(), Mark::Everywhere);
+    }
+
     /// Notes that the session no longer holds its connection to a node.
     pub(crate) fn left(&mut self, node: DatabaseId) {
-        let of_node = |mark: &&mut Mark| **mark == Mark::On(node) || **mark == Mark::Overwritten(node);
-        for mark in self.0.iter_mut().filter(of_node) {
-            *mark = Mark::Gone;
-        }
+        self.facts.iter_mut().for_each(|mark| mark.leave(node));
+        self.variables.leave(node);
     }
 
     /// Notes that the router has sent statements of its own on the connection to a node: how the session's last one
     /// ended is not known there any more.
     pub(crate) fn overwritten(&mut self, node: DatabaseId) {
-        for (fact, mark) in Facts::EACH.into_iter().zip(&mut self.0) {
+        for (fact, mark) in Facts::EACH.into_iter().zip(&mut self.facts) {
             if Facts::OF_THE_LAST.has(fact) && *mark == Mark::On(node) {
                 *mark = Mark::Overwritten(node);
             }
         }
     }
 
-    /// The node whose connection can tell all that is asked. `None` where any connection can.
+    /// The node whose connection can tell all that a statement asks. `None` where any connection can.
     ///
     /// # Errors
     /// No connection can, or no single one.
     pub(crate) fn node(
         &self,
-        asks: Facts,
+        asks: &Effects,
         name: impl Fn(DatabaseId) -> Alias,
     ) -> Result<Option<DatabaseId>, RouteError> {
         let mut found = None;
-        for (fact, mark) in Facts::EACH.iter().zip(&self.0).filter(|(fact, _)| asks.has(**fact)) {
-            let no_answer = |why| Err(RouteError::NoAnswer { asked: in_words(*fact), why });
+        for (asked, mark) in self.asked(asks) {
+            let no_answer = |why| Err(RouteError::NoAnswer { asked, why });
             let node = match mark {
                 // A variable that was never set is NULL everywhere.
-                Mark::Never if *fact == Facts::VARIABLES => continue,
+                Mark::Never if asked == VARIABLE => continue,
+                Mark::Everywhere => continue,
                 Mark::Never => return no_answer(NoAnswerReason::Never),
                 Mark::Gone => return no_answer(NoAnswerReason::Gone),
                 Mark::Overwritten(node) => {
-                    return no_answer(NoAnswerReason::Overwritten { on: name(*node) });
+                    return no_answer(NoAnswerReason::Overwritten { on: name(node) });
                 }
-                Mark::On(node) => *node,
+                Mark::On(node) => node,
             };
             match found {
                 Some(other) if other != node => {
@@ -85,6 +147,15 @@ impl Marks {
             }
         }
         Ok(found)
+    }
+
+    /// All that a statement asks about, in words, each with its mark.
+    fn asked<'m>(&'m self, asks: &'m Effects) -> impl Iterator<Item = (&'static str, Mark)> + 'm {
+        let facts = Facts::EACH.into_iter().zip(self.facts).filter(|(fact, _)| asks.asks.has(*fact));
+        let variables = asks.variables.iter().flat_map(|variables| &variables.asked);
+        facts
+            .map(|(fact, mark)| (in_words(fact), mark))
+            .chain(variables.map(|name| (VARIABLE, self.variables.of(name))))
     }
 }
 
@@ -170,6 +241,10 @@ mod tests {
     }
 
     fn node(marks: &Marks, asks: Facts) -> Result<Option<DatabaseId>, NoAnswerReason> {
+        node_for(marks, &Effects { asks, ..Effects::default() })
+    }
+
+    fn node_for(marks: &Marks, asks: &Effects) -> Result<Option<DatabaseId>, NoAnswerReason> {
         let name = |database| Alias::new(if database == two()[0] { "a" } else { "b" });
         marks.node(asks, name).map_err(|error| match error {
             RouteError::NoAnswer { why, .. } => why,
@@ -182,7 +257,6 @@ mod tests {
         let ([a, b], mut marks) = (two(), Marks::default());
         assert_eq!(node(&marks, Facts::NONE), Ok(None));
         assert_eq!(node(&marks, Facts::INSERTED), Err(NoAnswerReason::Never));
-        assert_eq!(node(&marks, Facts::VARIABLES), Ok(None));
 
         marks.made(Facts::INSERTED.with(Facts::CHANGED), a);
         marks.made(Facts::CHANGED, b);
@@ -216,5 +290,46 @@ mod tests {
         assert_eq!(node(&marks, Facts::ENDED), Err(NoAnswerReason::Gone));
         marks.made(Facts::ENDED, a);
         assert_eq!(node(&marks, Facts::ENDED), Ok(Some(a)));
+    }
+
+    /// A statement that asks some variables and sets others.
+    fn variables(asked: &[&str], set: &[&str]) -> Effects {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).into()).collect();
+        let variables = crate::statement::variables::Variables { asked: names(asked), set: names(set) };
+        Effects { variables: Some(Box::new(variables)), ..Effects::default() }
+    }
+
+    #[test]
+    fn each_variable_is_asked_where_it_was_set() {
+        let ([a, b], mut marks) = (two(), Marks::default());
+        let asks = |names: &[&str]| variables(names, &[]);
+        assert_eq!(node_for(&marks, &asks(&["x"])), Ok(None));
+        marks.set_variables(&variables(&[], &["x"]), a);
+        marks.set_variables(&variables(&["x"], &["y"]), b);
+        marks.carries_variable("Tenant");
+        marks.set_variables(&variables(&[], &["tenant"]), b);
+        assert_eq!(node_for(&marks, &asks(&["x", "tenant"])), Ok(Some(a)));
+        assert_eq!(node_for(&marks, &asks(&["y", "other"])), Ok(Some(b)));
+        assert_eq!(node_for(&marks, &asks(&["tenant"])), Ok(None));
+        let elsewhere = NoAnswerReason::Elsewhere { on: Alias::new("b"), goes_to: Alias::new("a") };
+        assert_eq!(node_for(&marks, &asks(&["x", "y"])), Err(elsewhere));
+        marks.left(a);
+        assert_eq!(node_for(&marks, &asks(&["x"])), Err(NoAnswerReason::Gone));
+        assert_eq!(node_for(&marks, &asks(&["y", "tenant"])), Ok(Some(b)));
+    }
+
+    #[test]
+    fn variables_beyond_all_measure_are_known_together() {
+        let ([a, b], mut marks) = (two(), Marks::default());
+        let name = |number: usize| format!("v{number}");
+        for number in 0..=Variables::MOST {
+            marks.set_variables(&variables(&[], &[&name(number)]), a);
+        }
+        let last = name(Variables::MOST);
+        assert_eq!(marks.variables.by_name.len(), Variables::MOST);
+        assert_eq!(node_for(&marks, &variables(&[&last], &[])), Ok(Some(a)));
+        marks.set_variables(&variables(&[], &["one more"]), b);
+        assert_eq!(node_for(&marks, &variables(&[&last], &[])), Err(NoAnswerReason::Gone));
+        assert_eq!(node_for(&marks, &variables(&["v0"], &[])), Ok(Some(a)));
     }
 }

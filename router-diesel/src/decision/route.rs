@@ -252,7 +252,8 @@ impl<'q> Question<'q> {
     fn where_asked(&self, asker: &mut impl Asker, asks: Facts) -> Result<Route, RouteError> {
         let name = |database| self.routing.alias(database).clone();
         let no_answer = |why| Err(RouteError::NoAnswer { asked: in_words(asks), why });
-        let node = self.circumstances.marks.unwrap_or(&Marks::default()).node(asks, name)?;
+        let effects = self.prepared.statement.effects();
+        let node = self.circumstances.marks.unwrap_or(&Marks::default()).node(effects, name)?;
         let route = self.place(asker, node)?;
         let Some(node) = node else { return Ok(route) };
         let runs_on = match self.circumstances.transaction {

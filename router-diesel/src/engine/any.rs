@@ -101,20 +101,22 @@ impl RoutedConnection for AnyConnection {
         }
     }
 
-    fn render<T>(query: &T) -> QueryResult<String>
+    fn render<T>(engine: Engine, query: &T) -> QueryResult<String>
     where
         T: QueryFragment<MultiBackend>,
     {
-        // The engine is known only after routing, so the text is written for one, and read for all of the file's.
-        #[cfg(feature = "sqlite")]
-        let (mut builder, backend) =
-            (Builder::Sqlite(Default::default()), MultiBackend::Sqlite(Default::default()));
-        #[cfg(all(feature = "postgres", not(feature = "sqlite")))]
-        let (mut builder, backend) =
-            (Builder::Postgres(Default::default()), MultiBackend::Postgres(Default::default()));
-        #[cfg(all(feature = "mysql", not(any(feature = "sqlite", feature = "postgres"))))]
-        let (mut builder, backend) =
-            (Builder::Mysql(Default::default()), MultiBackend::Mysql(Default::default()));
+        let (mut builder, backend) = match engine {
+            #[cfg(feature = "sqlite")]
+            Engine::Sqlite => (Builder::Sqlite(Default::default()), MultiBackend::Sqlite(Default::default())),
+            #[cfg(feature = "postgres")]
+            Engine::Postgres => {
+                (Builder::Postgres(Default::default()), MultiBackend::Postgres(Default::default()))
+            }
+            #[cfg(feature = "mysql")]
+            Engine::Mysql => (Builder::Mysql(Default::default()), MultiBackend::Mysql(Default::default())),
+            #[allow(unreachable_patterns, reason = "reached where an engine's feature is off")]
+            _ => return Self::render(Self::renders_for(), query),
+        };
         query.to_sql(&mut builder, &backend)?;
         Ok(builder.finish())
     }

@@ -21,13 +21,13 @@ use super::{Ask, Binds, DatabaseUrl, Engine, Product, WrongProduct};
             feature `sqlite`, `postgres` or `mysql` of router-diesel"
 )]
 pub trait RoutedConnection: Ask + Binds + LoadConnection + R2D2Connection + Send + Sized + 'static {
-    /// Whether every connection of this type is to the engine for which [`render`](Self::render) writes.
+    /// Whether every connection of this type is to one engine.
     const ONE_DIALECT: bool = true;
 
     /// Whether connections to this engine can be opened.
     fn supports(engine: Engine) -> bool;
 
-    /// The engine in whose dialect [`render`](Self::render) writes.
+    /// The engine in whose dialect queries are written where no database says which.
     fn renders_for() -> Engine;
 
     /// Establishes a connection to an engine that this type [`supports`](Self::supports), as Diesel's own
@@ -58,11 +58,12 @@ pub trait RoutedConnection: Ask + Binds + LoadConnection + R2D2Connection + Send
         Ok(Opened { conn, server })
     }
 
-    /// Writes the SQL of a query, with placeholders where its values go.
+    /// Writes the SQL of a query for an engine that this type [`supports`](Self::supports), with placeholders where its
+    /// values go.
     ///
     /// # Errors
     /// What Diesel says of a query that cannot be built.
-    fn render<T>(query: &T) -> QueryResult<String>
+    fn render<T>(engine: Engine, query: &T) -> QueryResult<String>
     where
         T: QueryFragment<Self::Backend>;
 

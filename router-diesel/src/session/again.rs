@@ -37,6 +37,7 @@ impl<C: RoutedConnection> Session<C> {
             let conn = &mut *self.held[position].checkout;
             let cursor = <NodeConnection<C> as LoadConnection<B>>::load(conn, source)?;
             self.marks.made(prepared.statement.effects().makes, node);
+            self.marks.set_variables(prepared.statement.effects(), node);
             return Ok(cursor);
         }
         let source = Shared::new(source);

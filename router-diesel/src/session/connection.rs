@@ -91,7 +91,7 @@ impl<C: RoutedConnection> Connection for Session<C> {
     {
         self.follow();
         if T::query_id().is_none() && C::ONE_DIALECT {
-            let sql = C::render(source)?;
+            let sql = C::render(C::renders_for(), source)?;
             let prepared = self.topology.prepare_text(&sql);
             let rendered = Rendered { sql, query: source };
             let outcome = self.execute_prepared(&prepared, &rendered);
@@ -144,7 +144,7 @@ impl<B: 'static, C: RoutedConnection + LoadConnection<B>> LoadConnection<B> for 
     {
         self.follow();
         if T::query_id().is_none() && C::ONE_DIALECT {
-            let sql = C::render(&source)?;
+            let sql = C::render(C::renders_for(), &source)?;
             let prepared = self.topology.prepare_text(&sql);
             return self.load_prepared::<B, _>(&prepared, Rendered { sql, query: source });
         }
@@ -198,7 +198,7 @@ impl<C: RoutedConnection> Session<C> {
         T: QueryFragment<C::Backend> + QueryId,
     {
         if let Some(setting) = prepared.statement.effects().setting {
-            if self.defer(setting, &C::render(source)?)? {
+            if self.defer(setting, &C::render(self.topology.renders_for(), source)?)? {
                 return Ok(usize::from(setting.returns_row));
             }
         } else if let Some((setting, sql)) = Self::by_bound_values(prepared, source) {
@@ -262,6 +262,7 @@ impl<C: RoutedConnection> Session<C> {
         // Where no row was written, no id was generated.
         let makes = if outcome.is_nothing() { makes.without(Facts::INSERTED) } else { makes };
         self.marks.made(makes, node);
+        self.marks.set_variables(prepared.statement.effects(), node);
         Ok(outcome)
     }
 }

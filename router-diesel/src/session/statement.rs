@@ -162,14 +162,15 @@ impl<C: RoutedConnection> Session<C> {
     /// The connection to a node, for a statement that asks about earlier ones there: it is still that very connection.
     #[cold]
     fn position_to_ask(&mut self, node: DatabaseId, prepared: &Prepared) -> Result<usize, Error> {
-        let asks = prepared.statement.effects().asks;
-        // A setting made now would be the connection's last statement.
-        let position = match prepared.statement.only_asks() {
+        let effects = prepared.statement.effects();
+        let asks = effects.asks;
+        // A setting made now would be the connection's last statement. But a variable may be one of those settings.
+        let position = match prepared.statement.only_asks() && !asks.has(Facts::VARIABLES) {
             true => self.hold(node, Patience::Wait)?,
             false => self.node_at(node)?,
         };
         let routing = self.topology.routing();
-        self.marks.node(asks, |database| routing.alias(database).clone())?;
+        self.marks.node(effects, |database| routing.alias(database).clone())?;
         if asks.has(Facts::INSERTED) {
             self.held[position].checkout.asks_for_its_last_id();
         }

@@ -96,7 +96,7 @@ fn find(sql: &str) -> Vec<Runs> {
     found
 }
 
-fn behind_quoted(bytes: &[u8], start: usize, quote: u8) -> usize {
+pub(super) fn behind_quoted(bytes: &[u8], start: usize, quote: u8) -> usize {
     let mut at = start + 1;
     while at < bytes.len() {
         match bytes[at] {
@@ -108,11 +108,11 @@ fn behind_quoted(bytes: &[u8], start: usize, quote: u8) -> usize {
     bytes.len()
 }
 
-fn behind_line(bytes: &[u8], start: usize) -> usize {
+pub(super) fn behind_line(bytes: &[u8], start: usize) -> usize {
     bytes[start..].iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |length| start + length + 1)
 }
 
-fn behind_comment(bytes: &[u8], start: usize) -> usize {
+pub(super) fn behind_comment(bytes: &[u8], start: usize) -> usize {
     let inner = start + 2;
     bytes[inner.min(bytes.len())..]
         .windows(2)

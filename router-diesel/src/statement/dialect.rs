@@ -60,16 +60,6 @@ impl Dialect {
         }
     }
 
-    /// How the names of harmless functions begin that are too many to list.
-    pub(super) const fn harmless_prefixes(self) -> &'static [&'static str] {
-        match self {
-            // Table-valued functions of PRAGMAs exist only for those that set nothing.
-            Self::Sqlite => &["pragma_"],
-            Self::Postgres => &[],
-            Self::Mysql => &["st_", "mbr"],
-        }
-    }
-
     /// The grammar by which `sqlparser` reads the dialect.
     pub(crate) fn grammar(self) -> &'static dyn Grammar {
         match self {

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use router_core::Operation;
 
 use super::effects::{Effects, Facts};
-use super::functions::{Call, Effect, may_be_own};
+use super::functions::{Call, Called, Effect};
 use super::{Dialect, TableName, TransactionControl};
 
 /// A statement in the making. Both readings fill one.
@@ -42,10 +42,10 @@ impl Draft {
     }
 
     /// Records the call of a function.
-    pub(super) fn calls(&mut self, schema: Option<&str>, name: &str, call: Call) {
+    pub(super) fn calls(&mut self, called: Called<'_>, call: Call) {
+        let Called { schema, name, .. } = called;
         match call {
             Call::Harmless => {}
-            Call::Unknown if schema.is_none() && !may_be_own(name) => {}
             Call::Unknown => self.effects.calls(match schema {
                 Some(schema) => TableName::qualified(schema, name),
                 None => TableName::new(name),

@@ -6,6 +6,7 @@ use rustc_hash::FxHashSet;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Word};
 
 use super::set_config::{self, Resolved, SetConfig};
+use super::variables::Variables;
 use super::{Dialect, TableName};
 
 /// What a statement asks of its connection, and what other statements may ask after it.
@@ -15,8 +16,12 @@ pub(crate) struct Effects {
     pub(crate) asks: Facts,
     /// What later statements may ask about this one.
     pub(crate) makes: Facts,
+    /// The variables of the user's own that it uses, if any: MySQL's `@name`.
+    pub(crate) variables: Option<Box<Variables>>,
     /// The functions that it calls and that the engine does not have built in, each once.
     pub(crate) functions: Vec<TableName>,
+    /// The databases that it names without a table of theirs, as `SHOW TABLES FROM name` does.
+    pub(crate) databases: Vec<TableName>,
     /// Whether it is a setting for the transaction around it, and nothing else.
     pub(crate) setting: Option<TransactionSetting>,
     /// The calls of `set_config` that it consists of, where the values that are bound decide whether it is such a setting.
@@ -31,6 +36,8 @@ impl Effects {
         self.asks = self.asks.with(other.asks);
         self.makes = self.makes.with(other.makes);
         self.switches_database |= other.switches_database;
+        self.use_variables(other.variables.as_deref());
+        self.databases.extend(other.databases);
         for function in other.functions {
             self.calls(function);
         }
@@ -42,8 +49,22 @@ impl Effects {
         self.asks = self.asks.with(other.asks);
         self.makes = self.makes.with(other.makes);
         self.switches_database |= other.switches_database;
+        self.use_variables(other.variables.as_deref());
+        self.databases.extend(other.databases.iter().cloned());
         let others: FxHashSet<_> = other.functions.iter().collect();
         self.functions.retain(|function| others.contains(function));
+    }
+
+    /// Takes over what another reading of the same text asks.
+    pub(super) fn also_asks(&mut self, other: &Self) {
+        self.asks = self.asks.with(other.asks);
+        self.use_variables(other.variables.as_deref());
+    }
+
+    fn use_variables(&mut self, other: Option<&Variables>) {
+        if let Some(other) = other {
+            self.variables.get_or_insert_default().absorb(other);
+        }
     }
 
     /// Records a function that is not built in.
@@ -73,15 +94,14 @@ impl Facts {
     pub(crate) const FOUND: Self = Self(4);
     /// How the last statement ended: `ROW_COUNT()`, `SHOW WARNINGS`, `@@warning_count`.
     pub(crate) const ENDED: Self = Self(8);
-    /// The values of variables: `@x`.
+    /// The values of variables, `@x`: [`Effects::variables`] has their names.
     pub(crate) const VARIABLES: Self = Self(16);
 
     /// Those that the next statement on the connection replaces, whatever it is.
     pub(crate) const OF_THE_LAST: Self = Self::FOUND.with(Self::ENDED);
 
-    /// Each fact alone.
-    pub(crate) const EACH: [Self; 5] =
-        [Self::INSERTED, Self::CHANGED, Self::FOUND, Self::ENDED, Self::VARIABLES];
+    /// Each fact alone that is the same whatever the statement. Of variables each has its own, by its name.
+    pub(crate) const EACH: [Self; 4] = [Self::INSERTED, Self::CHANGED, Self::FOUND, Self::ENDED];
 
     pub(crate) const fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
@@ -130,7 +150,7 @@ pub(super) fn is(token: Option<&&Token>, word: &str) -> bool {
     matches!(token, Some(Token::Word(Word { value, quote_style: None, .. })) if value.eq_ignore_ascii_case(word))
 }
 
-fn is_any(token: Option<&&Token>, words: &[&str]) -> bool {
+pub(super) fn is_any(token: Option<&&Token>, words: &[&str]) -> bool {
     words.iter().any(|word| is(token, word))
 }
 
@@ -265,79 +285,4 @@ fn of_sqlite(statement: &[&Token]) -> Option<TransactionSetting> {
     let sets = statement.len() > name + 1;
     (is(statement.first(), "pragma") && is(statement.get(name), "defer_foreign_keys") && sets)
         .then_some(AFTER)
-}
-
-/// What the words alone tell: MySQL's variables, and statements that ask how the last one ended.
-pub(super) fn of_words(dialect: Dialect, tokens: &[TokenWithSpan]) -> Effects {
-    let mut effects = Effects::default();
-    if dialect != Dialect::Mysql {
-        return effects;
-    }
-    let tokens = words(tokens);
-    let is_set = is(tokens.first(), "set");
-    let mut depth = 0_u32;
-    let mut after_into = false;
-    for (at, token) in tokens.iter().enumerate() {
-        match token {
-            Token::LParen => depth += 1,
-            Token::RParen => depth = depth.saturating_sub(1),
-            Token::SemiColon | Token::Comma => {}
-            Token::Word(word) if word.value.starts_with("@@") => {
-                effects.asks = effects.asks.with(of_system_variable(word, &tokens[at + 1..]));
-            }
-            Token::Word(word) if word.value.starts_with('@') => {
-                let before = at.checked_sub(1).map(|before| tokens[before]);
-                let begins = is(before.as_ref(), "set") || before == Some(&Token::Comma);
-                let assigned = match tokens.get(at + 1) {
-                    Some(Token::Assignment) => true,
-                    Some(Token::Eq) => is_set && depth == 0 && begins,
-                    _ => after_into,
-                };
-                let fact = Facts::VARIABLES;
-                if assigned {
-                    effects.makes = effects.makes.with(fact);
-                } else {
-                    effects.asks = effects.asks.with(fact);
-                }
-                continue;
-            }
-            _ => {}
-        }
-        after_into = is(Some(token), "into") || after_into && **token == Token::Comma;
-    }
-    if asks_how_it_ended(&tokens) {
-        effects.asks = effects.asks.with(Facts::ENDED);
-    }
-    effects
-}
-
-/// `SHOW WARNINGS`, `SHOW COUNT(*) ERRORS`, `GET DIAGNOSTICS`.
-fn asks_how_it_ended(tokens: &[&Token]) -> bool {
-    match tokens {
-        [first, rest @ ..] if is(Some(first), "show") => {
-            let is_count = is(rest.first(), "count");
-            rest.iter()
-                .take(if is_count { 5 } else { 1 })
-                .any(|word| is_any(Some(word), &["warnings", "errors"]))
-        }
-        [first, rest @ ..] if is(Some(first), "get") => {
-            rest.iter().take(2).any(|word| is(Some(word), "diagnostics"))
-        }
-        _ => false,
-    }
-}
-
-/// What a system variable tells of earlier statements: `@@identity`, `@@session.warning_count`.
-fn of_system_variable(word: &Word, rest: &[&Token]) -> Facts {
-    let name = word.value.trim_start_matches('@').to_ascii_lowercase();
-    let name = match (name.as_str(), rest) {
-        ("session" | "local", [Token::Period, Token::Word(word), ..]) => word.value.to_ascii_lowercase(),
-        _ => name,
-    };
-    match name.as_str() {
-        "identity" | "last_insert_id" | "insert_id" => Facts::INSERTED,
-        "last_gtid" => Facts::CHANGED,
-        "warning_count" | "error_count" | "in_transaction" => Facts::ENDED,
-        _ => Facts::NONE,
-    }
 }

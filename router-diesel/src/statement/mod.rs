@@ -60,6 +60,7 @@ mod nesting;
 pub(crate) mod set_config;
 mod table;
 mod tokens;
+pub(crate) mod variables;
 
 pub use dialect::{Dialect, UnknownDialect};
 pub use table::TableName;
@@ -182,24 +183,31 @@ impl Statement {
 
     /// Takes over the stronger operation of the same text in another dialect.
     pub(crate) fn strengthen(&mut self, other: &Self) {
-        self.session_state |= other.session_state;
         self.effects.strengthen(&other.effects);
+        self.take_stronger(other);
+    }
+
+    fn take_stronger(&mut self, other: &Self) {
+        self.session_state |= other.session_state;
         if other.operation > self.operation {
             self.operation = other.operation;
             self.why = other.why.clone();
         }
     }
 
-    /// What holds for a text that servers understand differently: all tables, and the stronger operation. What only some
-    /// servers could read is a write.
+    /// What holds for a text that servers understand differently: all tables and functions, and the stronger operation.
+    /// What only some servers could read is a write.
     fn stricter(mut self, other: Self) -> Self {
         if self.reading == Reading::Unreadable || other.reading == Reading::Unreadable {
             let (mut known, lost) =
                 if self.reading == Reading::Unreadable { (other, self) } else { (self, other) };
-            known.strengthen(&lost);
+            known.take_stronger(&lost);
+            known.effects.absorb(lost.effects);
             return known;
         }
-        self.strengthen(&other);
+        self.take_stronger(&other);
+        self.effects.absorb(other.effects);
+        self.effects = self.effects.finish();
         self.controls =
             if other.controls.len() > self.controls.len() { other.controls } else { self.controls };
         for table in other.tables {
@@ -210,21 +218,21 @@ impl Statement {
         self
     }
 
-    /// Takes over what the same text asks and leaves in other dialects.
-    pub(crate) fn also(&mut self, asks: Facts, leaves_state: bool) {
-        self.effects.asks = self.effects.asks.with(asks);
-        self.session_state |= leaves_state;
+    /// Takes over what the same text asks in another dialect.
+    pub(crate) fn also_asks(&mut self, other: &Self) {
+        self.effects.also_asks(&other.effects);
+    }
+
+    /// Takes over that the same text leaves something behind in another dialect.
+    pub(crate) fn also_leaves_state(&mut self) {
+        self.session_state = true;
     }
 
     fn new(draft: Draft, reading: Reading) -> Self {
         let (finding, tables, controls, session_state, effects) = draft.finish();
         let (operation, why) = finding.unwrap_or((Operation::Read, Cow::Borrowed("nothing to run")));
-        let is_temporary = |table: &TableName| {
-            table.schema().is_some_and(|schema| {
-                ["temp", "pg_temp"].iter().any(|temp| schema.eq_ignore_ascii_case(temp))
-            })
-        };
-        let session_state = session_state || operation != Operation::Read && tables.iter().any(is_temporary);
+        let session_state =
+            session_state || operation != Operation::Read && tables.iter().any(TableName::is_of_connection);
         Self { operation, why, tables, reading, controls, session_state, effects }
     }
 
@@ -425,7 +433,7 @@ impl Classifier {
         if let Some(setting) = effects::transaction_setting(self.dialect, &tokens) {
             return Statement::setting(setting);
         }
-        let words = effects::of_words(self.dialect, &tokens);
+        let words = variables::of_words(self.dialect, &tokens);
         let set_config = effects::with_binds(self.dialect, &tokens);
         let (parsed, tokens) = classify::read(self, tokens);
         match (parsed, tokens::read(self, &tokens)) {

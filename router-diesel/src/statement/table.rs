@@ -24,6 +24,9 @@ pub struct TableName {
     case: NameCase,
 }
 
+/// In the place of a table's name: whatever tables there are.
+const ALL: &str = "*";
+
 impl PartialEq for TableName {
     fn eq(&self, other: &Self) -> bool {
         self.parts() == other.parts()
@@ -63,6 +66,11 @@ impl TableName {
         Self { catalogue: None, schema: Some(schema.into()), name: name.into(), case: NameCase::Counts }
     }
 
+    /// Whatever tables a database has.
+    pub(super) fn all_of(database: &str) -> Self {
+        Self::qualified(database, ALL)
+    }
+
     /// The schema, where the statement names one. MySQL calls it the database, SQLite the attached database.
     #[must_use]
     pub fn schema(&self) -> Option<&str> {
@@ -73,6 +81,20 @@ impl TableName {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether a write to it stays with the connection: it is in a temporary schema, or its rows are settings.
+    pub(super) fn is_of_connection(&self) -> bool {
+        match self.schema() {
+            Some(schema) if schema.eq_ignore_ascii_case("temp") || is_postgres_temporary(schema) => true,
+            Some(schema) if schema.eq_ignore_ascii_case("performance_schema") => {
+                self.name.eq_ignore_ascii_case("threads")
+            }
+            None => self.name.eq_ignore_ascii_case("pg_settings"),
+            Some(schema) => {
+                schema.eq_ignore_ascii_case("pg_catalog") && self.name.eq_ignore_ascii_case("pg_settings")
+            }
+        }
     }
 
     /// A name from its parts, each with whether it was quoted. None where there is no part.
@@ -108,7 +130,10 @@ impl TableName {
 
     /// The name as the file's `tables` must have it.
     pub(crate) fn as_pattern(&self) -> String {
-        TablePattern::text_of(self.schema(), self.name(), self.case)
+        match self.schema() {
+            Some(schema) if self.name() == ALL => TablePattern::text_of(None, schema, self.case) + "." + ALL,
+            schema => TablePattern::text_of(schema, self.name(), self.case),
+        }
     }
 
     fn parts(&self) -> (Option<&str>, &str) {
@@ -142,6 +167,12 @@ impl fmt::Display for TableName {
         }
         f.write_str(&self.name)
     }
+}
+
+/// Whether a schema of PostgreSQL ends with the connection: `pg_temp`, or `pg_temp_3` as the server calls it.
+pub(super) fn is_postgres_temporary(schema: &str) -> bool {
+    let schema = schema.to_ascii_lowercase();
+    schema == "pg_temp" || schema.starts_with("pg_temp_")
 }
 
 /// A name as the dialect's server would store it.

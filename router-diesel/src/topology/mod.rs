@@ -43,7 +43,7 @@ pub(crate) use status::Fallback;
 pub(crate) use view::View;
 
 use crate::config::Config;
-use crate::engine::RoutedConnection;
+use crate::engine::{Engine, RoutedConnection};
 use crate::statement::Dialect;
 
 /// All that one file declares, and what is learnt of it.
@@ -138,6 +138,11 @@ impl<C: RoutedConnection> Topology<C> {
         self.statements.of_query::<C, T>(&self.routing, query)
     }
 
+    /// The engine in whose dialect queries are written before it is known where they go.
+    pub(crate) fn renders_for(&self) -> Engine {
+        self.statements.readings().renders_for
+    }
+
     /// What is known of a text.
     pub(crate) fn prepare_text(&self, sql: &str) -> Arc<Prepared> {
         self.statements.of_text(&self.routing, sql)
@@ -203,19 +208,18 @@ fn groups(config: &Config) -> Vec<Vec<DatabaseId>> {
     aliases.enumerate().filter_map(of_primary).collect()
 }
 
-/// What reads the statements of connections of this type: one classifier for each dialect that a database may have.
+/// What reads the statements of connections of this type: one classifier for each dialect that a database of the file has.
 fn readings<C: RoutedConnection>(routing: &Routing, earlier: Option<&Topology<C>>) -> Arc<Readings> {
-    let mut dialects = vec![Dialect::from(C::renders_for())];
-    for engine in routing.engines() {
-        let dialect = Dialect::from(engine);
-        if C::supports(engine) && !dialects.contains(&dialect) {
-            dialects.push(dialect);
-        }
+    let engines = routing.engines().into_iter().filter(|engine| C::supports(*engine));
+    let mut engines: Vec<_> = engines.collect();
+    if engines.is_empty() {
+        engines.push(C::renders_for());
     }
-    let classifiers: Vec<_> = dialects.into_iter().map(|dialect| routing.classifier(dialect)).collect();
+    let classifiers: Vec<_> =
+        engines.iter().map(|engine| routing.classifier(Dialect::from(*engine))).collect();
     let known = earlier.map(|earlier| earlier.statements.readings());
     let known = known.filter(|readings| readings.are_by(&classifiers)).cloned();
-    known.unwrap_or_else(|| Arc::new(Readings::new(classifiers)))
+    known.unwrap_or_else(|| Arc::new(Readings::new(engines[0], classifiers)))
 }
 
 /// Locks, also where a thread panicked while it held the lock: what is kept here is never half written.

@@ -10,10 +10,9 @@ use router_core::{Alias, AppLabel, Hints, Model, Router};
 
 use super::Routing;
 use super::ids::DatabaseId;
-use crate::engine::RoutedConnection;
 use crate::engine::system::is_system_table;
+use crate::engine::{Engine, RoutedConnection};
 use crate::statement::cache::StatementCache;
-use crate::statement::effects::Facts;
 use crate::statement::{Classifier, Reading, Statement, TableName};
 
 /// A statement and the apps of its tables.
@@ -74,7 +73,8 @@ impl PreparedModel {
 impl Routing {
     /// Finds the apps of a statement's tables.
     pub(crate) fn prepare(&self, statement: Arc<Statement>) -> Prepared {
-        let tables = statement.tables().iter().filter(|table| !self.is_catalogue(table));
+        let tables = statement.tables().iter().chain(&statement.effects().databases);
+        let tables = tables.filter(|table| !self.is_catalogue(table));
         let tables = tables.map(|table| self.prepare_table(table));
         let of_app = |function: &TableName| {
             let app = self.functions.app_in(function.schema(), function.name(), function.case())?;
@@ -128,14 +128,16 @@ impl Routing {
 
 /// Reads statements, each once. What a statement says holds for every topology whose file asks for the same reading.
 pub(crate) struct Readings {
+    /// The engine for which queries are written. The first classifier reads its dialect.
+    pub(super) renders_for: Engine,
     classifiers: Vec<Classifier>,
     statements: StatementCache<Statement>,
 }
 
 impl Readings {
-    /// `classifiers` begin with that of the dialect in which the connections write.
-    pub(crate) fn new(classifiers: Vec<Classifier>) -> Self {
-        Self { classifiers, statements: StatementCache::new() }
+    /// `classifiers` begin with that of the engine for which queries are written.
+    pub(crate) fn new(renders_for: Engine, classifiers: Vec<Classifier>) -> Self {
+        Self { renders_for, classifiers, statements: StatementCache::new() }
     }
 
     /// Whether these read as `classifiers` do.
@@ -143,33 +145,42 @@ impl Readings {
         self.classifiers == classifiers
     }
 
-    /// Reads a statement with the first classifier that parses it.
+    /// Reads a statement in each dialect.
     fn read(&self, sql: &str) -> Statement {
         let mut readings: Vec<_> =
             self.classifiers.iter().map(|classifier| classifier.classify(sql)).collect();
-        // Only the words of an engine that has them make a setting of a transaction; the node that gets it is asked again.
-        if let Some(setting) = readings.iter().position(|reading| reading.effects().setting.is_some()) {
-            return readings.swap_remove(setting);
+        match readings.len() {
+            1 => readings.swap_remove(0),
+            _ => strictest(readings),
         }
-        // What an engine reads from the words alone counts too: `SHOW WARNINGS` is parsed as no more than a SHOW.
-        let by_words = readings.iter().filter(|reading| reading.reading() == Reading::Tokens);
-        let asks = by_words.fold(Facts::NONE, |asks, reading| asks.with(reading.effects().asks));
-        let leaves_state = readings.iter().any(Statement::sets_session_state);
-        let set_config = readings.iter().find_map(Statement::set_config).cloned();
-        let mut readings = readings.into_iter();
-        let first = readings.next().expect("a session has at least its own dialect");
-        let parsed: Vec<_> = readings.filter(|other| other.reading() == Reading::Parsed).collect();
-        let (mut statement, others) = match parsed.split_first() {
-            Some((other, others)) if first.reading() != Reading::Parsed => (other.clone(), others),
-            _ => (first, parsed.as_slice()),
-        };
-        // Which engine it reaches is not known yet, so what is a write to any of them is a write.
-        for other in others {
+    }
+}
+
+/// The first of several readings that parsed a text, else the first that read its tokens, with what the others make of it.
+/// Which engine it reaches is not known yet, so what is a write to any of them is a write.
+fn strictest(mut readings: Vec<Statement>) -> Statement {
+    // Only the words of an engine that has them make a setting of a transaction; the node that gets it is asked again.
+    if let Some(setting) = readings.iter().position(|reading| reading.effects().setting.is_some()) {
+        return readings.swap_remove(setting);
+    }
+    let by = |wanted| readings.iter().position(move |reading: &Statement| reading.reading() == wanted);
+    let best = by(Reading::Parsed).or_else(|| by(Reading::Tokens)).unwrap_or(0);
+    let mut statement = readings.remove(best);
+    for other in &readings {
+        if other.reading() == statement.reading() {
             statement.strengthen(other);
         }
-        statement.also(asks, leaves_state);
-        statement.with_set_config(set_config)
+        // What an engine reads from the words alone counts too: `SHOW WARNINGS` is parsed as no more than a SHOW.
+        if other.reading() == Reading::Tokens {
+            statement.also_asks(other);
+        }
+        if other.sets_session_state() {
+            statement.also_leaves_state();
+        }
     }
+    let set_config =
+        statement.set_config().or_else(|| readings.iter().find_map(Statement::set_config)).cloned();
+    statement.with_set_config(set_config)
 }
 
 /// What one topology knows of statements: what they say, and where their tables are.
@@ -198,7 +209,7 @@ impl Statements {
         T: QueryFragment<C::Backend> + QueryId,
     {
         let Some(id) = T::query_id() else {
-            return Ok(self.of_text(routing, &C::render(query)?));
+            return Ok(self.of_text(routing, &C::render(self.readings.renders_for, query)?));
         };
         if let Some(prepared) = self.prepared.by_id(id) {
             return Ok(prepared);
@@ -206,7 +217,7 @@ impl Statements {
         let statement = match self.readings.statements.by_id(id) {
             Some(statement) => statement,
             None => {
-                let statement = Arc::new(self.readings.read(&C::render(query)?));
+                let statement = Arc::new(self.readings.read(&C::render(self.readings.renders_for, query)?));
                 self.readings.statements.insert_id(id, &statement);
                 statement
             }

@@ -255,6 +255,10 @@ fn leftovers(engine: Engine) -> Vec<(&'static str, &'static str)> {
                 "CAST(COUNT(*) AS TEXT) AS value FROM temp.sqlite_master -- ",
             ),
             (
+                "CREATE VIEW temp.mine AS SELECT 1",
+                "CAST(COUNT(*) AS TEXT) AS value FROM temp.sqlite_master -- ",
+            ),
+            (
                 "CREATE TEMP VIEW mine AS SELECT 1",
                 "CAST(COUNT(*) AS TEXT) AS value FROM temp.sqlite_master -- ",
             ),
@@ -294,6 +298,34 @@ fn leftovers(engine: Engine) -> Vec<(&'static str, &'static str)> {
                 "SELECT 1 AS id INTO TEMP mine",
                 "CAST(COUNT(*) AS TEXT) FROM pg_class WHERE relname = 'mine' AND relnamespace = pg_my_temp_schema() AND ''",
             ),
+            (
+                "SELECT 1 AS id INTO pg_temp.mine",
+                "CAST(COUNT(*) AS TEXT) FROM pg_class WHERE relname = 'mine' AND relnamespace = pg_my_temp_schema() AND ''",
+            ),
+            (
+                "CREATE SEQUENCE pg_temp.mine",
+                "CAST(COUNT(*) AS TEXT) FROM pg_class WHERE relname = 'mine' AND relnamespace = pg_my_temp_schema() AND ''",
+            ),
+            (
+                "CREATE FUNCTION pg_temp.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+                "CAST(COUNT(*) AS TEXT) FROM pg_proc WHERE proname = 'mine' AND pronamespace = pg_my_temp_schema() AND ''",
+            ),
+            (
+                "CREATE DOMAIN pg_temp.mine AS int",
+                "CAST(COUNT(*) AS TEXT) FROM pg_type WHERE typname = 'mine' AND typnamespace = pg_my_temp_schema() AND ''",
+            ),
+            (
+                "CREATE COLLATION pg_temp.mine FROM \"C\"",
+                "CAST(COUNT(*) AS TEXT) FROM pg_collation WHERE collname = 'mine' AND collnamespace = pg_my_temp_schema() AND ''",
+            ),
+            (
+                "UPDATE pg_settings SET setting = 'mine' WHERE name = 'application_name'",
+                "current_setting('application_name')",
+            ),
+            (
+                "UPDATE pg_catalog.pg_settings SET setting = 'mine' WHERE name = 'application_name'",
+                "current_setting('application_name')",
+            ),
             ("LISTEN orders", "CAST(COUNT(*) AS TEXT) FROM pg_listening_channels() AS channel WHERE ''"),
             (
                 "SELECT pg_advisory_lock(42)",
@@ -321,6 +353,12 @@ fn leftovers(engine: Engine) -> Vec<(&'static str, &'static str)> {
             ("SET SESSION TRANSACTION READ ONLY", "CAST(@@session.tx_read_only AS CHAR)"),
             ("SET @mine = 7", "CAST(@mine AS CHAR)"),
             ("SELECT 7 INTO @mine", "CAST(@mine AS CHAR)"),
+            ("SELECT 7 INTO @'mine'", "CAST(@mine AS CHAR)"),
+            ("SELECT @`mine` := 7", "CAST(@mine AS CHAR)"),
+            ("ANALYZE FORMAT=JSON SELECT @mine := 7", "CAST(@mine AS CHAR)"),
+            ("BEGIN NOT ATOMIC SET @mine = 7; END", "CAST(@mine AS CHAR)"),
+            ("GET DIAGNOSTICS @mine = NUMBER", "CAST(@mine AS CHAR)"),
+            ("/*!50000 SET @mine = 7 */", "CAST(@mine AS CHAR)"),
             (
                 "SELECT GET_LOCK('mine', 0)",
                 "CAST(COALESCE(IS_USED_LOCK('mine') = CONNECTION_ID(), 0) AS CHAR)",
@@ -375,9 +413,14 @@ fn nobody_finds_what_a_session_left(engine: Engine) {
 fn an_effect_without_a_table_goes_nowhere_in_silence(engine: Engine) {
     let Some(world) = Two::start(engine, "") else { return };
     let refused: &[&str] = match engine {
-        Engine::Sqlite => {
-            &["PRAGMA foreign_keys = ON", "VACUUM", "ATTACH ':memory:' AS extra", "SELECT order_total(1)"]
-        }
+        Engine::Sqlite => &[
+            "PRAGMA foreign_keys = ON",
+            "VACUUM",
+            "ATTACH ':memory:' AS extra",
+            "SELECT order_total(1)",
+            "SELECT refresh()",
+            "SELECT \"archive\"(1)",
+        ],
         Engine::Postgres => &[
             "LISTEN orders",
             "NOTIFY orders",
@@ -391,6 +434,10 @@ fn an_effect_without_a_table_goes_nowhere_in_silence(engine: Engine) {
             "CALL refresh()",
             "SELECT order_total(1)",
             "SELECT shop.order_total(1)",
+            "SELECT archive(1)",
+            "SELECT \"archive\"(1)",
+            "SELECT notify('x')",
+            "SELECT * FROM refresh()",
             "SELECT nextval('tickets')",
             "CREATE SCHEMA extra",
             "CHECKPOINT",
@@ -402,6 +449,13 @@ fn an_effect_without_a_table_goes_nowhere_in_silence(engine: Engine) {
             "CALL refresh()",
             "SELECT GET_LOCK('mine', 0)",
             "SELECT order_total(1)",
+            "SELECT archive(1)",
+            "SELECT `archive`(1)",
+            "SELECT `count`(1)",
+            "SELECT st_charge(1)",
+            "SELECT /*! order_total(1) */",
+            "SELECT 1 /*!80000 , order_total(1) */",
+            "SELECT 1 /*M! , order_total(1) */",
             "FLUSH STATUS",
         ],
     };
@@ -431,6 +485,11 @@ fn an_effect_without_a_table_goes_nowhere_in_silence(engine: Engine) {
             "SHOW TABLES",
             "SELECT IF(1, CONCAT('a', 'b'), 'c')",
             "SELECT @@version",
+            "SELECT @@`version`",
+            "SELECT 1 FROM DUAL",
+            "SELECT TIMESTAMPDIFF(SECOND, NOW(), NOW()), GET_FORMAT(DATE, 'USA'), SYSDATE()",
+            "SELECT COLUMN_JSON(COLUMN_CREATE('a', 1)), ST_AsText(ST_GeomFromText('POINT(1 1)'))",
+            "DESCRIBE information_schema.tables",
         ],
     };
     for sql in harmless {
@@ -517,6 +576,57 @@ fn mariadb_answers_how_the_last_statement_ended() {
     assert_eq!(run(&mut conn, "UPDATE users SET name = @x"), Err(ErrorKind::NoAnswer));
     run(&mut conn, "UPDATE posts SET name = @x").unwrap();
     assert_eq!(ask(&mut world.session(), "CAST(@x AS CHAR)"), Ok(None));
+}
+
+#[test]
+fn mariadb_answers_each_variable_where_it_was_set() {
+    let Some(world) = Two::start(Engine::MariaDb, "") else { return };
+    world.on("blog_db", "CREATE PROCEDURE post_count (OUT n INTEGER) SET n = 3");
+    let mut conn = world.session();
+    run(&mut conn.using("blog_db").unwrap(), "SET @x = 5").unwrap();
+    run(&mut conn.using("default").unwrap(), "SELECT 6 INTO @`y`").unwrap();
+    run(&mut conn, "CALL post_count(@n)").unwrap();
+    for (name, value) in [("@x", "5"), ("@`X`", "5"), ("@'x'", "5"), ("@y", "6"), ("@n", "3")] {
+        assert_eq!(ask(&mut conn, &format!("CAST({name} AS CHAR)")), text(value), "{name}");
+    }
+    assert_eq!(ask(&mut conn, "CONCAT(@x, @n)"), text("53"));
+    assert_eq!(ask(&mut conn, "CONCAT(@x, @y)"), Err(ErrorKind::NoAnswer));
+    assert_eq!(run(&mut conn, "UPDATE users SET name = @n"), Err(ErrorKind::NoAnswer));
+    run(&mut conn, "UPDATE users SET name = @y").unwrap();
+    conn.release();
+    assert_eq!(ask(&mut conn, "CAST(@x AS CHAR)"), Err(ErrorKind::NoAnswer));
+}
+
+#[test]
+fn mariadb_has_a_variable_of_the_session_on_each_connection() {
+    let Some(world) = Two::start(Engine::MariaDb, "") else { return };
+    for table in ["users", "posts"] {
+        insert(&mut world.session(), table);
+    }
+    let mut conn = world.session();
+    conn.set("@tenant", "7").unwrap();
+    assert_eq!(ask(&mut conn, "CAST(@tenant AS CHAR)"), text("7"));
+    run(&mut conn.using("blog_db").unwrap(), "SET @x = 5").unwrap();
+    for table in ["users", "posts"] {
+        let asked = format!("SELECT CAST(@Tenant AS CHAR) AS value FROM {table}");
+        assert_eq!(load(&mut conn, &asked), text("7"), "{table}");
+    }
+    assert_eq!(ask(&mut conn, "CAST(@tenant AS CHAR)"), text("7"));
+    assert_eq!(ask(&mut conn, "CONCAT(@tenant, @x)"), text("75"));
+}
+
+/// `AnyConnection` over databases of one engine reads that engine's dialect, whichever features are on.
+#[test]
+fn mariadb_is_read_in_its_own_dialect() {
+    let Some(world) = Two::start(Engine::MariaDb, "max_size: 1") else { return };
+    let mut conn = world.session();
+    insert(&mut conn, "posts");
+    assert_eq!(ask(&mut conn, "CAST(@@`identity` AS CHAR)"), text("1"));
+    assert_eq!(ask(&mut conn, "CAST(@@session.`identity` AS CHAR)"), text("1"));
+    assert_eq!(load(&mut conn, "SELECT name AS value FROM posts LOCK IN SHARE MODE"), text("new"));
+    run(&mut conn.using("blog_db").unwrap(), "LOCK TABLES posts READ").unwrap();
+    drop(conn);
+    world.on("blog_db", "INSERT INTO posts (name) VALUES ('next')");
 }
 
 #[test]

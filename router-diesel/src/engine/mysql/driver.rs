@@ -57,7 +57,7 @@ impl RoutedConnection for MysqlConnection {
         Self::establish(address)
     }
 
-    fn render<T>(query: &T) -> QueryResult<String>
+    fn render<T>(_: Engine, query: &T) -> QueryResult<String>
     where
         T: QueryFragment<Mysql>,
     {

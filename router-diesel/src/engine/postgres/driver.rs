@@ -62,7 +62,7 @@ impl RoutedConnection for PgConnection {
         Self::establish(address)
     }
 
-    fn render<T>(query: &T) -> QueryResult<String>
+    fn render<T>(_: Engine, query: &T) -> QueryResult<String>
     where
         T: QueryFragment<Pg>,
     {

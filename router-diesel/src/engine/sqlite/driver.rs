@@ -45,7 +45,7 @@ impl RoutedConnection for SqliteConnection {
         Self::establish(address)
     }
 
-    fn render<T>(query: &T) -> QueryResult<String>
+    fn render<T>(_: Engine, query: &T) -> QueryResult<String>
     where
         T: QueryFragment<Sqlite>,
     {

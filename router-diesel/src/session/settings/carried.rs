@@ -109,6 +109,9 @@ impl<C: RoutedConnection> Session<C> {
     }
 
     fn carry(&mut self, name: &str, value: &str) {
+        if let Some(variable) = name.strip_prefix('@') {
+            self.marks.carries_variable(variable);
+        }
         let carried = self.settings.get_or_insert_default();
         carried.generation += 1;
         match carried.values.iter_mut().find(|(known, _)| known == name) {

@@ -16,6 +16,7 @@ use sqlparser::tokenizer::{Location, Token, TokenWithSpan};
 
 use super::draft::Draft;
 use super::effects::{Effects, Facts};
+use super::functions::Called;
 use super::nesting::with_enough_stack;
 use super::table::TableName;
 use super::{Classifier, Dialect, TransactionControl};
@@ -316,9 +317,13 @@ impl Reader<'_> {
     fn function(&mut self, name: &ObjectName, is_bare: bool) {
         let mut parts = name.0.iter().rev().filter_map(|part| part.as_ident());
         let Some(function) = parts.next() else { return };
-        let schema = parts.next().map(|schema| schema.value.as_str());
-        let call = self.classifier.functions.call(schema, &function.value, is_bare);
-        self.draft.calls(schema, &function.value, call);
+        let called = Called {
+            schema: parts.next().map(|schema| schema.value.as_str()),
+            name: &function.value,
+            is_quoted: function.quote_style.is_some(),
+            is_bare,
+        };
+        self.draft.calls(called, self.classifier.functions.call(called));
     }
 }
 

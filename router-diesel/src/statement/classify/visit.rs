@@ -102,6 +102,8 @@ impl Visitor for Reader<'_> {
                 let is_bare = matches!(args, FunctionArguments::List(list) if list.args.is_empty());
                 self.function(name, is_bare);
             }
+            // SQLite has no intervals, but may have a function of that name.
+            Expr::Interval(_) if self.dialect() == Dialect::Sqlite => return ControlFlow::Break(()),
             // PostgreSQL names an argument so.
             Expr::BinaryOp { op: BinaryOperator::Assignment, .. } if self.dialect() == Dialect::Mysql => {
                 self.draft.state("`:=` sets a variable")

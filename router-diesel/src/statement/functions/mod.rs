@@ -6,8 +6,7 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use rustc_hash::FxHashSet;
-use sqlparser::keywords::ALL_KEYWORDS;
+use rustc_hash::FxHashMap;
 
 use super::Dialect;
 use super::effects::Facts;
@@ -24,6 +23,16 @@ pub(super) enum Effect {
     Asks(Facts),
     /// A value that later statements may ask about.
     Makes(Facts),
+}
+
+/// The name of a function, as a statement calls it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Called<'n> {
+    pub(super) schema: Option<&'n str>,
+    pub(super) name: &'n str,
+    pub(super) is_quoted: bool,
+    /// Whether the call has no arguments.
+    pub(super) is_bare: bool,
 }
 
 /// What is known of a function that is called.
@@ -101,6 +110,7 @@ const POSTGRES: &[&str] = &[
     "pg_wal_replay_pause",
     "pg_wal_replay_resume",
     "set_config",
+    "set_limit",
     "setseed",
     "setval",
     "txid_current",
@@ -139,7 +149,8 @@ const SQLITE: &[&str] = &[
     "writefile",
 ];
 
-/// Those that leave something on the connection, in order: locks that outlive the transaction, settings.
+/// Those that leave something on the connection, in order: locks that outlive the transaction, settings, backups, and slots
+/// that may be temporary.
 const SESSION: &[&str] = &[
     "dblink_connect",
     "dblink_connect_u",
@@ -148,12 +159,19 @@ const SESSION: &[&str] = &[
     "load_extension",
     "pg_advisory_lock",
     "pg_advisory_lock_shared",
+    "pg_backup_start",
+    "pg_copy_logical_replication_slot",
+    "pg_copy_physical_replication_slot",
+    "pg_create_logical_replication_slot",
+    "pg_create_physical_replication_slot",
     "pg_replication_origin_session_setup",
+    "pg_start_backup",
     "pg_try_advisory_lock",
     "pg_try_advisory_lock_shared",
     "service_get_read_locks",
     "service_get_write_locks",
     "set_config",
+    "set_limit",
     "setseed",
 ];
 
@@ -206,25 +224,34 @@ impl WriteFunctions {
         add(&mut self.of_reading, name);
     }
 
-    /// What is known of a function, by its name and by whether it is called without arguments.
-    pub(super) fn call(&self, schema: Option<&str>, name: &str, is_bare: bool) -> Call {
-        if let Some(effect) = self.effect(schema, name, is_bare) {
+    /// What is known of a function that is called so.
+    pub(super) fn call(&self, called: Called<'_>) -> Call {
+        if let Some(effect) = self.effect(called) {
             return Call::Effect(effect);
         }
-        let name = name.to_ascii_lowercase();
-        let is_built_in = harmless(self.dialect).contains(name.as_str())
-            || self.dialect.harmless_prefixes().iter().any(|prefix| name.starts_with(prefix));
-        if is_built_in && schema.is_none_or(|schema| schema.eq_ignore_ascii_case("pg_catalog"))
-            || is_meant(&self.of_reading, schema, &name)
-        {
-            return Call::Harmless;
+        if self.is_harmless(called) { Call::Harmless } else { Call::Unknown }
+    }
+
+    fn is_harmless(&self, called: Called<'_>) -> bool {
+        let name = called.name.to_ascii_lowercase();
+        if is_meant(&self.of_reading, called.schema, &name) {
+            return true;
         }
-        Call::Unknown
+        // PostgreSQL folds only a name without quotes.
+        let is_other = called.is_quoted && self.dialect.folds_names() && name != called.name;
+        match harmless(self.dialect).get(name.as_str()) {
+            Some(Form::Any) if !is_other => {
+                called.schema.is_none_or(|schema| schema.eq_ignore_ascii_case("pg_catalog"))
+            }
+            Some(Form::Unquoted) => called.schema.is_none() && !called.is_quoted,
+            _ => false,
+        }
     }
 
     /// What the call of a function leaves behind, if anything.
-    fn effect(&self, schema: Option<&str>, name: &str, is_bare: bool) -> Option<Effect> {
-        let name = name.to_ascii_lowercase();
+    fn effect(&self, called: Called<'_>) -> Option<Effect> {
+        let Called { schema, is_bare, .. } = called;
+        let name = called.name.to_ascii_lowercase();
         if is_meant(&self.of_state, schema, &name) {
             return Some(Effect::Session);
         }
@@ -265,26 +292,40 @@ fn is_meant(functions: &Named, schema: Option<&str>, name: &str) -> bool {
     })
 }
 
-/// Whether a word before a parenthesis can be the name of a function of somebody's own, and is no word of SQL.
-pub(super) fn may_be_own(name: &str) -> bool {
-    ALL_KEYWORDS.binary_search(&name.to_ascii_uppercase().as_str()).is_err()
+/// How a function that is built in may be called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Any,
+    /// The grammar knows it by a keyword. In quotes it is the name of somebody's own function.
+    Unquoted,
 }
 
 /// The functions that an engine has built in and that have no effect: what PostgreSQL 15's `pg_proc` calls immutable or
 /// stable, MariaDB's `information_schema.SQL_FUNCTIONS`, SQLite's `pragma_function_list`, and what newer versions added.
-fn harmless(dialect: Dialect) -> &'static FxHashSet<&'static str> {
-    static SETS: [OnceLock<FxHashSet<&'static str>>; 3] = [const { OnceLock::new() }; 3];
-    let (set, text) = match dialect {
-        Dialect::Sqlite => (&SETS[0], include_str!("sqlite.txt")),
-        Dialect::Postgres => (&SETS[1], include_str!("postgres.txt")),
-        Dialect::Mysql => (&SETS[2], include_str!("mysql.txt")),
+fn harmless(dialect: Dialect) -> &'static FxHashMap<&'static str, Form> {
+    static MAPS: [OnceLock<FxHashMap<&'static str, Form>>; 3] = [const { OnceLock::new() }; 3];
+    let (map, text) = match dialect {
+        Dialect::Sqlite => (&MAPS[0], include_str!("sqlite.txt")),
+        Dialect::Postgres => (&MAPS[1], include_str!("postgres.txt")),
+        Dialect::Mysql => (&MAPS[2], include_str!("mysql.txt")),
     };
-    set.get_or_init(|| text.lines().collect())
+    let line = |line: &'static str| match line.strip_suffix(" unquoted") {
+        Some(name) => (name, Form::Unquoted),
+        None => (line, Form::Any),
+    };
+    map.get_or_init(|| text.lines().map(line).collect())
 }
+
+#[cfg(test)]
+mod keywords;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn call(functions: &WriteFunctions, schema: Option<&str>, name: &str, is_bare: bool) -> Call {
+        functions.call(Called { schema, name, is_quoted: false, is_bare })
+    }
 
     #[test]
     fn the_tables_are_in_order() {
@@ -300,26 +341,43 @@ mod tests {
         functions.add("touch");
         let writes = Call::Effect(Effect::Write);
         functions.add(r#"audit."Do It.Now""#);
-        assert_eq!(functions.call(Some("audit"), "Do It.Now", false), writes);
-        assert_eq!(functions.call(None, "RECORD", false), writes);
-        assert_eq!(functions.call(Some("AUDIT"), "record", false), writes);
-        assert_eq!(functions.call(Some("music"), "record", false), Call::Unknown);
-        assert_eq!(functions.call(Some("any"), "touch", true), writes);
+        assert_eq!(call(&functions, Some("audit"), "Do It.Now", false), writes);
+        assert_eq!(call(&functions, None, "RECORD", false), writes);
+        assert_eq!(call(&functions, Some("AUDIT"), "record", false), writes);
+        assert_eq!(call(&functions, Some("music"), "record", false), Call::Unknown);
+        assert_eq!(call(&functions, Some("any"), "touch", true), writes);
         assert_eq!(
-            functions.call(Some("pg_catalog"), "NextVal", false),
+            call(&functions, Some("pg_catalog"), "NextVal", false),
             Call::Effect(Effect::Makes(Facts::INSERTED))
         );
-        assert_eq!(functions.call(None, "txid_current_snapshot", true), Call::Harmless);
-        assert_eq!(functions.call(None, "pg_current_xact_id_if_assigned", true), Call::Harmless);
+        assert_eq!(call(&functions, None, "txid_current_snapshot", true), Call::Harmless);
+        assert_eq!(call(&functions, None, "pg_current_xact_id_if_assigned", true), Call::Harmless);
     }
 
     #[test]
     fn no_function_with_an_effect_is_called_harmless() {
         for dialect in Dialect::ALL {
             let functions = WriteFunctions::new(dialect);
-            for name in harmless(dialect) {
-                assert_eq!(functions.call(None, name, false), Call::Harmless, "{name}");
+            for name in harmless(dialect).keys() {
+                assert_eq!(call(&functions, None, name, false), Call::Harmless, "{name}");
             }
+        }
+    }
+
+    #[test]
+    fn quotes_make_a_keyword_the_name_of_a_function() {
+        for (dialect, name, quoted) in [
+            (Dialect::Postgres, "coalesce", Call::Unknown),
+            (Dialect::Postgres, "lower", Call::Harmless),
+            (Dialect::Postgres, "Lower", Call::Unknown),
+            (Dialect::Mysql, "count", Call::Unknown),
+            (Dialect::Mysql, "CONCAT", Call::Harmless),
+            (Dialect::Sqlite, "Count", Call::Harmless),
+        ] {
+            let functions = WriteFunctions::new(dialect);
+            let called = Called { schema: None, name, is_quoted: true, is_bare: false };
+            assert_eq!(functions.call(called), quoted, "{name} in {dialect}");
+            assert_eq!(call(&functions, None, name, false), Call::Harmless, "{name} in {dialect}");
         }
     }
 
@@ -327,9 +385,9 @@ mod tests {
     fn the_last_id_is_asked_for_or_set() {
         let functions = WriteFunctions::new(Dialect::Mysql);
         let asks = Call::Effect(Effect::Asks(Facts::INSERTED));
-        assert_eq!(functions.call(None, "LAST_INSERT_ID", true), asks);
+        assert_eq!(call(&functions, None, "LAST_INSERT_ID", true), asks);
         assert_eq!(
-            functions.call(None, "last_insert_id", false),
+            call(&functions, None, "last_insert_id", false),
             Call::Effect(Effect::Makes(Facts::INSERTED))
         );
     }

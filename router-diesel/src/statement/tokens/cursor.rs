@@ -101,7 +101,7 @@ impl<'t> Cursor<'t> {
         if self.are(at, words) { at + words.len() } else { at }
     }
 
-    fn follows_period(&self, at: usize) -> bool {
+    pub(super) fn follows_period(&self, at: usize) -> bool {
         at > 0 && *self.token(at - 1) == Token::Period
     }
 

@@ -6,7 +6,9 @@ use sqlparser::tokenizer::Token;
 use super::Unplaced;
 use super::reader::Reader;
 use super::walk::Setting;
+use crate::statement::Dialect;
 use crate::statement::effects::Effects;
+use crate::statement::table::is_postgres_temporary;
 
 /// What can be defined, as far as the words before it do not say so.
 const KINDS: &[&str] = &[
@@ -60,20 +62,49 @@ impl Reader<'_> {
             _ => verb.clone(),
         };
         self.draft.found(Operation::Migrate, why);
+        let temporary = self.is_temporary(start, kind, end);
 
         match (verb.as_str(), kind) {
             ("GRANT" | "REVOKE", _) => self.rights(start, end),
             ("COMMENT" | "SECURITY", _) => self.comment(start, end),
             ("RENAME", Some(kind)) if cursor.is(kind, "table") => self.rename(kind + 1, end),
             ("CREATE" | "ALTER" | "DROP", Some(kind)) => {
-                let temporary = (start..kind).any(|at| cursor.is_any(at, &["temp", "temporary"]));
                 self.object(verb == "CREATE", verb == "DROP", kind, end)?;
                 // What stands in a body runs later, and elsewhere.
-                self.draft.session_state = temporary;
+                self.draft.session_state = false;
                 self.draft.effects = Effects::default();
                 Ok(())
             }
             _ => Ok(()),
+        }?;
+        self.draft.session_state |= temporary;
+        Ok(())
+    }
+
+    /// Whether what is defined lives as long as the connection: it is said to be temporary, or has a temporary schema.
+    fn is_temporary(&self, start: usize, kind: Option<usize>, end: usize) -> bool {
+        const WORDS: &[&str] = &["temp", "temporary"];
+        let cursor = self.cursor;
+        let said = kind.is_some_and(|kind| {
+            // `CREATE SCHEMA … CREATE TEMP TABLE …`
+            let behind = if cursor.is(kind, "schema") { end } else { kind };
+            (start..behind).any(|at| cursor.is_any(at, WORDS) && *cursor.token(at + 1) != Token::Period)
+        });
+        said || (start..end).any(|at| self.names_temporary_schema(at))
+    }
+
+    /// `pg_temp.name`, `SET SCHEMA pg_temp`, `INTO pg_temp`; SQLite's `temp.name`.
+    fn names_temporary_schema(&self, at: usize) -> bool {
+        let cursor = self.cursor;
+        let Some((name, _)) = cursor.part(at) else { return false };
+        let is_schema = *cursor.token(at + 1) == Token::Period;
+        match self.dialect() {
+            Dialect::Sqlite => is_schema && name.eq_ignore_ascii_case("temp"),
+            Dialect::Postgres => {
+                is_postgres_temporary(name)
+                    && (is_schema || cursor.is_any(at.wrapping_sub(1), &["exists", "into", "schema"]))
+            }
+            Dialect::Mysql => false,
         }
     }
 
@@ -179,7 +210,7 @@ impl Reader<'_> {
             // `ADD COLUMN inherit int` names a column so.
             let inherit = cursor.is(at, "inherit")
                 && (at == start || *cursor.token(at - 1) == Token::Comma || cursor.is(at - 1, "no"));
-            if self.dialect() == crate::statement::Dialect::Postgres && (partition || inherit) {
+            if self.dialect() == Dialect::Postgres && (partition || inherit) {
                 self.target(at + 1)?;
             } else if exchange {
                 self.target(at + 2)?;

@@ -4,6 +4,7 @@
 //! statement. `verbs` looks at how a statement begins and says what it does; `walk` follows the rest for the tables,
 //! the locks and the calls in it. Nothing here recurses: parentheses are frames on a stack of our own.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Whitespace};
@@ -17,6 +18,9 @@ mod cursor;
 mod definitions;
 mod explain;
 mod reader;
+mod show;
+mod syntax;
+mod system_variables;
 mod verbs;
 mod walk;
 
@@ -35,9 +39,13 @@ impl fmt::Display for Unplaced {
 
 /// Takes a text apart. Refuses what cannot be taken apart.
 pub(super) fn tokenize(dialect: Dialect, sql: &str) -> Result<Vec<TokenWithSpan>, Unplaced> {
+    let sql = match dialect {
+        Dialect::Mysql => system_variables::without_quotes(sql),
+        _ => Cow::Borrowed(sql),
+    };
     let take_apart = |geometric| {
         let lexicon = Lexicon { dialect, geometric };
-        Tokenizer::new(&lexicon, sql).tokenize_with_location()
+        Tokenizer::new(&lexicon, &sql).tokenize_with_location()
     };
     // Among the geometric operators the tokenizer misses those that others define, such as `|>`.
     let tokens = match take_apart(true) {

@@ -7,7 +7,7 @@ use super::Unplaced;
 use super::reader::Reader;
 use super::walk::Setting;
 use crate::statement::effects::Facts;
-use crate::statement::{Dialect, TableName, TransactionControl};
+use crate::statement::{Dialect, TransactionControl};
 
 impl Reader<'_> {
     fn writes(&mut self, why: &'static str) {
@@ -84,7 +84,8 @@ impl Reader<'_> {
             }
             "ANALYZE" | "ANALYSE" | "VACUUM" | "REINDEX" | "CLUSTER" | "OPTIMIZE" | "REPAIR" | "CHECK"
             | "REFRESH" | "CHECKPOINT" | "CACHE" => self.upkeep(start, end),
-            "FLUSH" if (next..end).any(|at| self.cursor.is(at, "lock")) => {
+            "BACKUP" => self.state_only("BACKUP"),
+            "FLUSH" if (next..end).any(|at| self.cursor.is_any(at, &["export", "lock"])) => {
                 self.state_only("FLUSH that locks")
             }
             "FLUSH" | "KILL" | "PURGE" | "CHANGE" | "STOP" | "BINLOG" | "SHUTDOWN" | "RESTART" | "CLONE" => {
@@ -122,28 +123,6 @@ impl Reader<'_> {
 
     fn state_only(&mut self, why: &'static str) -> Result<(), Unplaced> {
         self.draft.state(why);
-        Ok(())
-    }
-
-    fn show(&mut self, start: usize, end: usize) -> Result<(), Unplaced> {
-        self.draft.found(Operation::Read, "SHOW");
-        let cursor = self.cursor;
-        let at = cursor.skip(start, &["full", "extended"]);
-        if cursor.is(at, "create") && cursor.is_any(at + 1, &["table", "view"]) {
-            self.target(at + 2)?;
-        } else if cursor.is_any(at, &["columns", "fields", "index", "indexes", "keys"])
-            && cursor.is_any(at + 1, &["from", "in"])
-            && at + 2 < end
-        {
-            let next = self.target(at + 2)?;
-            // `SHOW COLUMNS FROM name FROM schema`
-            if cursor.is_any(next, &["from", "in"]) {
-                let schema = cursor.part(next + 1).map(|(schema, _)| schema);
-                if let (Some(schema), Some(mention)) = (schema, self.tables.last_mut()) {
-                    mention.table = TableName::qualified(schema, mention.table.name());
-                }
-            }
-        }
         Ok(())
     }
 

@@ -12,6 +12,7 @@ use super::Unplaced;
 use super::reader::{Reader, Role};
 use crate::statement::Dialect;
 use crate::statement::effects::Facts;
+use crate::statement::functions::Called;
 
 /// What the words around a query introduce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -181,6 +182,9 @@ impl Reader<'_> {
     fn word(&mut self, frame: &mut Frame, at: usize, setting: Setting, depth: usize) -> usize {
         let start = std::mem::take(&mut frame.start) || self.begins_within(at, setting);
         let defines = matches!(setting, Setting::Definition | Setting::Table | Setting::Routine);
+        if self.cursor.is_open(at + 1) && !self.cursor.is_syntax(at, frame.list) {
+            self.call(at);
+        }
         match self.cursor.keyword(at) {
             // What follows names something, whatever word it is.
             Keyword::AS
@@ -309,7 +313,6 @@ impl Reader<'_> {
                     self.draft.makes(Facts::INSERTED);
                 }
             }
-            _ if self.cursor.is_open(at + 1) => self.call(at),
             _ => {}
         }
         at + 1
@@ -386,11 +389,11 @@ impl Reader<'_> {
 
     /// The call of a function whose name ends here.
     pub(super) fn call(&mut self, at: usize) {
-        let Some((name, _)) = self.cursor.part(at) else { return };
+        let Some((name, is_quoted)) = self.cursor.part(at) else { return };
         let qualified = at >= 2 && *self.cursor.token(at - 1) == Token::Period;
         let schema = if qualified { self.cursor.part(at - 2).map(|(schema, _)| schema) } else { None };
         let is_bare = *self.cursor.token(at + 2) == Token::RParen;
-        let call = self.classifier.functions.call(schema, name, is_bare);
-        self.draft.calls(schema, name, call);
+        let called = Called { schema, name, is_quoted, is_bare };
+        self.draft.calls(called, self.classifier.functions.call(called));
     }
 }
