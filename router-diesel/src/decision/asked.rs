@@ -7,13 +7,14 @@ use rustc_hash::FxHashMap;
 
 use super::RouteError;
 use crate::statement::effects::{Effects, Facts};
+use crate::statement::variables::Variables;
 use crate::topology::DatabaseId;
 
 /// Where the earlier statements of a session ran: for each fact, the connection that can tell it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Marks {
     facts: [Mark; Facts::EACH.len()],
-    variables: Variables,
+    variables: VariableMarks,
 }
 
 /// The connection that can tell one fact. A session holds at most one to each database.
@@ -41,13 +42,13 @@ impl Mark {
 
 /// The variables that a session has set, each with the connection that has it.
 #[derive(Debug, Clone, Default)]
-struct Variables {
+struct VariableMarks {
     by_name: FxHashMap<Box<str>, Mark>,
     /// All those for which there was no room.
     others: Mark,
 }
 
-impl Variables {
+impl VariableMarks {
     /// So many are known by their names. It is far more than a program has.
     const MOST: usize = 1_000;
 
@@ -86,10 +87,17 @@ impl Marks {
         }
     }
 
+    /// Notes that a statement has run on the connection to a node.
+    #[inline]
+    pub(crate) fn ran(&mut self, statement: &Effects, node: DatabaseId) {
+        self.made(statement.makes, node);
+        self.set_variables(statement.variables.as_deref(), node);
+    }
+
     /// Notes the variables that a statement has set on the connection to a node.
     #[inline]
-    pub(crate) fn set_variables(&mut self, effects: &Effects, node: DatabaseId) {
-        if let Some(variables) = &effects.variables {
+    pub(crate) fn set_variables(&mut self, variables: Option<&Variables>, node: DatabaseId) {
+        if let Some(variables) = variables {
             variables.set.iter().for_each(|name| self.variables.set(name, node));
         }
     }
@@ -295,8 +303,12 @@ mod tests {
     /// A statement that asks some variables and sets others.
     fn variables(asked: &[&str], set: &[&str]) -> Effects {
         let names = |names: &[&str]| names.iter().map(|name| (*name).into()).collect();
-        let variables = crate::statement::variables::Variables { asked: names(asked), set: names(set) };
+        let variables = Variables { asked: names(asked), set: names(set) };
         Effects { variables: Some(Box::new(variables)), ..Effects::default() }
+    }
+
+    fn sets(marks: &mut Marks, statement: &Effects, node: DatabaseId) {
+        marks.set_variables(statement.variables.as_deref(), node);
     }
 
     #[test]
@@ -304,10 +316,10 @@ mod tests {
         let ([a, b], mut marks) = (two(), Marks::default());
         let asks = |names: &[&str]| variables(names, &[]);
         assert_eq!(node_for(&marks, &asks(&["x"])), Ok(None));
-        marks.set_variables(&variables(&[], &["x"]), a);
-        marks.set_variables(&variables(&["x"], &["y"]), b);
+        sets(&mut marks, &variables(&[], &["x"]), a);
+        sets(&mut marks, &variables(&["x"], &["y"]), b);
         marks.carries_variable("Tenant");
-        marks.set_variables(&variables(&[], &["tenant"]), b);
+        sets(&mut marks, &variables(&[], &["tenant"]), b);
         assert_eq!(node_for(&marks, &asks(&["x", "tenant"])), Ok(Some(a)));
         assert_eq!(node_for(&marks, &asks(&["y", "other"])), Ok(Some(b)));
         assert_eq!(node_for(&marks, &asks(&["tenant"])), Ok(None));
@@ -322,13 +334,13 @@ mod tests {
     fn variables_beyond_all_measure_are_known_together() {
         let ([a, b], mut marks) = (two(), Marks::default());
         let name = |number: usize| format!("v{number}");
-        for number in 0..=Variables::MOST {
-            marks.set_variables(&variables(&[], &[&name(number)]), a);
+        for number in 0..=VariableMarks::MOST {
+            sets(&mut marks, &variables(&[], &[&name(number)]), a);
         }
-        let last = name(Variables::MOST);
-        assert_eq!(marks.variables.by_name.len(), Variables::MOST);
+        let last = name(VariableMarks::MOST);
+        assert_eq!(marks.variables.by_name.len(), VariableMarks::MOST);
         assert_eq!(node_for(&marks, &variables(&[&last], &[])), Ok(Some(a)));
-        marks.set_variables(&variables(&[], &["one more"]), b);
+        sets(&mut marks, &variables(&[], &["one more"]), b);
         assert_eq!(node_for(&marks, &variables(&[&last], &[])), Err(NoAnswerReason::Gone));
         assert_eq!(node_for(&marks, &variables(&["v0"], &[])), Ok(Some(a)));
     }

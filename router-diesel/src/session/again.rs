@@ -36,8 +36,7 @@ impl<C: RoutedConnection> Session<C> {
             let position = self.position_for(database, node, prepared)?;
             let conn = &mut *self.held[position].checkout;
             let cursor = <NodeConnection<C> as LoadConnection<B>>::load(conn, source)?;
-            self.marks.made(prepared.statement.effects().makes, node);
-            self.marks.set_variables(prepared.statement.effects(), node);
+            self.marks.ran(prepared.statement.effects(), node);
             return Ok(cursor);
         }
         let source = Shared::new(source);

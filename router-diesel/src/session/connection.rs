@@ -262,7 +262,7 @@ impl<C: RoutedConnection> Session<C> {
         // Where no row was written, no id was generated.
         let makes = if outcome.is_nothing() { makes.without(Facts::INSERTED) } else { makes };
         self.marks.made(makes, node);
-        self.marks.set_variables(prepared.statement.effects(), node);
+        self.marks.set_variables(prepared.statement.effects().variables.as_deref(), node);
         Ok(outcome)
     }
 }

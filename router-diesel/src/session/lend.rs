@@ -14,6 +14,7 @@ use crate::decision::{RouteError, Wants, route};
 use crate::engine::RoutedConnection;
 use crate::error::Error;
 use crate::statement::effects::Facts;
+use crate::statement::variables::Variables;
 use crate::topology::{Prepared, Topology};
 
 impl<C: RoutedConnection> Session<C> {
@@ -191,6 +192,7 @@ impl<'s, C: RoutedConnection> Lent<'s, C> {
             self.session.note_state(node, seen.leaves_state.as_deref());
         }
         self.session.marks.made(seen.makes.with(Facts::ENDED), node);
+        self.session.marks.set_variables(Some(&seen.variables), node);
         self.session.note_use(node);
         if moves_transaction {
             let alias = self.session.topology.routing().alias(node).clone();
@@ -218,12 +220,16 @@ struct Seen {
     /// Whether one of them controlled a transaction by hand.
     controls: bool,
     makes: Facts,
+    variables: Variables,
 }
 
 impl Seen {
     fn take_in(&mut self, prepared: Arc<Prepared>) {
         let statement = &prepared.statement;
         self.makes = self.makes.with(statement.effects().makes);
+        if let Some(variables) = &statement.effects().variables {
+            self.variables.absorb(variables);
+        }
         self.controls |= !statement.transaction_controls().is_empty();
         if self.leaves_state.is_none() && statement.may_leave_state() {
             self.leaves_state = Some(prepared);

@@ -171,8 +171,9 @@ impl fmt::Display for TableName {
 
 /// Whether a schema of PostgreSQL ends with the connection: `pg_temp`, or `pg_temp_3` as the server calls it.
 pub(super) fn is_postgres_temporary(schema: &str) -> bool {
-    let schema = schema.to_ascii_lowercase();
-    schema == "pg_temp" || schema.starts_with("pg_temp_")
+    const NUMBERED: &str = "pg_temp_";
+    schema.eq_ignore_ascii_case("pg_temp")
+        || schema.get(..NUMBERED.len()).is_some_and(|start| start.eq_ignore_ascii_case(NUMBERED))
 }
 
 /// A name as the dialect's server would store it.

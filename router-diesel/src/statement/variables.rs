@@ -1,38 +1,30 @@
 //! What the words of a statement tell of MySQL's variables, and of questions about earlier statements.
 
+use std::collections::BTreeSet;
+
 use sqlparser::tokenizer::{Token, TokenWithSpan, Word};
 
 use super::Dialect;
 use super::effects::{Effects, Facts, is, is_any, words};
 
-/// The variables of the user's own that a statement uses: their names in lower case and without quotes, each once.
+/// The variables of the user's own that a statement uses: their names in lower case and without quotes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Variables {
     /// Those whose value it asks.
-    pub(crate) asked: Vec<Box<str>>,
+    pub(crate) asked: BTreeSet<Box<str>>,
     /// Those that it sets, or may set.
-    pub(crate) set: Vec<Box<str>>,
+    pub(crate) set: BTreeSet<Box<str>>,
 }
 
 impl Variables {
     /// Adds those of a part of the statement, or of another reading.
-    pub(super) fn absorb(&mut self, other: &Self) {
-        for name in &other.asked {
-            add(&mut self.asked, name);
-        }
-        for name in &other.set {
-            add(&mut self.set, name);
-        }
+    pub(crate) fn absorb(&mut self, other: &Self) {
+        self.asked.extend(other.asked.iter().cloned());
+        self.set.extend(other.set.iter().cloned());
     }
 
     fn is_empty(&self) -> bool {
         self.asked.is_empty() && self.set.is_empty()
-    }
-}
-
-fn add(names: &mut Vec<Box<str>>, name: &str) {
-    if names.iter().all(|known| **known != *name) {
-        names.push(name.into());
     }
 }
 
@@ -75,8 +67,8 @@ struct Reader<'t> {
     list: List,
     /// Whether the variables that follow are those of `INTO @a, @b`.
     after_into: bool,
-    /// How many of those that are set have their value for sure where the reader is.
-    sure: usize,
+    /// Those that an earlier part sets, so that they have their value for sure where the reader is.
+    sure: BTreeSet<Box<str>>,
 }
 
 /// What an `=` behind a variable does.
@@ -111,7 +103,7 @@ impl<'t> Reader<'t> {
             assigns: Assigns::Nothing,
             list: List::Other,
             after_into: false,
-            sure: 0,
+            sure: BTreeSet::new(),
         }
     }
 
@@ -126,6 +118,7 @@ impl<'t> Reader<'t> {
             self.token(at);
             at += 1;
         }
+        self.variables.set.append(&mut self.sure);
     }
 
     /// A token that is no variable of the user's own.
@@ -136,7 +129,7 @@ impl<'t> Reader<'t> {
             Token::RParen => self.depth = self.depth.saturating_sub(1),
             Token::SemiColon => {
                 (self.assigns, self.list) = (Assigns::Nothing, List::Other);
-                self.sure = self.variables.set.len();
+                self.sure.append(&mut self.variables.set);
             }
             Token::Word(word) if word.quote_style.is_none() => self.word(word, at),
             _ => {}
@@ -193,15 +186,15 @@ impl<'t> Reader<'t> {
             }
             _ => (true, false),
         };
-        if asks && self.variables.set[..self.sure].iter().all(|known| **known != *name) {
-            add(&mut self.variables.asked, name);
+        if asks && !self.sure.contains(name) {
+            self.variables.asked.insert(name.into());
         }
-        if sets {
-            add(&mut self.variables.set, name);
-        }
-        if self.list == List::OfLoad {
-            self.sure = self.variables.set.len();
-        }
+        match self.list {
+            // Each row sets it before anything is computed of the row.
+            List::OfLoad if sets => self.sure.insert(name.into()),
+            _ if sets => self.variables.set.insert(name.into()),
+            _ => false,
+        };
     }
 }
 
@@ -296,7 +289,8 @@ mod tests {
     fn used(sql: &str) -> (String, String) {
         let tokens = tokenize(Dialect::Mysql, sql).expect("it can be taken apart");
         let variables = of_words(Dialect::Mysql, &tokens).variables.unwrap_or_default();
-        (variables.asked.join(" "), variables.set.join(" "))
+        let text = |names: BTreeSet<Box<str>>| names.into_iter().collect::<Vec<_>>().join(" ");
+        (text(variables.asked), text(variables.set))
     }
 
     #[test]
@@ -334,7 +328,7 @@ mod tests {
             (
                 "BEGIN NOT ATOMIC SET @x = 1; CALL p(@y); IF @z = 1 THEN SET @w = 2; END IF; END",
                 "y z",
-                "x y w",
+                "w x y",
             ),
             ("CREATE PROCEDURE p() SET @x = 1", "", ""),
             ("CREATE DEFINER = 'a'@'b' TRIGGER r BEFORE INSERT ON t FOR EACH ROW SET @x = NEW.a", "", ""),
