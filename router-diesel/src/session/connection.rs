@@ -99,7 +99,7 @@ impl<C: RoutedConnection> Connection for Session<C> {
         }
         let prepared = self.topology.prepare(source)?;
         self.execute_prepared(&prepared, source)
-            .map_err(|error| self.report_refusal(&C::render(source).unwrap_or_default(), error))
+            .map_err(|error| self.report_refusal(&self.written(source), error))
     }
 
     fn transaction_state(&mut self) -> &mut Self {
@@ -179,6 +179,11 @@ impl<C: RoutedConnection> Session<C> {
 const LOCAL_SETTING: &str = "SELECT set_config('a', '', true)";
 
 impl<C: RoutedConnection> Session<C> {
+    /// The text of a statement, for reports.
+    fn written<T: QueryFragment<C::Backend>>(&self, source: &T) -> String {
+        C::render(self.topology.renders_for(), source).unwrap_or_default()
+    }
+
     /// Runs a text, or has it wait for its transaction.
     fn batch(&mut self, query: &str) -> Result<(), Error> {
         self.follow();
@@ -233,7 +238,7 @@ impl<C: RoutedConnection> Session<C> {
         let admitted = setting.map_or(Ok(()), |setting| self.admit_loaded(setting));
         let target = match admitted.and_then(|()| self.target(prepared, Wants::Rows)) {
             Ok(target) => target,
-            Err(error) => return Err(self.report_refusal(&C::render(&source).unwrap_or_default(), error)),
+            Err(error) => return Err(self.report_refusal(&self.written(&source), error)),
         };
         Ok(match target {
             Target::Replicas(read) => self.load_from_cluster::<B, T>(read, source)?,
