@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::fmt;
 use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
-use router_core::{Router, RouterChain, RouterName};
+use router_core::{Alias, Router, RouterChain, RouterName};
+use router_diesel::backend::{Credentials, Hooks};
 use router_diesel::config::{Config, ConfigError, Loader, Secrets};
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 use router_diesel::{AnyConnection, Databases};
@@ -56,15 +58,17 @@ use crate::output::{Output, Talk};
 #[must_use = "a program does nothing before `main` or `run`"]
 pub struct Program {
     routers: Vec<(RouterName, Arc<dyn Router>)>,
+    hooks: Hooks,
     config: Option<PathBuf>,
     variables: Option<HashMap<String, String>>,
 }
 
 /// Does not show the variables: they may hold passwords.
-impl std::fmt::Debug for Program {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Program")
             .field("routers", &self.routers)
+            .field("hooks", &self.hooks)
             .field("config", &self.config)
             .finish_non_exhaustive()
     }
@@ -84,6 +88,33 @@ impl Program {
     /// Adds a router of your own, under a name for explanations and errors to use.
     pub fn named_router(mut self, name: impl Into<RouterName>, router: impl Router + 'static) -> Self {
         self.routers.push((name.into(), Arc::new(router)));
+        self
+    }
+
+    /// Runs a function on each new connection of migrations and tasks, as
+    /// [`DatabasesBuilder::on_connect`](router_diesel::DatabasesBuilder::on_connect) does. The commands that only ask
+    /// how a database is connect without it.
+    #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+    #[track_caller]
+    pub fn on_connect<F, E>(mut self, hook: F) -> Self
+    where
+        F: Fn(&Alias, &mut AnyConnection) -> Result<(), E> + Send + Sync + 'static,
+        E: fmt::Display,
+    {
+        self.hooks = self.hooks.on_connect(hook);
+        self
+    }
+
+    /// Asks a function for the password of each new connection, as
+    /// [`DatabasesBuilder::credentials`](router_diesel::DatabasesBuilder::credentials) does, and of the client programs.
+    #[track_caller]
+    pub fn credentials<F, T, E>(mut self, ask: F) -> Self
+    where
+        F: Fn(&Alias) -> Result<T, E> + Send + Sync + 'static,
+        T: Into<Option<Credentials>>,
+        E: fmt::Display,
+    {
+        self.hooks = self.hooks.credentials(ask);
         self
     }
 
@@ -211,13 +242,13 @@ impl Project<'_> {
         match self.named_file() {
             Some(file) => self.config_of(&file),
             // A `.env` may name the file still, and it is the loader that reads it.
-            None => self.loader().load(),
+            None => Ok(self.loader().load()?.with_hooks(self.program.hooks.clone())),
         }
     }
 
     /// Reads and checks a file.
     pub(crate) fn config_of(&self, file: &Path) -> Result<Config, ConfigError> {
-        self.loader().file(file).load()
+        Ok(self.loader().file(file).load()?.with_hooks(self.program.hooks.clone()))
     }
 
     fn loader(&self) -> Loader {

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::{Alias, ShardKey};
 
@@ -51,6 +52,7 @@ pub struct Hints<'a> {
     /// The database that a question about migrations is about. A chain sets it where it asks a router for
     /// its [`reason`](crate::Router::reason); elsewhere the database is an argument of its own.
     pub database: Option<&'a Alias>,
+    shared: &'a [Arc<dyn Any + Send + Sync>],
     extensions: Vec<&'a (dyn Any + Send + Sync)>,
 }
 
@@ -92,10 +94,20 @@ impl<'a> Hints<'a> {
         self
     }
 
-    /// Finds the value of a type that was added with [`extension`](Self::extension).
+    /// Gives values of the caller's own types that it holds together, without an allocation.
+    ///
+    /// They are found as those of [`extension`](Self::extension) are, and after them.
+    #[must_use]
+    pub fn shared(mut self, values: &'a [Arc<dyn Any + Send + Sync>]) -> Self {
+        self.shared = values;
+        self
+    }
+
+    /// Finds the value of a type that was added with [`extension`](Self::extension) or [`shared`](Self::shared).
     #[must_use]
     pub fn get<T: Any>(&self) -> Option<&'a T> {
-        self.extensions.iter().rev().find_map(|value| value.downcast_ref())
+        let own = self.extensions.iter().rev().find_map(|value| value.downcast_ref());
+        own.or_else(|| self.shared.iter().rev().find_map(|value| value.downcast_ref()))
     }
 }
 
@@ -106,7 +118,7 @@ impl fmt::Debug for Hints<'_> {
             .field("shard_key", &self.shard_key)
             .field("role", &self.role)
             .field("database", &self.database)
-            .field("extensions", &self.extensions.len())
+            .field("extensions", &(self.extensions.len() + self.shared.len()))
             .finish()
     }
 }
@@ -122,6 +134,11 @@ mod tests {
         assert_eq!(hints.get::<u32>(), Some(&2));
         assert_eq!(hints.get::<&'static str>(), Some(&"text"));
         assert_eq!(hints.get::<i64>(), None);
+
+        let shared: [Arc<dyn Any + Send + Sync>; 3] = [Arc::new(3_u32), Arc::new(4_i64), Arc::new(5_i64)];
+        let hints = Hints::default().shared(&shared);
+        assert_eq!(hints.get::<i64>(), Some(&5));
+        assert_eq!(hints.extension(&second).get::<u32>(), Some(&2));
     }
 
     #[test]

@@ -101,6 +101,10 @@ pub enum ErrorKind {
     UnsupportedEngine,
     /// The URL asks for TLS, and the connection is not encrypted or cannot be verified.
     NotEncrypted,
+    /// A hook of the program or the file of a password failed, or did not end in time.
+    Setup,
+    /// The server refused the user or the password.
+    Authentication,
     /// Diesel's own error, as it came.
     Diesel,
 }
@@ -118,6 +122,8 @@ impl Error {
                     ErrorKind::UnsupportedEngine
                 }
                 PoolError::NotEncrypted { .. } => ErrorKind::NotEncrypted,
+                PoolError::Setup { .. } => ErrorKind::Setup,
+                PoolError::Authentication { .. } => ErrorKind::Authentication,
                 PoolError::Unreachable { .. } => ErrorKind::Unreachable,
                 PoolError::Exhausted { .. } => ErrorKind::Exhausted,
             },

@@ -83,8 +83,8 @@ pub use topology::routing::{AppRoute, Routing};
 /// [`AnyConnection`], which holds whichever of them the URL asks for.
 pub mod backend {
     pub use crate::engine::{
-        Access, Ask, Binds, Bound, ClientProgram, ConnectSettings, Opened, Product, RoutedConnection, Server,
-        UnsafeSecret,
+        Access, Ask, Binds, Bound, ClientProgram, ConnectFault, ConnectSettings, Credentials, Hooks, Opened,
+        Product, RoutedConnection, Server, SetupError, UnsafeSecret,
     };
     #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
     pub use crate::engine::{AnyConnection, MultiBackend, MultiField, MultiRawValue, MultiRow};
@@ -120,6 +120,8 @@ mod guides {
     struct Readme;
     #[doc = include_str!("../../docs/getting-started.md")]
     struct GettingStarted;
+    #[doc = include_str!("../../docs/configuration.md")]
+    struct Configuration;
     #[doc = include_str!("../../docs/sessions.md")]
     struct Sessions;
     #[doc = include_str!("../../docs/routers.md")]

@@ -806,3 +806,99 @@ databases:
         )]
     );
 }
+
+#[test]
+fn a_password_file_is_relative_to_the_file_that_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    fs::create_dir(file("more")).unwrap();
+    fs::write(
+        file("databases.yml"),
+        "
+include: more/shop.yml
+databases:
+  default: { url: postgres://u@h/default, password_file: secrets/default }
+  copy: { url: postgres://u@r/default, replica_of: default, password_file: '${FOLDER}/copy' }
+  blog_db: { engine: mysql, host: h, name: blog, user: u, password: hunter2 }
+  none: { url: postgres://u@h/none }
+environments:
+  production:
+    databases: { blog_db: { password: ~, password_file: ../blog } }
+",
+    )
+    .unwrap();
+    fs::write(
+        file("more/shop.yml"),
+        "databases: { shop_db: { url: mysql://u@h/shop, password_file: shop } }",
+    )
+    .unwrap();
+    let load = |environment: &str| {
+        let loader = Config::loader().file(file("databases.yml")).environment(environment);
+        loader.variables([("FOLDER", "/run")]).load().unwrap_or_else(|error| panic!("{error}"))
+    };
+    let config = load("production");
+    let of = |config: &Config, alias: &str| config.database(alias).unwrap().password_file.clone();
+    for (alias, expected) in [
+        ("default", Some(file("secrets/default"))),
+        ("copy", Some("/run/copy".into())),
+        ("blog_db", Some(file("../blog"))),
+        ("shop_db", Some(file("more/shop"))),
+        ("none", None),
+    ] {
+        assert_eq!(of(&config, alias), expected, "{alias}");
+    }
+    assert_eq!(of(&load("development"), "blog_db"), None);
+    let beside = sound("databases: { default: { url: postgres://u@h/d, password_file: pw } }");
+    assert_eq!(of(&beside, "default"), Some("pw".into()));
+}
+
+#[test]
+fn a_password_file_that_could_never_be_used_is_a_problem_of_the_file() {
+    for (database, expected) in [
+        ("url: 'postgres://u:hunter2@h/d', password_file: pw", "R051"),
+        ("url: 'postgres://h/d?user=u&password=hunter2', password_file: pw", "R051"),
+        ("url: 'mysql://u:hunter2@h/d', password_file: pw", "R051"),
+        ("engine: mariadb, host: h, name: d, password: hunter2, password_file: pw", "R051"),
+        ("engine: postgres, host: h, options: { password: hunter2 }, password_file: pw", "R051"),
+        ("url: 'sqlite://d', password_file: pw", "R034"),
+        ("url: ':memory:', password_file: pw", "R034"),
+        ("engine: sqlite, name: d, password_file: pw", "R034"),
+        ("url: 'postgres://u@h/d', password_file: ' '", "R014"),
+        ("url: 'postgres://u@h/d', password_file: [pw]", "R009"),
+        ("url: 'postgres://u@h/d', password_file: 7", "R009"),
+        ("url: 'postgres://u@h/d', password_fiel: pw", "R008"),
+    ] {
+        let text = format!("databases: {{ default: {{ {database} }} }}");
+        let error = load(&text, &[]).expect_err(&text);
+        let found: Vec<_> = error.problems().iter().map(|problem| problem.code().to_string()).collect();
+        assert_eq!(found, [expected], "{error}");
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+        if expected == "R051" {
+            assert_eq!(error.to_string().matches("here stands one").count(), 1, "{error}");
+        }
+    }
+    // What stands above an environment is taken away there, whichever of the two it is.
+    for (above, below) in [
+        ("url: 'postgres://u@h/d', password_file: pw", "url: 'postgres://u:hunter2@h/d', password_file: ~"),
+        ("engine: mysql, host: h, name: d, password: hunter2", "password: ~, password_file: pw"),
+    ] {
+        let text = format!(
+            "databases: {{ default: {{ {above} }} }}\nenvironments: {{ test: {{ databases: {{ default: {{ {below} }} }} }} }}"
+        );
+        load(&text, &[("DBROUTER_ENV", "test")]).unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
+#[test]
+fn a_variable_with_a_url_overrules_a_password_file_unless_it_brings_no_password() {
+    let text = "databases: { blog_db: { url: postgres://u@h/d, password_file: pw } }";
+    for (url, is_kept) in [
+        ("postgres://v@i/e", true),
+        ("mysql://v@i/e", true),
+        ("postgres://v:hunter2@i/e", false),
+        ("sqlite://d", false),
+    ] {
+        let config = load(text, &[("BLOG_DB_DATABASE_URL", url)]).unwrap();
+        assert_eq!(config.databases[0].password_file.is_some(), is_kept, "{url}");
+    }
+}

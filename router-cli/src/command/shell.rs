@@ -24,8 +24,10 @@ pub(super) fn run(
     let database = find_database(&config, &arguments.alias)?;
     let read_only = read_only(database);
     let access = if read_only.is_some() { Access::ReadOnly } else { Access::ReadWrite };
-    let client =
-        ClientProgram::new(&database.url, access).map_err(|error| Failure::Usage(error.to_string()))?;
+    let url = database.current_url().map_err(|error| {
+        Failure::Usage(format!("the client of `{}` cannot be started: {error}", database.alias))
+    })?;
+    let client = ClientProgram::new(&url, access).map_err(|error| Failure::Usage(error.to_string()))?;
     for key in client.ignored() {
         output.say(format_args!("note: the client is not told `{key}` of the URL"));
     }

@@ -242,13 +242,14 @@ fn missing_file(url: &DatabaseUrl) -> Result<Option<String>, String> {
 fn answer(asked: &Asked) -> Result<Answer, String> {
     use router_diesel::backend::{Access, RoutedConnection};
 
-    let Asked { database: Database { url, pool, .. }, is_node } = asked;
+    let Asked { database: database @ Database { pool, .. }, is_node } = asked;
+    let url = &database.current_url().map_err(|error| error.to_string())?;
     // No setting is made: a pooler would hand the server's connection on with it, to a user who wants to write.
     let mut settings = pool.clone();
     settings.statement_timeout = None;
     let opened = router_diesel::AnyConnection::open(url, &settings.connect(Access::ReadWrite));
     let router_diesel::backend::Opened { mut conn, server, .. } =
-        opened.map_err(|error| error.to_string())?;
+        opened.map_err(|error| url.without_secrets(&error.to_string()))?;
     let version = url.engine().version(&mut conn).map_err(|error| error.to_string())?;
     let physical = is_node.then(|| router_diesel::tasks::physical_database(&mut conn, url).ok()).flatten();
     Ok(Answer { version: Some(version), product: Some(server.product), note: None, physical })

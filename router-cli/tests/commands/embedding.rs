@@ -8,7 +8,7 @@ fn a_router_is_named_by_its_type_or_by_its_project() {
     let program = Program::new().router(NoRouter).named_router("events", read_fn(|_, _| None));
     assert_eq!(
         format!("{program:?}"),
-        r#"Program { routers: [("NoRouter", NoRouter), ("events", ReadFn)], config: None, .. }"#
+        r#"Program { routers: [("NoRouter", NoRouter), ("events", ReadFn)], hooks: [], config: None, .. }"#
     );
 }
 

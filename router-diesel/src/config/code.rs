@@ -138,6 +138,8 @@ codes! {
     HalfClaimed = "R049", "half of an app goes to the default database";
     /// A setting changes nothing where it stands.
     NoEffect = "R050", "a setting has no effect";
+    /// A database has both a password and the file of one.
+    PasswordAndFile = "R051", "a database has a password and a file of one";
 }
 
 impl fmt::Display for Code {

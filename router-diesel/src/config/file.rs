@@ -107,6 +107,9 @@ pub(crate) struct DatabaseSection {
     pub(crate) user: Setting<String>,
     /// The password, written as it is: special characters need no encoding.
     pub(crate) password: Setting<Secret>,
+    /// A file with the password, relative to this one. It is read for each new connection, without the newline at its
+    /// end. Not beside a password in `url` or `password`.
+    pub(crate) password_file: Setting<String>,
     /// Parameters of the connection, such as `sslmode`.
     pub(crate) options: Setting<Ordered<OptionValue>>,
     /// The apps that live here.

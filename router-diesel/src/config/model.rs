@@ -1,5 +1,6 @@
 //! The checked model: what a configuration file means, with nothing left to look up.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use super::code::Code;
 use super::names::ServerNames;
 use super::problem::Problem;
 use super::tables::{TableMap, TablePattern};
-use crate::engine::{Access, ConnectSettings, DatabaseUrl, Engine};
+use crate::engine::{Access, Calls, ConnectSettings, DatabaseUrl, Engine, Hooks, Opener, SetupError};
 
 /// A configuration that has been read and checked: every alias in it exists, every number is sound.
 #[derive(Debug, Clone)]
@@ -44,9 +45,21 @@ pub struct Config {
     pub(crate) database_index: FxHashMap<Alias, usize>,
     pub(crate) app_index: FxHashMap<AppLabel, usize>,
     pub(crate) server_names: ServerNames,
+    /// What the program adds to new connections.
+    pub(crate) hooks: Hooks,
 }
 
 impl Config {
+    /// Has all new connections to the databases opened with the hooks of a program.
+    #[must_use]
+    pub fn with_hooks(mut self, hooks: Hooks) -> Self {
+        for database in &mut self.databases {
+            database.hooks = hooks.clone();
+        }
+        self.hooks = hooks;
+        self
+    }
+
     /// The database with this alias.
     #[must_use]
     pub fn database(&self, alias: &str) -> Option<&Database> {
@@ -145,6 +158,8 @@ pub struct Database {
     pub alias: Alias,
     /// How to connect; masks its password wherever it is shown.
     pub url: DatabaseUrl,
+    /// The file from which each new connection takes its password.
+    pub password_file: Option<PathBuf>,
     /// The apps that the database claims, in file order.
     pub apps: Vec<AppLabel>,
     /// What may be done here. All three by default; on a replica, reading alone.
@@ -183,9 +198,47 @@ pub struct Database {
     pub pool: PoolSettings,
     /// Where the database is declared.
     pub place: Place,
+    /// What the program adds to new connections.
+    pub(crate) hooks: Hooks,
+    /// The calls of the program's own code that are under way.
+    pub(crate) calls: Calls,
 }
 
 impl Database {
+    /// What opens the connections.
+    pub(crate) fn opener(&self) -> Opener {
+        Opener {
+            alias: self.alias.clone(),
+            url: self.url.clone(),
+            password_file: self.password_file.clone(),
+            hooks: self.hooks.clone(),
+            calls: self.calls.clone(),
+            limit: self.pool.connection_timeout,
+            access: self.access(),
+        }
+    }
+
+    /// What the server lets connections do: a replica and a database that may only be read are read-only there too.
+    pub(crate) fn access(&self) -> Access {
+        let is_refused = |operation| self.restriction(operation).is_some();
+        if is_refused(Operation::Write) && is_refused(Operation::Migrate) {
+            Access::ReadOnly
+        } else {
+            Access::ReadWrite
+        }
+    }
+
+    /// The URL with the credentials that hold now: those of the program's hooks, else of the password file, else its own.
+    /// For a client program, or a connection that you open yourself.
+    ///
+    /// This waits for the program's hook or the file, for as long as a connection may take to open.
+    ///
+    /// # Errors
+    /// A hook failed, or the file cannot be read.
+    pub fn current_url(&self) -> Result<DatabaseUrl, SetupError> {
+        self.opener().current_url().map(Cow::into_owned)
+    }
+
     /// Whether the database is a replica of another.
     #[must_use]
     pub fn is_replica(&self) -> bool {

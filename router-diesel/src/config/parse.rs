@@ -213,7 +213,8 @@ impl NodeVisitor<'_> {
     fn keep<E: Error>(self, value: Value) -> Result<Node, E> {
         self.count()?;
         if !self.is_placed {
-            return Ok(Node { mark: Mark::default(), value });
+            // Without a place, but a path is relative to its file.
+            return Ok(Node { mark: Mark { file: self.reader.file, ..Mark::default() }, value });
         }
         *self.scalar.borrow_mut() = Some(value);
         Err(E::custom(""))

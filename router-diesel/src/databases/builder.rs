@@ -12,7 +12,7 @@ use super::{Databases, Inner};
 use crate::config::Config;
 use crate::decision::ClusterError;
 use crate::decision::token::TokenKeys;
-use crate::engine::RoutedConnection;
+use crate::engine::{Credentials, Hooks, RoutedConnection};
 use crate::error::Error;
 use crate::topology::balance::Balance;
 use crate::topology::pool::Isolation;
@@ -27,6 +27,7 @@ pub struct DatabasesBuilder<C> {
     only: Option<Vec<String>>,
     policies: Policies,
     token_keys: Option<TokenKeys>,
+    hooks: Hooks,
     connection: PhantomData<fn() -> C>,
 }
 
@@ -40,6 +41,7 @@ impl<C: RoutedConnection> DatabasesBuilder<C> {
     pub(super) fn new(config: Config) -> Self {
         Self {
             routers: RouterChain::new(config.default.clone()),
+            hooks: config.hooks.clone(),
             config,
             isolation: Isolation::None,
             only: None,
@@ -102,12 +104,85 @@ impl<C: RoutedConnection> DatabasesBuilder<C> {
         self
     }
 
+    /// Runs a function on each new connection, before anybody else uses it: to add SQL functions or collations, or to
+    /// set what belongs to the connection.
+    ///
+    /// It runs once for each connection of sessions, pools, check-outs, migrations and tasks, after the router's own
+    /// settings. The router's own questions, such as the health checks of clusters, have connections without it. Several
+    /// functions run in the order in which they were added. What they set is no state of a session, so the connection
+    /// goes back to its pool with it.
+    ///
+    /// ```
+    /// use diesel::prelude::*;
+    /// use router_diesel::{Databases, config::Config};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let config = Config::from_yaml("databases: { default: { url: 'sqlite://:memory:' } }")?;
+    /// let databases = Databases::<SqliteConnection>::builder(config)
+    ///     .on_connect(|_, conn: &mut SqliteConnection| {
+    ///         conn.register_collation("ANY_CASE", |a, b| a.to_lowercase().cmp(&b.to_lowercase()))
+    ///     })
+    ///     .build()?;
+    /// let mut conn = databases.connection("default")?;
+    /// let is_one = diesel::dsl::sql::<diesel::sql_types::Bool>("'É' = 'é' COLLATE ANY_CASE");
+    /// assert!(diesel::select(is_one).get_result::<bool>(&mut *conn)?);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// The function runs on a thread of its own. If it fails, panics, leaves a transaction open or takes longer than
+    /// `pool.connection_timeout`, the connection is closed, and the error is of the kind
+    /// [`Setup`](crate::ErrorKind::Setup).
+    #[track_caller]
+    pub fn on_connect<F, E>(mut self, hook: F) -> Self
+    where
+        F: Fn(&Alias, &mut C) -> Result<(), E> + Send + Sync + 'static,
+        E: fmt::Display,
+    {
+        self.hooks = self.hooks.on_connect(hook);
+        self
+    }
+
+    /// Asks a function for the password of each new connection, such as a token that holds for a few minutes.
+    ///
+    /// The function gets the alias and returns [`Credentials`](crate::backend::Credentials), or `None` where the file's
+    /// own hold. Its answer goes before the user and password of the URL, and before `password_file`. It is asked for
+    /// each connection, those of health checks and of client programs too. SQLite has no passwords, so it is not asked
+    /// there. Connections that are open live on with the password that they were opened with.
+    ///
+    /// ```
+    /// use router_diesel::backend::Credentials;
+    /// # use diesel::SqliteConnection;
+    /// use router_diesel::{Databases, config::Config};
+    ///
+    /// # fn token_for(_: &str) -> Result<String, std::io::Error> { Ok("token".into()) }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let config = Config::from_yaml("databases: { default: { url: 'sqlite://:memory:' } }")?;
+    /// # let builder = Databases::<SqliteConnection>::builder(config);
+    /// let databases = builder
+    ///     .credentials(|alias| token_for(alias.as_str()).map(Credentials::password))
+    ///     .build()?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// The function runs on a thread of its own. If it fails, panics or takes longer than `pool.connection_timeout`,
+    /// nothing is opened, and the error is of the kind [`Setup`](crate::ErrorKind::Setup).
+    #[track_caller]
+    pub fn credentials<F, T, E>(mut self, ask: F) -> Self
+    where
+        F: Fn(&Alias) -> Result<T, E> + Send + Sync + 'static,
+        T: Into<Option<Credentials>>,
+        E: fmt::Display,
+    {
+        self.hooks = self.hooks.credentials(ask);
+        self
+    }
+
     /// Builds the databases. No connection is opened.
     ///
     /// # Errors
     /// A name given to [`only`](Self::only) is no database's, or the rules contradict each other.
     pub fn build(self) -> Result<Databases<C>, Error> {
-        let routing = Routing::with_routers(self.config, self.routers)?;
+        let routing = Routing::with_routers(self.config.with_hooks(self.hooks), self.routers)?;
         for alias in self.only.iter().flatten() {
             routing.find(alias)?;
         }

@@ -107,7 +107,8 @@ impl<'a, C: RoutedConnection> Finder<'a, C> {
 
     /// Whether the replicas can tell the history where the primary cannot be asked.
     fn goes_on_without_history(&self, error: &Error) -> bool {
-        error.blames_node().is_some() && self.freshness.need().names_its_history()
+        (error.blames_node().is_some() || error.is_of_connecting())
+            && self.freshness.need().names_its_history()
     }
 
     fn pause(&self, pause: Duration) -> Event {
@@ -212,9 +213,16 @@ impl Error {
         }
     }
 
-    /// The same of a replica, which also cancels reads that stand in the way of what it replays.
+    /// The same of a replica, which also cancels reads that stand in the way of what it replays. Where nobody can connect
+    /// to it, another node may serve. Of the primary, the caller is told what is wrong, as to try again does not help.
     fn blames_replica(&self) -> Option<Failure> {
         let was_cancelled = || self.as_diesel().is_some_and(was_cancelled_by_replica);
-        self.blames_node().or_else(|| was_cancelled().then_some(Failure::Lost))
+        let failure = self.blames_node().or_else(|| self.is_of_connecting().then_some(Failure::Unreachable));
+        failure.or_else(|| was_cancelled().then_some(Failure::Lost))
+    }
+
+    /// Whether nobody can connect to a node that answers.
+    fn is_of_connecting(&self) -> bool {
+        matches!(self.kind(), ErrorKind::Setup | ErrorKind::Authentication)
     }
 }

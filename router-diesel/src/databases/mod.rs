@@ -220,7 +220,8 @@ impl<C: RoutedConnection> Databases<C> {
     /// Nothing but a test does this yet.
     #[cfg(test)]
     pub(crate) fn replace(&self, config: Config) -> Result<(), Error> {
-        let routing = Routing::new(config)?;
+        let hooks = self.topology().routing().config().hooks.clone();
+        let routing = Routing::new(config.with_hooks(hooks))?;
         let next = Topology::new(routing, &self.inner.program, Some(&self.topology()));
         self.inner.topology.store(Arc::new(next));
         if let Some(monitor) = self.inner.monitor.get() {

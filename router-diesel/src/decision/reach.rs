@@ -68,7 +68,7 @@ impl fmt::Display for OnPrimary {
 }
 
 /// What a session knows that bears on whether replicas may serve it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(crate) struct Standpoint<'a> {
     pub(crate) circumstances: Circumstances<'a>,
     /// Whether a statement has left something behind on the session's connection to the primary.

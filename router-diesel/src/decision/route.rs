@@ -1,5 +1,8 @@
 //! The second step: from the tables of a statement to one database.
 
+use std::any::Any;
+use std::sync::Arc;
+
 use router_core::{Alias, Decision, Hints, Operation, Role};
 
 use super::RouteError;
@@ -10,7 +13,7 @@ use crate::statement::effects::Facts;
 use crate::topology::{DatabaseId, Prepared, PreparedModel, Routing};
 
 /// What surrounds a statement and bears on where it goes.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Circumstances<'a> {
     /// The database chosen by hand.
     pub(crate) using: Option<DatabaseId>,
@@ -24,6 +27,10 @@ pub(crate) struct Circumstances<'a> {
     pub(crate) only: Option<&'a [DatabaseId]>,
     /// Whether every database is in a transaction that is rolled back in the end.
     pub(crate) in_test_transaction: bool,
+    /// The name by which a database was chosen by hand that no database has.
+    pub(crate) unknown: Option<&'a Alias>,
+    /// What the routers are told.
+    pub(crate) hints: &'a [Arc<dyn Any + Send + Sync>],
     /// Where the earlier statements of the session ran. Without a session there are none.
     pub(crate) marks: Option<&'a Marks>,
 }
@@ -267,7 +274,11 @@ impl<'q> Question<'q> {
     /// The database of a statement by its tables, or by what surrounds it.
     fn place(&self, asker: &mut impl Asker, asked: Option<DatabaseId>) -> Result<Route, RouteError> {
         let open = self.circumstances.transaction.database();
+        if let Some(unknown) = self.circumstances.unknown {
+            self.routing.find(unknown.as_str())?;
+        }
         if let Some(using) = self.circumstances.using {
+            let using = self.mirrored(using)?;
             return match open {
                 Some(open) if open != using => Err(self.crosses(open, using)),
                 _ => Ok(Route::to(using, By::Hand)),
@@ -290,6 +301,18 @@ impl<'q> Question<'q> {
                 Err(self.crosses(open, route.database))
             }
             _ => Ok(route),
+        }
+    }
+
+    /// Where a database by name is in a test transaction: a replica is a mirror of its primary there.
+    fn mirrored(&self, using: DatabaseId) -> Result<DatabaseId, RouteError> {
+        let primary = self.routing.declared(using).replica_of.as_ref();
+        match primary.filter(|_| self.circumstances.in_test_transaction) {
+            Some(primary) => {
+                self.routing.permit(using, self.operation)?;
+                self.routing.find(primary.as_str())
+            }
+            None => Ok(using),
         }
     }
 
@@ -409,7 +432,11 @@ impl<'q> Question<'q> {
 
 /// What the routers are told beside the model.
 pub(crate) fn hints(circumstances: Circumstances<'_>) -> Hints<'_> {
-    circumstances.role.map_or_else(Hints::default, |role| Hints::default().role(role))
+    let hints = Hints::default().shared(circumstances.hints);
+    match circumstances.role {
+        Some(role) => hints.role(role),
+        None => hints,
+    }
 }
 
 impl Routing {

@@ -3,12 +3,12 @@
 //! Of a failed attempt to connect, Diesel gives a text in the server's language and nothing else. So the server is
 //! asked, by way of another of its databases.
 
-use std::time::Instant;
+use std::time::Duration;
 
 use diesel::{ConnectionError, ConnectionResult};
 
 use super::reach::FailedAttempt;
-use super::{Ask, ConnectSettings, DatabaseUrl, Opened, RoutedConnection};
+use super::{Ask, ConnectFault, ConnectSettings, DatabaseUrl, OpenError, Opened, Opener, RoutedConnection};
 
 /// How an engine tells that a database is not there.
 pub(crate) trait Absence {
@@ -25,6 +25,8 @@ pub(crate) type Connector<'a> = &'a mut dyn FnMut(&DatabaseUrl) -> ConnectionRes
 pub(crate) struct Unopened {
     /// What the attempt to connect said.
     pub(crate) error: ConnectionError,
+    /// Why another attempt would fail too, where that is so.
+    pub(crate) fault: Option<ConnectFault>,
     /// The file or the name of the database, where that is not there.
     pub(crate) absent: Option<String>,
 }
@@ -34,22 +36,37 @@ pub(crate) struct Unopened {
 /// # Errors
 /// Why it could not be opened.
 pub(crate) fn open<C: RoutedConnection>(
-    url: &DatabaseUrl,
+    opener: &Opener,
     settings: &ConnectSettings,
 ) -> Result<Opened<C>, Unopened> {
-    let start = Instant::now();
-    C::open(url, settings).map_err(|error| {
-        let spec = url.engine().spec();
-        let (took, cause) = (start.elapsed(), error.to_string());
-        let attempt = FailedAttempt { url, settings, took, cause: &cause };
-        // Where nobody answered one attempt, nobody would answer the next one either.
-        let is_silent = spec.is_out_of_reach(&attempt);
-        let absent = spec.absent(url, &error, &mut |other| {
-            if is_silent {
-                return Err(ConnectionError::BadConnection("the server does not answer".to_owned()));
-            }
-            Ok(Box::new(C::open(other, settings)?.conn) as Box<dyn Ask>)
-        });
-        Unopened { error, absent }
+    opener.open(settings).map_err(|OpenError { error, took, fault }| {
+        let absent = match fault {
+            // Nothing was asked of the server, or it let the user in.
+            Some(ConnectFault::Setup) => None,
+            Some(ConnectFault::Authentication) | None => absent::<C>(opener, settings, &error, took),
+        };
+        Unopened { error, fault, absent }
+    })
+}
+
+/// The file or the name of a database, where that is not there.
+fn absent<C: RoutedConnection>(
+    opener: &Opener,
+    settings: &ConnectSettings,
+    error: &ConnectionError,
+    took: Duration,
+) -> Option<String> {
+    let url = opener.url();
+    let spec = url.engine().spec();
+    let cause = error.to_string();
+    let attempt = FailedAttempt { url, settings, took, cause: &cause };
+    // Where nobody answered one attempt, nobody would answer the next one either.
+    let is_silent = spec.is_out_of_reach(&attempt);
+    spec.absent(url, error, &mut |other| {
+        if is_silent {
+            return Err(ConnectionError::BadConnection("the server does not answer".to_owned()));
+        }
+        let opened = opener.for_url(other.clone()).open::<C>(settings).map_err(|failed| failed.error)?;
+        Ok(Box::new(opened.conn) as Box<dyn Ask>)
     })
 }

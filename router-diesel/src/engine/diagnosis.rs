@@ -19,6 +19,10 @@ pub(crate) trait Diagnose {
 
     /// Whether the error says that the server refuses every write, and not this connection or transaction alone.
     fn takes_no_writes(&self, kind: &DatabaseErrorKind, information: &dyn DatabaseErrorInformation) -> bool;
+
+    /// Whether a failed attempt to connect says that the server refused the user or the password. Diesel gives the text of
+    /// such an attempt and nothing else, and there is no connection that could be asked.
+    fn refuses_user(&self, text: &str) -> bool;
 }
 
 /// What an error says by itself.
@@ -155,6 +159,66 @@ mod tests {
         for engine in Engine::ALL {
             assert_eq!(diagnose(*engine, &DieselError::BrokenTransactionManager), Lost);
             assert_eq!(diagnose(*engine, &DieselError::NotFound), Answered);
+        }
+    }
+
+    #[test]
+    fn a_server_that_refuses_a_user_is_understood_in_every_language() {
+        let refuses = |engine: Engine, text: &str| engine.spec().refuses_user(text);
+        for text in [
+            "FATAL:  password authentication failed for user \"blog\"",
+            "FATAL:  PAM authentication failed for user \"blog\"",
+            "FATAL:  SASL authentication failed",
+            "FATAL:  Passwort-Authentifizierung für Benutzer »blog« fehlgeschlagen",
+            "FATAL:  Passwort-Authentifizierung f?r Benutzer >>blog<< fehlgeschlagen",
+            "FATAL:  authentification par mot de passe ?chou?e pour l'utilisateur  << blog >>",
+            "FATAL:  Zertifikatauthentifizierung für Benutzer »blog« fehlgeschlagen",
+            "FATAL:  la autentificación password falló para el usuario «blog»",
+            "FATAL:  authentification par mot de passe échouée pour l'utilisateur  « blog »",
+            "FATALE:  autenticazione con password fallita per l'utente \"blog\"",
+            "FATAL:  ユーザー\"blog\"のパスワード認証に失敗しました",
+            "FATAL:  사용자 \"blog\"의 password 인증을 실패했습니다",
+            "ВАЖНО:  пользователь \"blog\" не прошёл проверку подлинности (по паролю)",
+            "FATAL:  Lösenordsautentisering misslyckades för användare \"blog\"",
+            "FATAL:  користувач \"blog\" не пройшов автентифікацію за допомогою пароля",
+            "FATAL:  用户 \"blog\" Password 认证失败",
+            "FATAL:  Rolle »blog« hat keine Berechtigung zum Einloggen",
+            "FATAL:  kein pg_hba.conf-Eintrag für Host »10.0.0.7«, Benutzer »blog«, Datenbank »blog«, keine Verschlüsselung",
+            "fe_sendauth: no password supplied",
+        ] {
+            assert!(refuses(Engine::Postgres, text), "{text}");
+            assert!(!refuses(Engine::Mysql, text), "{text}");
+        }
+        for text in [
+            "FATAL:  sorry, too many clients already",
+            "FATAL:  too many connections for role \"blog\"",
+            "FATAL:  zu viele Verbindungen von Rolle »blog«",
+            "FATAL:  the database system is starting up",
+            "FATAL:  database \"blog\" does not exist",
+            "FATAL:  Datenbank »blog« existiert nicht",
+            "connection refused",
+        ] {
+            assert!(!refuses(Engine::Postgres, text), "{text}");
+        }
+        for text in [
+            "Access denied for user 'blog'@'localhost' (using password: YES)",
+            "Access denied for user 'blog'@'localhost' to database 'shop'",
+            "Benutzer 'blog'@'%' hat keine Zugriffsberechtigung (verwendetes Passwort: JA)",
+            "Accès refusé pour l'utilisateur: 'blog'@'localhost' (mot de passe: OUI)",
+            "Доступ закрыт для пользователя 'blog'@'localhost' (был использован пароль: ДА)",
+            "'blog'@'localhost' 用户无权访问 (使用密码: YES)",
+        ] {
+            assert!(refuses(Engine::Mysql, text), "{text}");
+            assert!(!refuses(Engine::Postgres, text), "{text}");
+        }
+        for text in [
+            "Too many connections",
+            "User blog already has more than 'max_user_connections' active connections",
+            "Unknown database 'blog'",
+            "Host '10.0.0.7' is blocked because of many connection errors; unblock with 'mariadb-admin flush-hosts'",
+            "Can't connect to server on '127.0.0.1' (111)",
+        ] {
+            assert!(!refuses(Engine::Mysql, text), "{text}");
         }
     }
 

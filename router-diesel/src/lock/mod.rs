@@ -15,8 +15,8 @@ use std::time::{Duration, Instant, SystemTime};
 use router_core::Alias;
 
 use crate::config::Database;
-use crate::engine::RoutedConnection;
 use crate::engine::lock::Locking;
+use crate::engine::{ConnectFault, RoutedConnection};
 use crate::time::Utc;
 
 pub use crate::engine::lock::LockHolder;
@@ -112,6 +112,15 @@ pub enum LockError {
         /// Whether the server says that it has no such database.
         is_absent: bool,
     },
+    /// A connection could not be had, and another attempt would fail too.
+    NotConnected {
+        /// The database.
+        alias: Alias,
+        /// What failed.
+        fault: ConnectFault,
+        /// What happened, without any password.
+        cause: String,
+    },
     /// The server refused to be asked for a lock.
     Refused {
         /// The database.
@@ -142,6 +151,7 @@ impl LockError {
         match self {
             Self::Held { alias, .. }
             | Self::Unreachable { alias, .. }
+            | Self::NotConnected { alias, .. }
             | Self::Refused { alias, .. }
             | Self::File { alias, .. }
             | Self::Lost { alias } => alias,
@@ -174,6 +184,7 @@ impl fmt::Display for LockError {
                 }
                 Ok(())
             }
+            Self::NotConnected { alias, fault, cause } => f.write_str(&fault.describe(alias, cause)),
             Self::Refused { alias, cause } => {
                 write!(f, "database `{alias}` cannot be locked: {}", cause.trim_end())
             }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use router_core::Alias;
+
 use super::{LockError, poll};
 use crate::config::Database;
 use crate::engine::absence::{Unopened, open};
@@ -35,12 +37,10 @@ impl<C: RoutedConnection> ServerLock<C> {
         // The connection idles for as long as the task takes: the pool's limits are not meant for it.
         let mut settings = database.pool.clone();
         settings.statement_timeout = None;
-        let unreachable = |unopened: Unopened| LockError::Unreachable {
-            alias: alias.clone(),
-            cause: unopened.error.to_string(),
-            is_absent: unopened.absent.is_some(),
-        };
-        let conn = open::<C>(&database.url, &settings.connect(Access::ReadWrite)).map_err(unreachable)?.conn;
+        let settings = settings.connect(Access::ReadWrite);
+        // The connection runs nothing but questions of the router's own.
+        let opened = open::<C>(&database.opener().without_on_connect(), &settings);
+        let conn = opened.map_err(|unopened| not_opened(alias, &unopened))?.conn;
         let mut lock = Self { conn, locks };
         locks.prepare(&mut lock.conn, marker).map_err(refused)?;
         if poll(wait, || locks.try_lock(&mut lock.conn).map_err(refused))? {
@@ -49,6 +49,15 @@ impl<C: RoutedConnection> ServerLock<C> {
         // Whoever held it may have let go just now, so that there is nobody to name.
         let holder = locks.holder(&mut lock.conn).unwrap_or_default().map(Box::new);
         Err(LockError::Held { alias: alias.clone(), holder, waited: wait })
+    }
+}
+
+/// Why there is no connection that could hold the lock.
+fn not_opened(alias: &Alias, Unopened { error, fault, absent }: &Unopened) -> LockError {
+    let (alias, cause) = (alias.clone(), error.to_string());
+    match fault {
+        Some(fault) if absent.is_none() => LockError::NotConnected { alias, fault: *fault, cause },
+        _ => LockError::Unreachable { alias, cause, is_absent: absent.is_some() },
     }
 }
 

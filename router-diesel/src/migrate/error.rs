@@ -11,6 +11,7 @@ use super::lint;
 use super::lint::LintProblem;
 use super::report::{Outcome, Report};
 use super::state::resolve_command;
+use crate::engine::ConnectFault;
 use crate::lock::LockError;
 use crate::text::secrets;
 
@@ -104,11 +105,35 @@ pub enum FailureKind {
     Unreachable,
     /// Another process held the lock for too long.
     Locked,
+    /// A hook of the program or the file of a password failed, so that a connection could not be set up.
+    Setup,
+    /// A server refused the user or the password.
+    Authentication,
     /// A database is in a state in which nothing may be run: a migration is dirty or changed, or what was applied is
     /// recorded elsewhere or nowhere.
     Refused,
     /// A migration failed.
     Failed,
+}
+
+impl From<ConnectFault> for FailureKind {
+    fn from(fault: ConnectFault) -> Self {
+        match fault {
+            ConnectFault::Setup => Self::Setup,
+            ConnectFault::Authentication => Self::Authentication,
+        }
+    }
+}
+
+impl FailureKind {
+    /// Why another attempt to connect would fail, too.
+    pub(crate) fn fault(self) -> Option<ConnectFault> {
+        match self {
+            Self::Setup => Some(ConnectFault::Setup),
+            Self::Authentication => Some(ConnectFault::Authentication),
+            _ => None,
+        }
+    }
 }
 
 /// One thing that went wrong.
@@ -146,6 +171,12 @@ impl Failure {
             format!("database `{database}` cannot be reached: {}", cause.trim_end()),
         )
         .on(database)
+    }
+
+    /// A database to which another attempt to connect would fail, too.
+    pub(crate) fn not_connected(database: &Alias, fault: ConnectFault, cause: &dyn fmt::Display) -> Self {
+        let kind = FailureKind::from(fault);
+        Self::new(kind, fault.describe(database, &cause.to_string())).on(database)
     }
 
     /// A database that keeps the records of another, and cannot be reached.
@@ -201,6 +232,7 @@ impl std::error::Error for Failure {}
 pub(crate) fn locked(database: &Alias, error: &LockError) -> Failure {
     let kind = match error {
         LockError::Unreachable { .. } => FailureKind::Unreachable,
+        LockError::NotConnected { fault, .. } => (*fault).into(),
         _ => FailureKind::Locked,
     };
     Failure::new(kind, error.to_string()).on(database)

@@ -163,7 +163,7 @@ fn ask<C: RoutedConnection>(database: &Database) -> Option<Physical> {
     if !C::supports(database.url.engine()) {
         return None;
     }
-    match absence::open::<C>(&database.url, &database.pool.connect(Access::ReadOnly)) {
+    match absence::open::<C>(&database.opener(), &database.pool.connect(Access::ReadOnly)) {
         Ok(mut opened) => identity::of(&mut opened.conn, &database.url).ok().map(Physical::Server),
         Err(unopened) => unopened.absent.map(|_| Physical::Absent(database.alias.clone())),
     }

@@ -13,7 +13,8 @@ use super::state::{Known, Mending, mending};
 use super::{MigrationId, Version};
 use super::{adopt, stray};
 use crate::config::{Config, Database, Engine};
-use crate::engine::{Access, Opened, Product, RoutedConnection, absence};
+use crate::engine::absence::{self, Unopened};
+use crate::engine::{Access, Opened, Product, RoutedConnection};
 
 /// One database, open.
 pub(crate) struct Site<C> {
@@ -417,10 +418,14 @@ pub(crate) fn open<C: RoutedConnection>(database: &Database, access: Access) -> 
     }
     let mut settings = database.pool.clone();
     settings.statement_timeout = None;
-    absence::open(&database.url, &settings.connect(access)).map_err(|unopened| match &unopened.absent {
-        Some(name) => Failure::unreachable(&database.alias, &format_args!("there is no `{name}`"))
-            .help(format!("`dbrouter create --database {}` makes it", database.alias)),
-        None => Failure::unreachable(&database.alias, &unopened.error),
+    absence::open(&database.opener(), &settings.connect(access)).map_err(|unopened| {
+        let Unopened { error, fault, absent } = &unopened;
+        match (absent, fault) {
+            (Some(name), _) => Failure::unreachable(&database.alias, &format_args!("there is no `{name}`"))
+                .help(format!("`dbrouter create --database {}` makes it", database.alias)),
+            (None, Some(fault)) => Failure::not_connected(&database.alias, *fault, error),
+            (None, None) => Failure::unreachable(&database.alias, error),
+        }
     })
 }
 

@@ -185,7 +185,8 @@ pub(super) struct WithOptions<'s, C: RoutedConnection> {
 impl<'s, C: RoutedConnection> WithOptions<'s, C> {
     pub(super) fn new(session: &'s mut Session<C>, options: TransactionOptions) -> Self {
         let reads_only = options.access == Some(Access::ReadOnly);
-        let state = if reads_only { session.state.within(Scope::reading()) } else { session.state };
+        let scope = if reads_only { Scope::reading() } else { Scope::default() };
+        let state = session.state.within(scope, session.topology.routing());
         Self {
             begins: std::mem::replace(&mut session.begins, options),
             read_only: std::mem::replace(&mut session.read_only, reads_only),
@@ -199,6 +200,6 @@ impl<C: RoutedConnection> Drop for WithOptions<'_, C> {
     fn drop(&mut self) {
         self.session.begins = self.begins;
         self.session.read_only = self.read_only;
-        self.session.state = self.state;
+        self.session.state = std::mem::take(&mut self.state);
     }
 }

@@ -24,14 +24,7 @@ use crate::topology::{PRIMARY, Prepared};
 
 impl<C: RoutedConnection> SimpleConnection for Session<C> {
     fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
-        self.follow();
-        let prepared = self.topology.prepare_text(query);
-        if let Some(setting) = prepared.statement.effects().setting
-            && self.defer(setting, query)?
-        {
-            return Ok(());
-        }
-        Ok(self.run(&prepared, |conn| conn.batch_execute(query))?)
+        self.batch(query).map_err(|error| self.report_refusal(query, error))
     }
 }
 
@@ -67,23 +60,29 @@ impl<C: RoutedConnection> Connection for Session<C> {
             begin_test_transaction(&mut held.checkout, base)?;
         }
         self.isolation = Isolation::TestTransactions;
-        Ok(())
+        self.count_test_transaction()
     }
 
     /// Runs the closure with every database in a test transaction, and rolls all of them back.
+    ///
+    /// Inside of another transaction, or of a test transaction, it is a transaction that is rolled back, as Diesel's is.
+    ///
+    /// # Panics
+    /// With Diesel's words if the closure returns an error.
     fn test_transaction<T, E, F>(&mut self, f: F) -> T
     where
         F: FnOnce(&mut Self) -> Result<T, E>,
         E: std::fmt::Debug,
     {
-        self.begin_test_transaction().expect("a test transaction can begin");
-        let result = f(self);
-        self.open = None;
-        self.status = TransactionManagerStatus::default();
-        self.waiting.clear();
-        self.release();
-        self.isolation = Isolation::None;
-        result.unwrap_or_else(|error| panic!("the test transaction did not succeed: {error:?}"))
+        let result = if self.depth() > 0 || self.isolation != Isolation::None {
+            self.roll_back_after(f)
+        } else {
+            self.begin_test_transaction().expect("a test transaction can begin");
+            let result = f(self);
+            self.end_test_transaction();
+            result
+        };
+        result.unwrap_or_else(|error| panic!("Transaction did not succeed: {error:?}"))
     }
 
     fn execute_returning_count<T>(&mut self, source: &T) -> QueryResult<usize>
@@ -94,10 +93,13 @@ impl<C: RoutedConnection> Connection for Session<C> {
         if T::query_id().is_none() && C::ONE_DIALECT {
             let sql = C::render(C::renders_for(), source)?;
             let prepared = self.topology.prepare_text(&sql);
-            return Ok(self.execute_prepared(&prepared, &Rendered { sql, query: source })?);
+            let rendered = Rendered { sql, query: source };
+            let outcome = self.execute_prepared(&prepared, &rendered);
+            return outcome.map_err(|error| self.report_refusal(&rendered.sql, error));
         }
         let prepared = self.topology.prepare(source)?;
-        Ok(self.execute_prepared(&prepared, source)?)
+        self.execute_prepared(&prepared, source)
+            .map_err(|error| self.report_refusal(&self.written(source), error))
     }
 
     fn transaction_state(&mut self) -> &mut Self {
@@ -110,10 +112,7 @@ impl<C: RoutedConnection> Connection for Session<C> {
 
     /// Sets what all connections of this session report to while it holds them.
     fn set_instrumentation(&mut self, instrumentation: impl Instrumentation) {
-        self.instrumentation = SessionInstrumentation::new(instrumentation);
-        for held in &mut self.held {
-            self.instrumentation.join(&mut held.checkout);
-        }
+        self.report_to(SessionInstrumentation::new(instrumentation));
     }
 
     /// Sets the size for all connections of this session while it holds them.
@@ -147,10 +146,32 @@ impl<B: 'static, C: RoutedConnection + LoadConnection<B>> LoadConnection<B> for 
         if T::query_id().is_none() && C::ONE_DIALECT {
             let sql = C::render(C::renders_for(), &source)?;
             let prepared = self.topology.prepare_text(&sql);
-            return Ok(self.load_prepared::<B, _>(&prepared, Rendered { sql, query: source })?);
+            return self.load_prepared::<B, _>(&prepared, Rendered { sql, query: source });
         }
         let prepared = self.topology.prepare(&source)?;
-        Ok(self.load_prepared::<B, _>(&prepared, source)?)
+        self.load_prepared::<B, _>(&prepared, source)
+    }
+}
+
+impl<C: RoutedConnection> Session<C> {
+    /// Runs a closure in a transaction that is rolled back whatever it returns.
+    fn roll_back_after<T, E>(&mut self, f: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
+        let mut result = None;
+        let ended = self.transaction::<(), DieselError, _>(|conn| {
+            result = Some(f(conn));
+            Err(DieselError::RollbackTransaction)
+        });
+        result.unwrap_or_else(|| panic!("Transaction did not succeed: {ended:?}"))
+    }
+
+    /// Rolls back what was done on every database, and gives the connections back.
+    fn end_test_transaction(&mut self) {
+        self.open = None;
+        self.status = TransactionManagerStatus::default();
+        self.waiting.clear();
+        self.callbacks.clear();
+        self.release();
+        self.isolation = Isolation::None;
     }
 }
 
@@ -158,6 +179,23 @@ impl<B: 'static, C: RoutedConnection + LoadConnection<B>> LoadConnection<B> for 
 const LOCAL_SETTING: &str = "SELECT set_config('a', '', true)";
 
 impl<C: RoutedConnection> Session<C> {
+    /// The text of a statement, for reports.
+    fn written<T: QueryFragment<C::Backend>>(&self, source: &T) -> String {
+        C::render(self.topology.renders_for(), source).unwrap_or_default()
+    }
+
+    /// Runs a text, or has it wait for its transaction.
+    fn batch(&mut self, query: &str) -> Result<(), Error> {
+        self.follow();
+        let prepared = self.topology.prepare_text(query);
+        if let Some(setting) = prepared.statement.effects().setting
+            && self.defer(setting, query)?
+        {
+            return Ok(());
+        }
+        self.run(&prepared, |conn| conn.batch_execute(query))
+    }
+
     /// Runs a statement for the number of its rows, or has it wait for its transaction.
     #[inline]
     fn execute_prepared<T>(&mut self, prepared: &Prepared, source: &T) -> Result<usize, Error>
@@ -182,7 +220,7 @@ impl<C: RoutedConnection> Session<C> {
         &'conn mut self,
         prepared: &Prepared,
         source: T,
-    ) -> Result<<NodeConnection<C> as LoadConnection<B>>::Cursor<'conn, 'query>, Error>
+    ) -> QueryResult<<NodeConnection<C> as LoadConnection<B>>::Cursor<'conn, 'query>>
     where
         B: 'static,
         C: LoadConnection<B>,
@@ -191,17 +229,21 @@ impl<C: RoutedConnection> Session<C> {
     {
         let local;
         let mut prepared = prepared;
-        if let Some(setting) = prepared.statement.effects().setting {
-            self.admit_loaded(setting)?;
-        } else if let Some((setting, _)) = Self::by_bound_values(prepared, &source) {
-            self.admit_loaded(setting)?;
+        let mut setting = prepared.statement.effects().setting;
+        if let Some((by_values, _)) = Self::by_bound_values(prepared, &source) {
+            setting = Some(by_values);
             local = self.topology.prepare_text(LOCAL_SETTING);
             prepared = &local;
         }
-        match self.target(prepared, Wants::Rows)? {
-            Target::Replicas(read) => self.load_from_cluster::<B, T>(read, source),
-            Target::Node { database, node } => self.load_on::<B, T>(database, node, prepared, source),
-        }
+        let admitted = setting.map_or(Ok(()), |setting| self.admit_loaded(setting));
+        let target = match admitted.and_then(|()| self.target(prepared, Wants::Rows)) {
+            Ok(target) => target,
+            Err(error) => return Err(self.report_refusal(&self.written(&source), error)),
+        };
+        Ok(match target {
+            Target::Replicas(read) => self.load_from_cluster::<B, T>(read, source)?,
+            Target::Node { database, node } => self.load_on::<B, T>(database, node, prepared, source)?,
+        })
     }
 
     /// Runs a statement that returns no rows.

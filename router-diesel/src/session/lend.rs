@@ -2,13 +2,12 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use diesel::connection::{Instrumentation, InstrumentationEvent, get_default_instrumentation};
+use diesel::connection::{Connection, Instrumentation, InstrumentationEvent};
 use diesel::query_builder::{AsQuery, QueryFragment, QueryId};
 use diesel::result::Error as DieselError;
 use router_core::Operation;
 
 use super::Session;
-use super::instrumentation::SessionInstrumentation;
 use super::statement::Target;
 use crate::decision::freshness::Search;
 use crate::decision::{RouteError, Wants, route};
@@ -157,7 +156,7 @@ impl<'s, C: RoutedConnection> Lent<'s, C> {
     fn new(session: &'s mut Session<C>, position: usize) -> Self {
         let seen = Arc::default();
         let witness = Witness {
-            outer: session.instrumentation.for_one_connection(),
+            outer: session.instrumentation.for_connection(&session.held[position].checkout),
             judge: judge_of(&session.topology),
             seen: Arc::clone(&seen),
             is_diesels: false,
@@ -271,15 +270,5 @@ impl Instrumentation for Witness {
             _ => {}
         }
         self.outer.on_connection_event(event);
-    }
-}
-
-impl SessionInstrumentation {
-    /// What a connection of the session reports to.
-    fn for_one_connection(&self) -> Box<dyn Instrumentation> {
-        match self.is_set() {
-            true => Box::new(self.clone()),
-            false => Box::new(get_default_instrumentation()),
-        }
     }
 }

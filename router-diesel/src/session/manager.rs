@@ -8,8 +8,8 @@ use diesel::QueryResult;
 use diesel::connection::{TransactionDepthChange, TransactionManager, TransactionManagerStatus};
 use diesel::result::Error as DieselError;
 
-use super::Session;
 use super::settings::local::End;
+use super::{Isolation, Session};
 use crate::engine::RoutedConnection;
 use crate::topology::DatabaseId;
 use crate::topology::pool::{NodeConnection, NodeTransactionManager};
@@ -98,12 +98,20 @@ impl<S: BorrowMut<Session<C>>, C: RoutedConnection> Drop for RollBackOnPanic<'_,
 pub struct SessionTransactionManager;
 
 impl<C: RoutedConnection> Session<C> {
-    /// How many transactions are open, one inside of the other.
+    /// How many transactions are open, one inside of the other. A test transaction, which Diesel counts, is none of them.
     pub(super) fn depth(&self) -> u32 {
+        let test = u32::from(self.isolation == Isolation::TestTransactions);
         match &self.status {
-            TransactionManagerStatus::Valid(status) => status.transaction_depth().map_or(0, NonZeroU32::get),
+            TransactionManagerStatus::Valid(status) => {
+                status.transaction_depth().map_or(0, NonZeroU32::get).saturating_sub(test)
+            }
             TransactionManagerStatus::InError => 0,
         }
+    }
+
+    /// Counts the session's test transaction as Diesel does.
+    pub(super) fn count_test_transaction(&mut self) -> QueryResult<()> {
+        self.change_depth(TransactionDepthChange::IncreaseDepth)
     }
 
     fn change_depth(&mut self, change: TransactionDepthChange) -> QueryResult<()> {
@@ -125,7 +133,8 @@ impl<C: RoutedConnection> Session<C> {
 
     /// Ends one level, on the connection too where there is one.
     fn leave(&mut self, end: impl FnOnce(&mut NodeConnection<C>) -> QueryResult<()>) -> QueryResult<()> {
-        if self.status.transaction_depth()?.is_none() {
+        self.status.transaction_depth()?;
+        if self.depth() == 0 {
             return Err(DieselError::NotInTransaction);
         }
         let Some(open) = self.open else {
@@ -163,6 +172,12 @@ impl<C: RoutedConnection> Session<C> {
         result
     }
 
+    /// Takes in that a level of the transaction has ended.
+    fn settle(&mut self, end: End) {
+        self.settle_settings(end);
+        self.settle_callbacks(end);
+    }
+
     /// Marks a transaction that cannot be rolled back: its connection is closed, which has that effect, and
     /// whatever is still to run in the transactions around it fails.
     fn break_transaction(&mut self) {
@@ -185,13 +200,13 @@ impl<C: RoutedConnection> TransactionManager<Session<C>> for SessionTransactionM
 
     fn rollback_transaction(session: &mut Session<C>) -> QueryResult<()> {
         let result = session.leave(NodeTransactionManager::rollback_transaction);
-        session.settle_settings(End::RollBack);
+        session.settle(End::RollBack);
         result
     }
 
     fn commit_transaction(session: &mut Session<C>) -> QueryResult<()> {
         let result = session.leave(NodeTransactionManager::commit_transaction);
-        session.settle_settings(if result.is_ok() { End::Commit } else { End::RollBack });
+        session.settle(if result.is_ok() { End::Commit } else { End::RollBack });
         result
     }
 

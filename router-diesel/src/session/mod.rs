@@ -10,9 +10,11 @@
 //! - `held` are the connections that a session holds; `follow` takes up a newer topology when it holds none.
 //! - `settings` are what a session sets for a transaction or for all of its connections; `state` is what its statements
 //!   left on one.
+//! - `after_commit` runs what waits for the end of the transaction.
 //! - `lend` hands a held connection to a closure, as Diesel's own type.
 //! - `scope`, `using` and `read` narrow what may be done; `token` hands on what was seen.
 
+mod after_commit;
 mod again;
 mod build;
 mod cluster;
@@ -53,6 +55,7 @@ use crate::engine::transaction::TransactionOptions;
 use crate::error::Error;
 use crate::topology::{ClusterId, DatabaseId, Topology};
 
+use after_commit::Callback;
 pub use build::TransactionBuilder;
 use held::Held;
 use instrumentation::SessionInstrumentation;
@@ -105,6 +108,8 @@ pub struct Session<C: RoutedConnection> {
     settings: Option<Box<Carried>>,
     /// The settings that wait for the transaction's first statement, or were sent with it.
     waiting: Vec<Waiting>,
+    /// What runs once the transaction is committed.
+    callbacks: Vec<Callback>,
     status: TransactionManagerStatus,
     open: Option<OpenTransaction>,
     isolation: Isolation,
@@ -146,6 +151,7 @@ impl<C: RoutedConnection> Session<C> {
             marks: Marks::default(),
             settings: None,
             waiting: Vec::new(),
+            callbacks: Vec::new(),
             status: TransactionManagerStatus::default(),
             open: None,
             isolation: Isolation::None,

@@ -37,7 +37,7 @@ impl<C: RoutedConnection> Databases<C> {
     #[must_use]
     pub fn session_on_primaries(&self) -> Session<C> {
         let mut session = self.session();
-        session.state = session.state.within(Scope::read_where_written());
+        session.state = session.state.within(Scope::read_where_written(), session.topology.routing());
         session
     }
 

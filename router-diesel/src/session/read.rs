@@ -51,7 +51,7 @@ impl<C: RoutedConnection> Session<C> {
     /// Reads only, until what this returns is dropped: writes on it do not compile.
     #[must_use]
     pub fn read(&mut self) -> ReadSession<'_, C> {
-        let inner = self.state.within(Scope::reading());
+        let inner = self.state.within(Scope::reading(), self.topology.routing());
         ReadSession(Restore::new(self, inner))
     }
 }
@@ -123,7 +123,7 @@ impl<C: RoutedConnection> ReadSession<'_, C> {
         let session = self.0.session();
         session.follow();
         let database = session.topology.routing().find(alias.as_ref())?;
-        let inner = super::State { using: Some(database), ..session.state };
+        let inner = session.state.on(database);
         Ok(ReadSession(Restore::new(session, inner)))
     }
 }

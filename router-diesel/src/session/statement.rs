@@ -1,6 +1,5 @@
 //! One statement, from what it is to the connection on which it runs.
 
-use diesel::connection::TransactionManagerStatus;
 use diesel::result::Error as DieselError;
 
 use super::Session;
@@ -49,16 +48,16 @@ impl<C: RoutedConnection> Session<C> {
             only: self.only.as_deref().or_else(|| self.topology.only()),
             in_test_transaction: self.is_in_test_transaction(),
             marks: Some(&self.marks),
+            unknown: self.state.unknown.as_ref(),
+            hints: self.state.hints.as_deref().unwrap_or_default(),
         }
     }
 
     fn transaction(&self) -> Transaction {
-        match (&self.open, &self.status) {
-            (Some(open), _) => Transaction::On { database: open.database, node: open.node },
-            (None, TransactionManagerStatus::Valid(status)) if status.transaction_depth().is_some() => {
-                Transaction::Pending { is_snapshot: self.may_begin_on_replica() }
-            }
-            _ => Transaction::None,
+        match self.open {
+            Some(open) => Transaction::On { database: open.database, node: open.node },
+            None if self.depth() > 0 => Transaction::Pending { is_snapshot: self.may_begin_on_replica() },
+            None => Transaction::None,
         }
     }
 

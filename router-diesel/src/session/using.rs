@@ -47,7 +47,7 @@ impl<C: RoutedConnection> Session<C> {
     pub fn using(&mut self, alias: impl AsRef<str>) -> Result<Using<'_, C>, Error> {
         self.follow();
         let database = self.topology.routing().find(alias.as_ref())?;
-        let inner = super::State { using: Some(database), ..self.state };
+        let inner = self.state.on(database);
         Ok(Using(Restore::new(self, inner)))
     }
 }

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use router_core::{Alias, AppLabel, Operation};
 
 use crate::config::{Config, Restriction};
-use crate::engine::Engine;
 use crate::engine::absence::Unopened;
 use crate::engine::client::ClientError;
 use crate::engine::dump::DumpError;
+use crate::engine::{ConnectFault, Engine, SetupError};
 use crate::lock::LockError;
 use crate::migrate::leftover::Presence;
 use crate::text::nearest;
@@ -130,6 +130,15 @@ pub enum TaskError {
         /// The database.
         alias: Alias,
         /// What the attempt to connect said, without any password.
+        cause: String,
+    },
+    /// A connection could not be had, and another attempt would fail too.
+    NotConnected {
+        /// The database.
+        alias: Alias,
+        /// What failed.
+        fault: ConnectFault,
+        /// What happened, without any password.
         cause: String,
     },
     /// There is no such database.
@@ -278,6 +287,7 @@ impl TaskError {
             | Self::InMemory { alias }
             | Self::Nameless { alias }
             | Self::Unreachable { alias, .. }
+            | Self::NotConnected { alias, .. }
             | Self::Absent { alias, .. }
             | Self::Refused { alias, .. }
             | Self::InUse { alias, .. }
@@ -336,16 +346,27 @@ impl TaskError {
         }
     }
 
-    pub(super) fn unreachable(alias: &Alias, error: &diesel::ConnectionError) -> Self {
-        Self::Unreachable { alias: alias.clone(), cause: error.to_string() }
+    /// Why there is no connection, and whether another attempt would fail too.
+    pub(super) fn not_connected(alias: &Alias, fault: Option<ConnectFault>, cause: String) -> Self {
+        let alias = alias.clone();
+        match fault {
+            Some(fault) => Self::NotConnected { alias, fault, cause },
+            None => Self::Unreachable { alias, cause },
+        }
     }
 
     /// Why a connection could not be opened to the very database.
-    pub(super) fn unopened(alias: &Alias, Unopened { error, absent }: Unopened) -> Self {
+    pub(super) fn unopened(alias: &Alias, Unopened { error, fault, absent }: Unopened) -> Self {
         match absent {
             Some(name) => Self::Absent { alias: alias.clone(), name },
-            None => Self::unreachable(alias, &error),
+            None => Self::not_connected(alias, fault, error.to_string()),
         }
+    }
+
+    /// The credentials for a client program could not be had.
+    pub(super) fn without_credentials(alias: &Alias) -> impl FnOnce(SetupError) -> Self {
+        let alias = alias.clone();
+        move |error| Self::not_connected(&alias, Some(ConnectFault::Setup), error.to_string())
     }
 
     pub(super) fn refused(

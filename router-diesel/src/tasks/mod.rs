@@ -203,7 +203,7 @@ fn open_server<C: RoutedConnection>(database: &Database) -> Result<Opened<C>, Ta
     must_be_there(database)?;
     let mut settings = database.pool.clone();
     settings.statement_timeout = None;
-    absence::open(&database.url, &settings.connect(Access::ReadWrite))
+    absence::open(&database.opener(), &settings.connect(Access::ReadWrite))
         .map_err(|unopened| TaskError::unopened(&database.alias, unopened))
 }
 

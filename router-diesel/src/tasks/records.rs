@@ -68,16 +68,19 @@ pub(super) struct Kept<'a, C> {
     /// The names of the other: a name that it had before `migrate_to` was written has records, too.
     names: Vec<&'a Database>,
     /// A connection where there is a table of records, with that, or why there is none.
-    conn: Result<Option<(C, Records)>, String>,
+    conn: Result<Option<(C, Records)>, TaskError>,
 }
 
 impl<C: RoutedConnection> Kept<'_, C> {
     /// Why the records could not be taken away, if that is known beforehand.
     pub(super) fn unreachable(&self, database: &Database) -> Option<TaskError> {
-        self.conn.as_ref().err().map(|cause| TaskError::RecordsUnreachable {
-            alias: database.alias.clone(),
-            history: self.history.alias.clone(),
-            cause: cause.clone(),
+        self.conn.as_ref().err().map(|error| match error {
+            TaskError::NotConnected { .. } => error.clone(),
+            _ => TaskError::RecordsUnreachable {
+                alias: database.alias.clone(),
+                history: self.history.alias.clone(),
+                cause: error.to_string(),
+            },
         })
     }
 
@@ -127,7 +130,8 @@ impl<C: RoutedConnection> Kept<'_, C> {
             history: history.alias.clone(),
             cause,
         };
-        let Some((mut conn, records)) = conn.map_err(stay)? else { return Ok(None) };
+        let conn = conn.map_err(|error| stay(error.to_string()))?;
+        let Some((mut conn, records)) = conn else { return Ok(None) };
         let taken = conn.transaction(|conn| {
             let mut number = 0;
             for name in names {
@@ -276,14 +280,15 @@ fn is_empty<C: RoutedConnection>(database: &Database) -> bool {
 fn open_records<C: RoutedConnection>(
     config: &Config,
     history: &Database,
-) -> Result<Option<(C, Records)>, String> {
+) -> Result<Option<(C, Records)>, TaskError> {
     let mut conn: C = match open(history) {
         Ok(conn) => conn,
         Err(TaskError::Absent { .. }) => return Ok(None),
-        Err(error) => return Err(error.to_string()),
+        Err(error) => return Err(error),
     };
-    let tables = Tables::read(&mut conn).map_err(|error| error.to_string())?;
+    let refused = || TaskError::refused(&history.alias, "read the records of migrations");
+    let tables = Tables::read(&mut conn).map_err(refused())?;
     let records = Records::find(&mut conn, &tables, &history.alias, &Owner { config, database: history })
-        .map_err(|error| error.to_string())?;
+        .map_err(refused())?;
     Ok(records.are_in(&tables).then_some((conn, records)))
 }

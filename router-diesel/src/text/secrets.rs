@@ -87,6 +87,10 @@ pub(crate) fn merged(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
 /// Whether a key or parameter of this name holds a secret.
 pub(crate) fn is_secret_key(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
+    // It names a file, which messages must name in turn.
+    if key == "password_file" {
+        return false;
+    }
     ["password", "passwd", "pwd", "secret", "token"].iter().any(|word| key.contains(word))
         || matches!(
             key.as_str(),

@@ -14,9 +14,9 @@ use super::health::Event;
 use super::health::Pace;
 use super::ids::NodeId;
 use super::{Node, Standing, lock};
-use crate::config::{DatabaseUrl, PoolSettings};
-use crate::engine::RoutedConnection;
+use crate::config::PoolSettings;
 use crate::engine::observe::{self, Observation};
+use crate::engine::{Opener, RoutedConnection};
 use crate::text::one_line;
 
 /// After how long a probe that never ended is forgotten and another one begun.
@@ -322,7 +322,7 @@ impl<C: RoutedConnection> Driver<C> {
 
 /// Where a probe goes, and the connection that it keeps.
 struct Target<C> {
-    url: DatabaseUrl,
+    opener: Opener,
     settings: PoolSettings,
     conn: Mutex<Option<C>>,
 }
@@ -333,12 +333,12 @@ impl<C: RoutedConnection> Target<C> {
         let node = node.settings();
         let settings =
             PoolSettings { connection_timeout: pace.timeout, statement_timeout: None, ..node.pool.clone() };
-        Self { url: node.url.clone(), settings, conn: Mutex::new(None) }
+        Self { opener: node.opener.without_on_connect(), settings, conn: Mutex::new(None) }
     }
 
     /// The same, with a connection of its own.
     fn anew(&self) -> Self {
-        Self { url: self.url.clone(), settings: self.settings.clone(), conn: Mutex::new(None) }
+        Self { opener: self.opener.clone(), settings: self.settings.clone(), conn: Mutex::new(None) }
     }
 
     fn probe(&self) -> Result<Observation, String> {
@@ -350,8 +350,9 @@ impl<C: RoutedConnection> Target<C> {
             return Ok(observation);
         }
         *held = None;
-        let access = self.url.engine().spec().probe_access();
-        let mut conn = C::open(&self.url, &self.settings.connect(access)).map_err(|it| it.to_string())?.conn;
+        let access = self.opener.url().engine().spec().probe_access();
+        let opened = self.opener.open(&self.settings.connect(access));
+        let mut conn: C = opened.map_err(|failed| failed.error.to_string())?.conn;
         let observation = observe::replayed(&mut conn).map_err(|error| error.to_string())?;
         *held = Some(conn);
         Ok(observation)

@@ -10,9 +10,9 @@ use router_core::Alias;
 use super::balance::Candidate;
 use super::lock;
 use super::pool::{self, Checkout, Isolation, Manager, Patience, Pool, PoolError, Vitals};
-use crate::config::{Database, DatabaseUrl, PoolSettings};
+use crate::config::{Database, PoolSettings};
 use crate::engine::position::Position;
-use crate::engine::{Access, RoutedConnection};
+use crate::engine::{Access, Opener, RoutedConnection};
 
 /// One server, whatever topologies it is part of. Its pool is built at first use.
 pub(crate) struct Node<C: RoutedConnection> {
@@ -26,7 +26,7 @@ pub(crate) struct Node<C: RoutedConnection> {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct NodeSettings {
     pub(crate) alias: Alias,
-    pub(crate) url: DatabaseUrl,
+    pub(crate) opener: Opener,
     pub(crate) pool: PoolSettings,
     pub(crate) access: Access,
     pub(crate) isolation: Isolation,
@@ -46,9 +46,9 @@ impl NodeSettings {
     pub(crate) fn new(database: &Database, isolation: Isolation) -> Self {
         Self {
             alias: database.alias.clone(),
-            url: database.url.clone(),
+            opener: database.opener(),
             pool: database.pool.clone(),
-            access: pool::access(database),
+            access: database.access(),
             isolation,
             weight: database.weight,
         }

@@ -36,9 +36,11 @@ suite!(any, router_diesel::AnyConnection, [Sqlite, Postgres, MariaDb]);
 
 mod built;
 mod connection;
+mod ends;
 mod last_id;
 mod lent;
 mod lost;
 mod returning;
+mod scopes;
 mod server_side;
 mod unwinding;

@@ -77,6 +77,8 @@ impl<'a> Failed<'a> {
                 FailureKind::Lint => "lint",
                 FailureKind::Unreachable => "unreachable",
                 FailureKind::Locked => "locked",
+                FailureKind::Setup => "setup",
+                FailureKind::Authentication => "authentication",
                 FailureKind::Refused => "refused",
                 _ => "failed",
             },
@@ -283,6 +285,8 @@ pub(crate) fn exit(result: &Result<Report, MigrateError>) -> Exit {
 pub(super) fn cause_in_short(kind: FailureKind) -> &'static str {
     match kind {
         FailureKind::Unreachable => "it cannot be reached",
+        FailureKind::Setup => "a connection cannot be set up",
+        FailureKind::Authentication => "it refuses the user or the password",
         _ => "it cannot be read",
     }
 }

@@ -15,6 +15,7 @@ use crate::config::model::{Database, HealthSettings, Offline, Policy, PoolSettin
 use crate::config::node::{Entry, Mark, Node};
 use crate::config::read::list;
 use crate::config::values::{OneOrMany, Setting};
+use crate::engine::{Calls, Hooks};
 
 /// A schedule of weighted turns has as many as the weights add up to, so they are no larger than per cents.
 const LARGEST_WEIGHT: u32 = 100;
@@ -78,6 +79,7 @@ impl<'a> Checker<'a> {
     fn model(&mut self, entry: &Entry, section: DatabaseSection, rule: &DatabaseRule) -> Option<Database> {
         let node = &entry.node;
         let url = self.url(entry, &section);
+        let password_file = self.password_file(entry, &section, url.as_ref());
         let is_replica = !section.replica_of.is_absent();
         if is_replica {
             for key in CLUSTER_KEYS.into_iter().filter(|key| node.entry(key).is_some()) {
@@ -106,6 +108,7 @@ impl<'a> Checker<'a> {
         Some(Database {
             alias: rule.alias.clone(),
             url: url?,
+            password_file,
             apps: rule.apps.iter().map(|(app, _)| app.clone()).collect(),
             operations: rule.operations.unwrap_or(usual),
             migrate_to: rule.migrate_to.clone(),
@@ -124,6 +127,8 @@ impl<'a> Checker<'a> {
             seeds: section.seeds.take().map(Into::into),
             pool,
             place: self.place(entry.mark),
+            hooks: Hooks::default(),
+            calls: Calls::default(),
         })
     }
 

@@ -6,6 +6,7 @@ mod clusters;
 mod databases;
 mod health;
 mod links;
+mod password_file;
 mod pool;
 mod rules;
 mod unclaimed;
@@ -28,6 +29,7 @@ use super::problem::Severity;
 use super::read::list;
 use super::snippet::Sources;
 use super::values::{OneOrMany, Setting, Word};
+use crate::engine::Hooks;
 use crate::text::names::{self, NamePart};
 
 /// What a check is made of.
@@ -49,6 +51,8 @@ struct Checker<'a> {
     sources: &'a Sources,
     variables: &'a Variables,
     overruled: &'a FxHashMap<String, String>,
+    /// The files, by the numbers of marks.
+    files: Vec<PathBuf>,
     env_prefix: Option<String>,
     /// The entries of the databases, by alias: also of those that are wrong.
     entries: FxHashMap<&'a str, &'a Entry>,
@@ -73,6 +77,7 @@ pub(crate) fn check(input: Input<'_>, problems: &mut Vec<Draft>) -> Config {
     let databases_entries = section("databases");
     let mut checker = Checker::new(databases_entries, sources, variables, overruled, problems);
     checker.env_prefix = file.env_prefix.get().cloned();
+    checker.files.clone_from(&files);
     let unrouted = checker.word(root, "unrouted", &file.unrouted, &UNROUTED).unwrap_or_default();
     checker.env_prefix(root);
     let write_functions = checker.functions(root, "write_functions", &file.write_functions);
@@ -128,6 +133,7 @@ pub(crate) fn check(input: Input<'_>, problems: &mut Vec<Draft>) -> Config {
         files,
         database_index,
         app_index: apps.index,
+        hooks: Hooks::default(),
     }
 }
 
@@ -157,6 +163,7 @@ impl<'a> Checker<'a> {
             sources,
             variables,
             overruled,
+            files: Vec::new(),
             env_prefix: None,
             entries: databases.iter().map(|entry| (entry.key.as_str(), entry)).collect(),
             doubts: FxHashSet::default(),

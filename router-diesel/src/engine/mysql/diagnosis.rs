@@ -24,4 +24,10 @@ impl Diagnose for Mysql {
         let message = information.message();
         ["--read-only", "--super-read-only"].iter().any(|option| message.contains(option))
     }
+
+    /// This reads a text, but no language: in every one of them, the messages 1044, 1045 and 1698 write `'user'@'host'`,
+    /// and no other message of a failed attempt to connect does.
+    fn refuses_user(&self, text: &str) -> bool {
+        text.contains("'@'")
+    }
 }

@@ -31,7 +31,48 @@ impl Diagnose for Postgres {
     fn takes_no_writes(&self, kind: &DatabaseErrorKind, _: &dyn DatabaseErrorInformation) -> bool {
         matches!(kind, DatabaseErrorKind::ReadOnlyTransaction)
     }
+
+    /// This reads a text: of a failed attempt to connect, Diesel keeps no SQLSTATE. The words below are those of all
+    /// languages that PostgreSQL speaks. In any other one, the server seems to be out of reach for now.
+    fn refuses_user(&self, text: &str) -> bool {
+        REFUSALS.iter().any(|words| text.contains(words))
+    }
 }
+
+/// What a server says to a user whom it does not let in: whatever the method of authentication, then to a role that may
+/// not log in, and the words of no language.
+///
+/// A server whose locale is `C` writes `?` for every letter that is not ASCII. So these are parts of sentences without
+/// such letters, as far as the language has any.
+const REFUSALS: [&str; 27] = [
+    "authentication failed",
+    "uthentifizierung f",
+    "la autentificaci",
+    "pour l'utilisateur",
+    "fallita per l'utente",
+    "認証に失敗しました",
+    "ავთენტიფიკაცია მომხმარებლისთვის",
+    "인증을 실패했습니다",
+    "не прошёл проверку подлинности",
+    "autentisering misslyckades",
+    "не пройшов автентифікацію",
+    "认证失败",
+    "认证 PAM 失败",
+    "is not permitted to log in",
+    "hat keine Berechtigung zum Einloggen",
+    "no se le permite conectarse",
+    "n'est pas autoris",
+    "consentito effettuare il login",
+    "ログインが許可されません",
+    "შესვლის უფლება არ აქვს",
+    "롤은 접속을 허용하지 않음",
+    "вход запрещён",
+    "ts inte logga in",
+    "вхід не дозволений",
+    "不允许角色",
+    "pg_hba.conf",
+    "fe_sendauth",
+];
 
 /// Whether a standby cancelled a read that held a page which it must replay, and waited for a lock of its own.
 ///

@@ -18,4 +18,9 @@ impl Diagnose for Sqlite {
     fn takes_no_writes(&self, _: &DatabaseErrorKind, _: &dyn DatabaseErrorInformation) -> bool {
         false
     }
+
+    /// A file has no users.
+    fn refuses_user(&self, _: &str) -> bool {
+        false
+    }
 }

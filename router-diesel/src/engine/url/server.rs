@@ -140,6 +140,19 @@ impl<'u> Sections<'u> {
         format!("{scheme}://{}{}/{name}{question}{query}", user.unwrap_or_default(), self.hosts())
     }
 
+    /// The URL with another password, and perhaps another user, than it has. They go before those of parameters, which
+    /// are left out.
+    pub(in crate::engine) fn with_credentials(&self, user: Option<&str>, password: &str) -> String {
+        let Self { scheme, name, .. } = self;
+        let is_kept = |key: &str| key != "password" && (key != "user" || user.is_none());
+        let parameters = self.parameters().filter(|(key, _)| is_kept(key));
+        let query = parameters.map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join("&");
+        let question = if query.is_empty() { "" } else { "?" };
+        let user = user.map_or_else(|| self.user().unwrap_or_default().to_owned(), |user| encode(user, b""));
+        let password = encode(password, b"");
+        format!("{scheme}://{user}:{password}@{}/{name}{question}{query}", self.hosts())
+    }
+
     /// The URL of another database on the same server. Its name must need no encoding. A parameter that would go
     /// before the name is left out.
     pub(in crate::engine) fn with_name(&self, name: &str, parameter: &str) -> String {

@@ -107,6 +107,7 @@ impl fmt::Display for Words<'_> {
             TaskError::Unreachable { alias, cause } => {
                 write!(f, "database `{alias}` cannot be reached: {}", cause.trim_end())
             }
+            TaskError::NotConnected { alias, fault, cause } => f.write_str(&fault.describe(alias, cause)),
             TaskError::Absent { alias, name } => write!(
                 f,
                 "database `{alias}` is not there: there is no `{name}`; `dbrouter create --database {alias}` makes it"

@@ -156,11 +156,10 @@ impl<'a, C: RoutedConnection> Books<'a, C> {
             }
             // An engine may make the file of the one that is to keep them.
             must_be_there(history)?;
-            let site =
-                Site::open(routing.config(), name, history).map_err(|failure| TaskError::Unreachable {
-                    alias: failure.database.clone().unwrap_or_else(|| history.alias.clone()),
-                    cause: failure.message,
-                })?;
+            let site = Site::open(routing.config(), name, history).map_err(|failure| {
+                let alias = failure.database.as_ref().unwrap_or(&history.alias);
+                TaskError::not_connected(alias, failure.kind.fault(), failure.message.clone())
+            })?;
             books.elsewhere.push((site, its));
         }
         Ok(books)

@@ -132,7 +132,8 @@ impl<C: RoutedConnection> Tasks<'_, C> {
                 grants: self.grants,
                 ..self.scope(database, &mut aliases)
             };
-            let schema = database.url.engine().spec().dump(&mut conn, &database.url, &scope);
+            let url = database.current_url().map_err(TaskError::without_credentials(alias))?;
+            let schema = url.engine().spec().dump(&mut conn, &url, &scope);
             let schema = schema.map_err(TaskError::of_dump(alias, "read the schema"))?;
             drop(conn);
             let applied = applied::recorded::<C>(self.routing, database, &mut aliases)?;
@@ -339,7 +340,8 @@ fn load<C: RoutedConnection>(
     let Dump { path, schema, .. } = dump;
     let alias = &database.alias;
     let doing = || format!("load `{}`", path.display());
-    let loading = database.url.engine().spec().loading(conn, &database.url);
+    let url = database.current_url().map_err(TaskError::without_credentials(alias))?;
+    let loading = url.engine().spec().loading(conn, &url);
     match loading.map_err(TaskError::of_dump(alias, doing()))? {
         Loading::Transaction { setup } => {
             let schema = database.url.engine().spec().for_server(schema);

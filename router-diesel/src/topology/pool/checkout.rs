@@ -114,7 +114,7 @@ impl<'p, C: RoutedConnection> Attempt<'p, C> {
                 return Ok(checkout);
             }
             if self.start.elapsed() >= self.timeout {
-                return Err(self.gave_no_answer());
+                return Err(self.hook_goes_on().unwrap_or_else(|| self.gave_no_answer()));
             }
             // What was tried has failed, or the node was taken out of use meanwhile.
             if self.last_failure().is_some() || self.manager.generation() != self.generation {
@@ -131,8 +131,8 @@ impl<'p, C: RoutedConnection> Attempt<'p, C> {
         let left = self.timeout.saturating_sub(self.start.elapsed());
         self.pool.get_timeout(left).map_err(|_| match self.failed_since(self.start) {
             Some(error) => error,
-            None if self.pool.state().connections == 0 => self.gave_no_answer(),
-            None => self.exhausted(self.timeout),
+            None if self.is_full() => self.exhausted(self.timeout),
+            None => self.hook_goes_on().unwrap_or_else(|| self.nothing_came()),
         })
     }
 
@@ -155,6 +155,19 @@ impl<'p, C: RoutedConnection> Attempt<'p, C> {
     /// Why the server cannot be reached. One that answers and refuses may serve those that are connected.
     fn gone(&self) -> Option<PoolError> {
         self.last_failure().filter(|failure| !failure.is_refusal()).map(|failure| self.failed(failure))
+    }
+
+    /// Why no connection came, though the pool has room for one.
+    fn nothing_came(&self) -> PoolError {
+        if self.pool.state().connections == 0 { self.gave_no_answer() } else { self.exhausted(self.timeout) }
+    }
+
+    /// A hook that is to blame because it has not ended. It began after the check-out did, so its own time is not up.
+    fn hook_goes_on(&self) -> Option<PoolError> {
+        let is_to_blame = |took: Duration| took >= self.timeout / 10;
+        let (what, took) = self.manager.running_hook().filter(|(_, took)| is_to_blame(*took))?;
+        let cause = format!("{what} has not ended after {took:.1?}");
+        Some(PoolError::Setup { alias: self.manager.alias().clone(), cause })
     }
 
     fn gave_no_answer(&self) -> PoolError {

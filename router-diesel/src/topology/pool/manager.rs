@@ -9,9 +9,11 @@ use diesel::r2d2::{Error as ManagerError, ManageConnection};
 use router_core::Alias;
 
 use super::{Isolation, NodeConnection, PoolError, Vitals};
-use crate::config::{DatabaseUrl, PoolSettings};
+use crate::config::PoolSettings;
 use crate::engine::reach::{FailedAttempt, is_out_of_reach};
-use crate::engine::{Access, NotEncrypted, RoutedConnection, Server, WrongProduct};
+use crate::engine::{
+    Access, ConnectFault, NotEncrypted, OpenError, Opener, RoutedConnection, Server, WrongProduct,
+};
 use crate::topology::node::NodeSettings;
 
 /// Opens, tests and takes back the connections of one database.
@@ -20,7 +22,7 @@ use crate::topology::node::NodeSettings;
 /// errors name, when they were last known to work, and whether they failed.
 pub struct Manager<C> {
     alias: Alias,
-    url: DatabaseUrl,
+    opener: Opener,
     settings: PoolSettings,
     access: Access,
     isolation: Isolation,
@@ -34,7 +36,7 @@ impl<C> Clone for Manager<C> {
     fn clone(&self) -> Self {
         Self {
             alias: self.alias.clone(),
-            url: self.url.clone(),
+            opener: self.opener.clone(),
             settings: self.settings.clone(),
             access: self.access,
             isolation: self.isolation,
@@ -49,7 +51,7 @@ impl<C> Manager<C> {
     pub(crate) fn new(node: &NodeSettings, vitals: Arc<Vitals>) -> Self {
         Self {
             alias: node.alias.clone(),
-            url: node.url.clone(),
+            opener: node.opener.clone(),
             settings: node.pool.clone(),
             access: node.access,
             isolation: node.isolation,
@@ -80,6 +82,11 @@ impl<C> Manager<C> {
         &self.failures
     }
 
+    /// What of the program's own code has been running for longest to open a connection, and for how long.
+    pub(super) fn running_hook(&self) -> Option<(String, Duration)> {
+        self.opener.calls().longest()
+    }
+
     /// Changes whenever the node is taken out of use, and its connections are closed.
     pub(super) fn generation(&self) -> u64 {
         self.vitals.generation()
@@ -88,7 +95,10 @@ impl<C> Manager<C> {
 
 impl<C> fmt::Debug for Manager<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Manager").field("alias", &self.alias).field("url", &self.url).finish_non_exhaustive()
+        f.debug_struct("Manager")
+            .field("alias", &self.alias)
+            .field("url", self.opener.url())
+            .finish_non_exhaustive()
     }
 }
 
@@ -97,13 +107,9 @@ impl<C: RoutedConnection> ManageConnection for Manager<C> {
     type Error = ManagerError;
 
     fn connect(&self) -> Result<Self::Connection, Self::Error> {
-        let start = Instant::now();
-        let connected = self.open();
-        self.failures.note(connected.as_ref().err().map(|error| {
-            tracing::warn!(alias = %self.alias, cause = %error, "could not connect");
-            self.failure(error, start.elapsed())
-        }));
-        connected
+        let connected = self.open()?;
+        self.failures.note(None);
+        Ok(connected)
     }
 
     fn is_valid(&self, conn: &mut Self::Connection) -> Result<(), Self::Error> {
@@ -129,29 +135,36 @@ impl<C: RoutedConnection> ManageConnection for Manager<C> {
 
 impl<C: RoutedConnection> Manager<C> {
     fn open(&self) -> Result<NodeConnection<C>, ManagerError> {
-        let opened = C::open(&self.url, &self.settings.connect(self.access))?;
+        let opened = self.opener.open(&self.settings.connect(self.access)).map_err(|error| {
+            self.note(self.failure(&error));
+            error.error
+        })?;
         let mut node = NodeConnection::new(opened, self.alias.clone(), self.access, Arc::clone(&self.vitals));
         if self.isolation == Isolation::TestTransaction {
-            diesel::Connection::begin_test_transaction(&mut node)?;
+            diesel::Connection::begin_test_transaction(&mut node).inspect_err(|error| {
+                let (at, cause) = (Instant::now(), error.to_string());
+                self.note(FailedConnect { at, cause, reason: WhyNoConnection::Refused });
+            })?;
         }
         Ok(node)
     }
 
-    /// What an attempt to connect says that failed after `took`.
-    fn failure(&self, error: &ManagerError, took: Duration) -> FailedConnect {
+    fn note(&self, failure: FailedConnect) {
+        tracing::warn!(alias = %self.alias, cause = %failure.cause, "could not connect");
+        self.failures.note(Some(failure));
+    }
+
+    /// What an attempt to connect says that failed.
+    fn failure(&self, OpenError { error, took, fault }: &OpenError) -> FailedConnect {
         let (cause, settings) = (error.to_string(), self.settings.connect(self.access));
-        let attempt = FailedAttempt { url: &self.url, settings: &settings, took, cause: &cause };
-        let (wrong_product, not_encrypted) = match error {
-            ManagerError::ConnectionError(error) => {
-                (WrongProduct::in_error(error), NotEncrypted::in_error(error))
-            }
-            _ => (None, None),
-        };
-        let reason = match wrong_product {
-            Some(wrong) => WhyNoConnection::WrongProduct(wrong),
-            None if not_encrypted.is_some() => WhyNoConnection::NotEncrypted,
-            None if is_out_of_reach(&attempt) => WhyNoConnection::OutOfReach,
-            None => WhyNoConnection::Refused,
+        let url = self.opener.url();
+        let attempt = FailedAttempt { url, settings: &settings, took: *took, cause: &cause };
+        let reason = match (fault, WrongProduct::in_error(error), NotEncrypted::in_error(error)) {
+            (Some(fault), ..) => WhyNoConnection::Fault(*fault),
+            (None, Some(wrong), _) => WhyNoConnection::WrongProduct(wrong),
+            (None, None, Some(_)) => WhyNoConnection::NotEncrypted,
+            (None, None, None) if is_out_of_reach(&attempt) => WhyNoConnection::OutOfReach,
+            (None, None, None) => WhyNoConnection::Refused,
         };
         FailedConnect { at: Instant::now(), cause, reason }
     }
@@ -173,6 +186,8 @@ enum WhyNoConnection {
     OutOfReach,
     /// Somebody listens there. Those that are connected may be served.
     Refused,
+    /// Another attempt would fail too. Those that are connected may be served.
+    Fault(ConnectFault),
     /// The server is not what the configuration asks for.
     WrongProduct(WrongProduct),
     /// The connection is not encrypted as its URL asks.
@@ -182,7 +197,7 @@ enum WhyNoConnection {
 impl FailedConnect {
     /// Whether a server listens that refused this attempt alone, so that open connections may still work.
     pub(super) fn is_refusal(&self) -> bool {
-        self.reason == WhyNoConnection::Refused
+        matches!(self.reason, WhyNoConnection::Refused | WhyNoConnection::Fault(_))
     }
 
     /// The error of a check-out.
@@ -192,6 +207,10 @@ impl FailedConnect {
                 PoolError::WrongProduct { alias, wanted, found }
             }
             WhyNoConnection::NotEncrypted => PoolError::NotEncrypted { alias, cause: self.cause },
+            WhyNoConnection::Fault(ConnectFault::Setup) => PoolError::Setup { alias, cause: self.cause },
+            WhyNoConnection::Fault(ConnectFault::Authentication) => {
+                PoolError::Authentication { alias, cause: self.cause }
+            }
             WhyNoConnection::OutOfReach | WhyNoConnection::Refused => {
                 PoolError::Unreachable { alias, cause: self.cause }
             }

@@ -30,8 +30,7 @@ pub use node::{NodeConnection, Rows};
 pub(crate) use vitals::Vitals;
 
 use super::node::NodeSettings;
-use crate::config::Database;
-use crate::engine::{Access, Engine, Product, RoutedConnection};
+use crate::engine::{ConnectFault, Engine, Product, RoutedConnection};
 
 /// A pool of connections to one database: `diesel::r2d2::Pool`, configured from the file.
 pub type Pool<C> = diesel::r2d2::Pool<Manager<C>>;
@@ -45,7 +44,7 @@ pub(crate) fn build<C: RoutedConnection>(
     node: &NodeSettings,
     vitals: Arc<Vitals>,
 ) -> Result<(Pool<C>, Manager<C>), PoolError> {
-    let engine = node.url.engine();
+    let engine = node.opener.url().engine();
     if !C::supports(engine) {
         return Err(PoolError::UnsupportedEngine { alias: node.alias.clone(), engine });
     }
@@ -79,13 +78,6 @@ pub(crate) enum Isolation {
     TestTransaction,
 }
 
-/// A replica and a database that may only be read are read-only at the server too.
-pub(crate) fn access(database: &Database) -> Access {
-    use router_core::Operation::{Migrate, Write};
-    let read_only = database.restriction(Write).is_some() && database.restriction(Migrate).is_some();
-    if read_only { Access::ReadOnly } else { Access::ReadWrite }
-}
-
 /// Why no connection could be had. Every message names the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -112,6 +104,20 @@ pub enum PoolError {
         /// The database.
         alias: Alias,
         /// What is missing, and what to do.
+        cause: String,
+    },
+    /// A hook or the file of the password failed, or did not end in time. To try again does not help by itself.
+    Setup {
+        /// The database.
+        alias: Alias,
+        /// Which hook or file it is, and what happened.
+        cause: String,
+    },
+    /// The server refused the user or the password. To try again does not help.
+    Authentication {
+        /// The database.
+        alias: Alias,
+        /// What the server said, without any password.
         cause: String,
     },
     /// The server could not be reached, or refused.
@@ -142,6 +148,8 @@ impl PoolError {
             Self::UnsupportedEngine { alias, .. }
             | Self::WrongProduct { alias, .. }
             | Self::NotEncrypted { alias, .. }
+            | Self::Setup { alias, .. }
+            | Self::Authentication { alias, .. }
             | Self::Unreachable { alias, .. }
             | Self::Exhausted { alias, .. } => alias,
         }
@@ -164,6 +172,10 @@ impl fmt::Display for PoolError {
             ),
             Self::NotEncrypted { alias, cause } => {
                 write!(f, "database `{alias}` is not connected: {}", cause.trim_end())
+            }
+            Self::Setup { alias, cause } => f.write_str(&ConnectFault::Setup.describe(alias, cause)),
+            Self::Authentication { alias, cause } => {
+                f.write_str(&ConnectFault::Authentication.describe(alias, cause))
             }
             Self::Unreachable { alias, cause } => {
                 write!(f, "database `{alias}` cannot be reached: {}", cause.trim_end())
