@@ -71,6 +71,8 @@ impl VariableMarks {
     }
 
     fn leave(&mut self, node: DatabaseId) {
+        // A setting ends with its connection, and is nowhere else then.
+        self.by_name.retain(|name, mark| !name.starts_with("@@") || *mark != Mark::On(node));
         self.by_name.values_mut().for_each(|mark| mark.leave(node));
         self.others.leave(node);
     }
@@ -208,7 +210,7 @@ pub(super) fn in_words(fact: Facts) -> &'static str {
     }
 }
 
-const VARIABLE: &str = "a variable that the session has set";
+const VARIABLE: &str = "a variable or setting that the session has set";
 
 pub(super) fn fmt_no_answer(f: &mut fmt::Formatter<'_>, what: &str, why: &NoAnswerReason) -> fmt::Result {
     write!(f, "this statement asks about {what}, ")?;

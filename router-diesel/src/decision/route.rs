@@ -332,11 +332,13 @@ impl<'q> Question<'q> {
         if let Some(asked) = asked {
             return Ok(Route::to(asked, By::Asked));
         }
-        if statement.effects().setting.is_some() {
+        let is_tested = self.circumstances.in_test_transaction && !self.circumstances.transaction.is_open();
+        if statement.effects().setting.is_some() && !(is_tested && !self.routing.has_several) {
             let is_pending = self.circumstances.transaction.is_open();
             return Err(RouteError::BelongsToTransaction { is_pending });
         }
-        if statement.reading() == Reading::Unreadable {
+        // Where there is one database, its server says best what is wrong.
+        if statement.reading() == Reading::Unreadable && self.routing.has_several {
             return Err(RouteError::Unreadable { why: statement.why().to_owned() });
         }
         if !statement.transaction_controls().is_empty() {

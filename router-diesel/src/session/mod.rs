@@ -11,6 +11,7 @@
 //! - `settings` are what a session sets for a transaction or for all of its connections; `state` is what its statements
 //!   left on one.
 //! - `after_commit` runs what waits for the end of the transaction.
+//! - `copy` is what Diesel has for one engine alone.
 //! - `lend` hands a held connection to a closure, as Diesel's own type.
 //! - `scope`, `using` and `read` narrow what may be done; `token` hands on what was seen.
 
@@ -19,6 +20,8 @@ mod again;
 mod build;
 mod cluster;
 mod connection;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod copy;
 mod explain;
 mod follow;
 mod held;

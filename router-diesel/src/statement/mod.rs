@@ -58,6 +58,7 @@ pub(crate) mod effects;
 mod functions;
 mod nesting;
 pub(crate) mod set_config;
+mod settings;
 mod table;
 mod tokens;
 pub(crate) mod variables;

@@ -6,8 +6,10 @@ use sqlparser::tokenizer::{Token, TokenWithSpan, Word};
 
 use super::Dialect;
 use super::effects::{Effects, Facts, is, is_any, words};
+use super::settings::of_settings;
 
-/// The variables of the user's own that a statement uses: their names in lower case and without quotes.
+/// The variables of the user's own that a statement uses: their names in lower case and without quotes. A setting of the
+/// connection is one whose name begins with `@@`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Variables {
     /// Those whose value it asks.
@@ -30,27 +32,28 @@ impl Variables {
 
 /// What the words alone tell: MySQL's variables, and statements that ask how the last one ended.
 pub(super) fn of_words(dialect: Dialect, tokens: &[TokenWithSpan]) -> Effects {
-    if dialect != Dialect::Mysql {
-        return Effects::default();
-    }
     let tokens = words(tokens);
     if defines_routine(&tokens) {
         // What stands in a body runs later.
         return Effects::default();
     }
-    let mut reader = Reader::new(&tokens);
-    reader.read();
-    let mut effects = Effects { asks: reader.facts, ..Effects::default() };
-    if asks_how_it_ended(&tokens) {
-        effects.asks = effects.asks.with(Facts::ENDED);
+    let (mut variables, mut effects) = (Variables::default(), Effects::default());
+    if dialect == Dialect::Mysql {
+        let mut reader = Reader::new(&tokens);
+        reader.read();
+        (variables, effects.asks) = (reader.variables, reader.facts);
+        if asks_how_it_ended(&tokens) {
+            effects.asks = effects.asks.with(Facts::ENDED);
+        }
+        if !variables.set.is_empty() {
+            effects.makes = Facts::VARIABLES;
+        }
     }
-    if !reader.variables.asked.is_empty() {
+    of_settings(dialect, &tokens, &mut variables);
+    if !variables.asked.is_empty() {
         effects.asks = effects.asks.with(Facts::VARIABLES);
     }
-    if !reader.variables.set.is_empty() {
-        effects.makes = Facts::VARIABLES;
-    }
-    effects.variables = (!reader.variables.is_empty()).then(|| Box::new(reader.variables));
+    effects.variables = (!variables.is_empty()).then(|| Box::new(variables));
     effects
 }
 
@@ -229,7 +232,7 @@ fn is_quoted(token: &Token) -> bool {
 }
 
 /// The text of a name, quoted in any way or not at all.
-fn text_of<'t>(token: &&'t Token) -> Option<&'t str> {
+pub(super) fn text_of<'t>(token: &&'t Token) -> Option<&'t str> {
     match token {
         Token::Word(word) => Some(&word.value),
         Token::SingleQuotedString(text) | Token::DoubleQuotedString(text) => Some(text),
@@ -299,11 +302,11 @@ mod tests {
             ("SELECT 1", "", ""),
             ("SELECT @x, @X, @`x`, @'x', @\"x\", @ x", "x", ""),
             ("SELECT @a.b, @`Back Tick`", "a.b back tick", ""),
-            ("SELECT @@x, @@session.y", "", ""),
+            ("SELECT @@x, @@session.y", "@@* @@x @@y", ""),
             ("SET @x = 1", "", "x"),
-            ("SET @`x` = 1, @'y' := 2, time_zone = @z", "z", "x y"),
+            ("SET @`x` = 1, @'y' := 2, time_zone = @z", "z", "@@time_zone x y"),
             ("SET @x = @y = 1", "y", "x"),
-            ("SET sql_mode = '', @x = (SELECT 1, @y = 2)", "y", "x"),
+            ("SET sql_mode = '', @x = (SELECT 1, @y = 2)", "y", "@@sql_mode x"),
             ("SET @x = @x + 1", "x", "x"),
             ("SET @x = 1; SELECT @x", "", "x"),
             ("SET STATEMENT max_statement_time = 1 FOR SET @x = 1", "", "x"),
@@ -350,7 +353,11 @@ mod tests {
             "@@`session`.identity",
         ] {
             let tokens = tokenize(Dialect::Mysql, &format!("SELECT {sql}")).expect("it can be taken apart");
-            assert_eq!(of_words(Dialect::Mysql, &tokens).asks, Facts::INSERTED, "{sql}");
+            assert_eq!(
+                of_words(Dialect::Mysql, &tokens).asks.without(Facts::VARIABLES),
+                Facts::INSERTED,
+                "{sql}"
+            );
         }
     }
 }

@@ -139,6 +139,7 @@ on_each_engine!(
     an_effect_without_a_table_goes_nowhere_in_silence,
     a_function_of_an_app_goes_to_its_database,
     state_that_is_lost_is_missed,
+    a_setting_is_asked_where_it_was_made,
 );
 
 fn the_last_id_is_that_of_the_sessions_last_insert(engine: Engine) {
@@ -549,6 +550,56 @@ fn state_that_is_lost_is_missed(engine: Engine) {
     assert_eq!(run(&mut conn, "INSERT INTO posts (name) VALUES ('x')"), Err(ErrorKind::StateLost));
     conn.release();
     assert_eq!(run(&mut conn, "SELECT id FROM posts"), Ok(()));
+}
+
+fn a_setting_is_asked_where_it_was_made(engine: Engine) {
+    let Some(world) = Two::start(engine, "") else { return };
+    let (set, other, asks): (_, _, &[&str]) = match engine {
+        Engine::Sqlite => ("PRAGMA cache_size = 77", "PRAGMA cache_size = 78", &["PRAGMA cache_size"]),
+        Engine::Postgres => (
+            "SET app.tenant = '77'",
+            "SET app.tenant = '78'",
+            &["SELECT current_setting('app.tenant') AS value", "SHOW app.tenant"],
+        ),
+        Engine::MariaDb => (
+            "SET SESSION wait_timeout = 77",
+            "SET @@wait_timeout = 78",
+            &[
+                "SELECT CAST(@@wait_timeout AS CHAR) AS value",
+                "SELECT CAST(@@session.`wait_timeout` AS CHAR) AS value",
+            ],
+        ),
+    };
+    let mut conn = world.session();
+    run(&mut conn.using("blog_db").unwrap(), set).unwrap();
+    run(&mut conn, "SELECT id FROM users").unwrap();
+    let routed = |conn: &Session, sql: &str| {
+        let explanation = conn.explain(&diesel::sql_query(sql)).unwrap();
+        explanation.alias().map(ToString::to_string).map_err(|_| explanation.reason().to_owned())
+    };
+    for sql in asks {
+        assert_eq!(routed(&conn, sql), Ok("blog_db".to_owned()), "{sql}");
+        if sql.ends_with("value") {
+            assert_eq!(load(&mut conn, sql), text("77"), "{sql}");
+        }
+    }
+    if engine == Engine::Postgres {
+        let with_table = "SELECT id FROM users WHERE name = current_setting('app.tenant', true)";
+        assert_eq!(run(&mut conn, with_table), Err(ErrorKind::NoAnswer));
+        assert_eq!(run(&mut conn, &with_table.replace("users", "posts")), Ok(()));
+    }
+    // The last one counts, and with its connection it is gone.
+    run(&mut conn.using("default").unwrap(), other).unwrap();
+    assert_eq!(routed(&conn, asks[0]), Ok("default".to_owned()));
+    conn.release();
+    assert_eq!(routed(&conn, asks[0]), Ok("default".to_owned()));
+    // What the session carries is everywhere.
+    if engine == Engine::Postgres {
+        let mut conn = world.session();
+        conn.set("app.tenant", "79").unwrap();
+        assert_eq!(load(&mut conn.using("blog_db").unwrap(), asks[0]), text("79"));
+        assert_eq!(load(&mut conn, asks[0]), text("79"));
+    }
 }
 
 #[test]

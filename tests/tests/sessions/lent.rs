@@ -297,3 +297,79 @@ fn sqlite_has_functions_of_ones_own_and_is_serialized() {
         conn.with_connection(posts::table, |conn| QueryResult::Ok(conn.serialize_database_to_buffer()));
     assert!(bytes.unwrap().starts_with(b"SQLite format 3"));
 }
+
+#[test]
+fn a_session_copies_and_inserts_in_batches_itself() {
+    if let Some(world) = Two::start(Engine::Postgres, "max_size: 1") {
+        let databases = typed::<PgConnection>(&world);
+        let mut conn = databases.session();
+        let copied = conn.transaction::<_, DieselError, _>(|conn| {
+            diesel::copy_from(posts::table)
+                .from_raw_data((posts::id, posts::name), |copy| {
+                    use std::io::Write as _;
+                    copy.write_all(b"1\tone\n2\ttwo\n")
+                        .map_err(|error| DieselError::DeserializationError(error.into()))
+                })
+                .execute(conn)
+        });
+        assert_eq!(copied, Ok(2));
+        assert_eq!(posts::table.count().get_result::<i64>(&mut conn), Ok(2));
+        let refused = conn.prevent_writes(|conn| {
+            diesel::copy_from(posts::table).from_raw_data(posts::table, |_| QueryResult::Ok(())).execute(conn)
+        });
+        assert_eq!(kind(refused), Some(ErrorKind::WritesPrevented));
+        conn.release();
+        // Check-outs take both.
+        let mut checkout = databases.write(posts::table).unwrap();
+        let copied = diesel::copy_from(posts::table)
+            .from_raw_data((posts::id, posts::name), |copy| {
+                use std::io::Write as _;
+                copy.write_all(b"3\tthree\n").map_err(|error| DieselError::DeserializationError(error.into()))
+            })
+            .execute(&mut **checkout);
+        assert_eq!(copied, Ok(1));
+    }
+    if let Some(world) = Two::start(Engine::Sqlite, "max_size: 1") {
+        let databases = typed::<SqliteConnection>(&world);
+        let mut conn = databases.session();
+        let rows = vec![posts::name.eq(Some("a")), posts::name.eq(Some("b"))];
+        let insert = || diesel::insert_into(posts::table).values(&rows);
+        let ids = conn.transaction::<_, DieselError, _>(|conn| {
+            conn.load_batch::<_, _, _, _, i32>(insert().returning(posts::id))
+        });
+        assert_eq!(ids, Ok(vec![1, 2]));
+        let all: Vec<(i32, Option<String>)> = conn.load_batch(insert()).unwrap();
+        assert_eq!(all, [(3, Some("a".to_owned())), (4, Some("b".to_owned()))]);
+        let refused =
+            conn.prevent_writes(|conn| conn.load_batch::<_, _, _, _, i32>(insert().returning(posts::id)));
+        assert_eq!(kind(refused), Some(ErrorKind::WritesPrevented));
+        let upsert =
+            vec![(posts::id.eq(1), posts::name.eq(Some("c"))), (posts::id.eq(9), posts::name.eq(Some("d")))];
+        let upsert = diesel::insert_into(posts::table)
+            .values(&upsert)
+            .on_conflict(posts::id)
+            .do_update()
+            .set(posts::name.eq(diesel::upsert::excluded(posts::name)))
+            .returning(posts::id);
+        assert_eq!(conn.load_batch::<_, _, _, _, i32>(upsert), Ok(vec![1, 9]));
+    }
+}
+
+/// Where there is one database, nothing is refused for want of knowing which.
+#[test]
+fn one_database_is_as_with_diesel_alone() {
+    let yaml = "databases: { default: { url: ':memory:', pool: { max_size: 1 } } }";
+    let databases = Databases::<SqliteConnection>::builder(Config::from_yaml(yaml).unwrap()).build().unwrap();
+    let mut conn = databases.session();
+    let error = conn.batch_execute("SELECT 'open").unwrap_err();
+    assert!(Error::from_diesel(&error).is_none(), "the server says what is wrong: {error}");
+    assert!(conn.batch_execute("PRAGMA defer_foreign_keys = ON").is_err(), "it would have no effect");
+    conn.test_transaction::<_, DieselError, _>(|conn| {
+        conn.batch_execute(
+            "CREATE TABLE posts (id INTEGER PRIMARY KEY, name TEXT, parent INTEGER REFERENCES posts (id))",
+        )?;
+        conn.batch_execute("PRAGMA defer_foreign_keys = ON")?;
+        conn.batch_execute("INSERT INTO posts (id, parent) VALUES (2, 1)")?;
+        conn.batch_execute("INSERT INTO posts (id, parent) VALUES (1, NULL)")
+    });
+}

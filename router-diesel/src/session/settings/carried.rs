@@ -109,8 +109,9 @@ impl<C: RoutedConnection> Session<C> {
     }
 
     fn carry(&mut self, name: &str, value: &str) {
-        if let Some(variable) = name.strip_prefix('@') {
-            self.marks.carries_variable(variable);
+        match name.strip_prefix('@') {
+            Some(variable) => self.marks.carries_variable(variable),
+            None => self.marks.carries_variable(&format!("@@{name}")),
         }
         let carried = self.settings.get_or_insert_default();
         carried.generation += 1;

@@ -117,7 +117,7 @@ impl<C: RoutedConnection> Session<C> {
         sql: &str,
     ) -> Result<bool, Error> {
         self.admit_setting(setting)?;
-        if self.open.is_some() {
+        if self.open.is_some() || self.depth() == 0 {
             return Ok(false);
         }
         let level = self.depth();
@@ -142,12 +142,16 @@ impl<C: RoutedConnection> Session<C> {
     /// Whether a statement that makes such a setting and whose row is wanted can run now.
     pub(in crate::session) fn admit_loaded(&mut self, setting: TransactionSetting) -> Result<(), Error> {
         self.admit_setting(setting)?;
-        if self.open.is_some() { Ok(()) } else { Err(SettingError::NeedsSetLocal.into()) }
+        if self.open.is_some() || self.depth() == 0 {
+            Ok(())
+        } else {
+            Err(SettingError::NeedsSetLocal.into())
+        }
     }
 
-    /// Whether such a setting may be made here and now.
+    /// Whether such a setting may be made here and now. Where no other transaction is open, a test transaction has it.
     fn admit_setting(&self, setting: TransactionSetting) -> Result<(), Error> {
-        if self.depth() == 0 {
+        if self.depth() == 0 && !self.is_in_test_transaction() {
             return Err(RouteError::BelongsToTransaction { is_pending: false }.into());
         }
         if !setting.lifts_guard {
