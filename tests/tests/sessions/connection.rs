@@ -358,6 +358,7 @@ fn leftovers(engine: Engine) -> Vec<(&'static str, &'static str)> {
             ("SELECT @`mine` := 7", "CAST(@mine AS CHAR)"),
             ("ANALYZE FORMAT=JSON SELECT @mine := 7", "CAST(@mine AS CHAR)"),
             ("BEGIN NOT ATOMIC SET @mine = 7; END", "CAST(@mine AS CHAR)"),
+            ("GET DIAGNOSTICS @mine = NUMBER", "CAST(@mine AS CHAR)"),
             ("/*!50000 SET @mine = 7 */", "CAST(@mine AS CHAR)"),
             (
                 "SELECT GET_LOCK('mine', 0)",
