@@ -5,9 +5,10 @@ use std::fmt;
 use router_core::{Alias, AppLabel, Decision, Operation};
 
 use super::RouteError;
+use super::circumstances::{Circumstances, hints};
 use super::nodes::{NodeRoute, Serves};
 use super::reason::RouteReason;
-use super::route::{Circumstances, Route, Witness, hints, route_by};
+use super::route::{Route, Witness, route_by};
 use crate::statement::Reading;
 use crate::topology::{Prepared, Routing};
 

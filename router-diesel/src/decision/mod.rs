@@ -16,6 +16,7 @@
 //! Nothing here opens a connection, asks a server or reads a clock. `session/` does what a decision asks for.
 
 mod asked;
+mod circumstances;
 mod cluster_error;
 mod explanation;
 pub(crate) mod freshness;
@@ -30,6 +31,7 @@ pub(crate) mod token;
 
 pub(crate) use asked::Marks;
 pub use asked::NoAnswerReason;
+pub(crate) use circumstances::{Circumstances, Transaction};
 pub use cluster_error::ClusterError;
 pub(crate) use cluster_error::why_no_replica;
 pub use explanation::{Explanation, TableRoute};
@@ -40,5 +42,5 @@ pub use reach::OnPrimary;
 pub(crate) use reach::{Place, Reach, Standpoint, Wants, reach};
 pub use reason::RouteReason;
 pub use refusal::RouteError;
-pub(crate) use route::{Circumstances, Route, Transaction, route};
+pub(crate) use route::{Route, route};
 pub use setting_error::SettingError;

@@ -8,6 +8,7 @@ use sqlparser::tokenizer::{Token, TokenWithSpan, Word};
 use super::set_config::{self, Resolved, SetConfig};
 use super::variables::Variables;
 use super::{Dialect, TableName};
+use crate::engine::Engine;
 
 /// What a statement asks of its connection, and what other statements may ask after it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -205,15 +206,11 @@ fn of_postgres(statement: &[&Token]) -> Option<TransactionSetting> {
         "session" => true,
         _ => lifts_guard(&name, statement.get(4).copied()),
     };
-    Some(TransactionSetting { lifts_guard, shapes: shapes(&name), ..AFTER })
-}
-
-/// Whether PostgreSQL takes a setting only before the transaction's first query.
-pub(crate) fn shapes(name: &str) -> bool {
-    matches!(
-        name,
-        "transaction" | "transaction_isolation" | "transaction_deferrable" | "transaction_read_only"
-    )
+    Some(TransactionSetting {
+        lifts_guard,
+        shapes: Engine::Postgres.spec().shapes_transaction(&name),
+        ..AFTER
+    })
 }
 
 /// Calls of `set_config` with literals alone, each for the transaction.

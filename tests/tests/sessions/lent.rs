@@ -232,7 +232,6 @@ fn postgres_copies_listens_and_knows_its_types() {
         let copied = conn.with_connection(posts::table, |conn| {
             diesel::copy_from(posts::table)
                 .from_raw_data(posts::table, |copy| {
-                    use std::io::Write as _;
                     copy.write_all(b"1,one\n2,two\n")
                         .map_err(|error| DieselError::DeserializationError(error.into()))
                 })
@@ -306,7 +305,6 @@ fn a_session_copies_and_inserts_in_batches_itself() {
         let copied = conn.transaction::<_, DieselError, _>(|conn| {
             diesel::copy_from(posts::table)
                 .from_raw_data((posts::id, posts::name), |copy| {
-                    use std::io::Write as _;
                     copy.write_all(b"1\tone\n2\ttwo\n")
                         .map_err(|error| DieselError::DeserializationError(error.into()))
                 })
@@ -323,7 +321,6 @@ fn a_session_copies_and_inserts_in_batches_itself() {
         let mut checkout = databases.write(posts::table).unwrap();
         let copied = diesel::copy_from(posts::table)
             .from_raw_data((posts::id, posts::name), |copy| {
-                use std::io::Write as _;
                 copy.write_all(b"3\tthree\n").map_err(|error| DieselError::DeserializationError(error.into()))
             })
             .execute(&mut **checkout);

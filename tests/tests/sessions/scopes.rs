@@ -109,6 +109,6 @@ fn one_bound_takes_sessions_and_plain_connections() {
     let mut conn = databases.session();
     assert_eq!(count(&mut conn), Ok(0));
     assert_eq!(count(&mut conn.using("default").unwrap()), Ok(0));
-    assert_eq!(conn.with_connection(users::table, |conn| count(conn)), Ok(0));
+    assert_eq!(conn.with_connection(users::table, count), Ok(0));
     assert_eq!(count(&mut databases.read(users::table).unwrap()), Ok(0));
 }

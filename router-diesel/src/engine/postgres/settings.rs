@@ -6,7 +6,6 @@ use super::Postgres;
 use crate::engine::Ask;
 use crate::engine::records::RecordTables as _;
 use crate::engine::settings::{Risk, Settings, is_plain};
-use crate::statement::effects::shapes;
 
 impl Settings for Postgres {
     fn has_settings(&self) -> bool {
@@ -27,10 +26,17 @@ impl Settings for Postgres {
 
     fn local(&self, name: &str, value: &str) -> Option<String> {
         // How the transaction is must be said before its first query, and `SELECT set_config` is one.
-        match shapes(name) {
+        match self.shapes_transaction(name) {
             true => Some(format!("SET LOCAL {name} = {}", self.quoted(value))),
             false => Some(format!("SELECT set_config({}, {}, true)", self.quoted(name), self.quoted(value))),
         }
+    }
+
+    fn shapes_transaction(&self, name: &str) -> bool {
+        matches!(
+            name,
+            "transaction" | "transaction_isolation" | "transaction_deferrable" | "transaction_read_only"
+        )
     }
 
     /// One question: the columns of a row are computed from left to right.

@@ -10,7 +10,7 @@ use crate::engine::RoutedConnection;
 use crate::engine::transaction::Access;
 use crate::error::Error;
 use crate::session::Session;
-use crate::statement::effects::{TransactionSetting, When, by_set_config, shapes};
+use crate::statement::effects::{TransactionSetting, When, by_set_config};
 use crate::statement::{set_config, transaction_setting};
 use crate::topology::pool::NodeConnection;
 use crate::topology::{DatabaseId, Prepared};
@@ -85,7 +85,7 @@ impl<C: RoutedConnection> Session<C> {
         let setting = TransactionSetting {
             when: When::After,
             lifts_guard: false,
-            shapes: shapes(name),
+            shapes: self.shapes_transaction(name),
             returns_row: false,
         };
         let waiting = Waiting { what, setting, level: self.depth() };
@@ -97,6 +97,10 @@ impl<C: RoutedConnection> Session<C> {
         }
         self.waiting.push(waiting);
         Ok(())
+    }
+
+    fn shapes_transaction(&self, name: &str) -> bool {
+        self.topology.routing().engines().iter().any(|engine| engine.spec().shapes_transaction(name))
     }
 
     /// The engine of the open transaction, or of all databases, where it has no such settings.
