@@ -219,6 +219,9 @@ impl<'q> Question<'q> {
         if let Some(unknown) = self.circumstances.unknown {
             self.routing.find(unknown.as_str())?;
         }
+        if self.prepared.statement.effects().copies {
+            return Err(RouteError::CopyAsText);
+        }
         if let Some(using) = self.circumstances.using {
             let using = self.mirrored(using)?;
             return match open {

@@ -67,6 +67,8 @@ pub(crate) enum Risk {
     Meaning,
     /// Whether the connection may write.
     Guard,
+    /// How transactions begin and end, which the session must know.
+    Transactions,
 }
 
 /// `[a-z_][a-z0-9_.]*`

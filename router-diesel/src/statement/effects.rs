@@ -29,6 +29,8 @@ pub(crate) struct Effects {
     pub(crate) set_config: Option<Arc<[SetConfig]>>,
     /// Whether it chooses another database on its connection, as MySQL's `USE` does.
     pub(crate) switches_database: bool,
+    /// Whether it begins to copy data over its connection, as `COPY … FROM STDIN` does.
+    pub(crate) copies: bool,
 }
 
 impl Effects {
@@ -37,6 +39,7 @@ impl Effects {
         self.asks = self.asks.with(other.asks);
         self.makes = self.makes.with(other.makes);
         self.switches_database |= other.switches_database;
+        self.copies |= other.copies;
         self.use_variables(other.variables.as_deref());
         self.databases.extend(other.databases);
         for function in other.functions {
@@ -50,6 +53,7 @@ impl Effects {
         self.asks = self.asks.with(other.asks);
         self.makes = self.makes.with(other.makes);
         self.switches_database |= other.switches_database;
+        self.copies |= other.copies;
         self.use_variables(other.variables.as_deref());
         self.databases.extend(other.databases.iter().cloned());
         let others: FxHashSet<_> = other.functions.iter().collect();

@@ -18,7 +18,13 @@ impl Settings for Postgres {
 
     fn risk(&self, name: &str) -> Risk {
         match name {
-            "search_path" | "role" | "session_authorization" | "row_security" => Risk::Meaning,
+            "search_path"
+            | "role"
+            | "session_authorization"
+            | "row_security"
+            | "session_replication_role"
+            | "standard_conforming_strings"
+            | "client_encoding" => Risk::Meaning,
             "default_transaction_read_only" | "transaction_read_only" => Risk::Guard,
             _ => Risk::None,
         }

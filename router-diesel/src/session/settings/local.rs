@@ -99,7 +99,7 @@ impl<C: RoutedConnection> Session<C> {
         Ok(())
     }
 
-    fn shapes_transaction(&self, name: &str) -> bool {
+    pub(super) fn shapes_transaction(&self, name: &str) -> bool {
         self.topology.routing().engines().iter().any(|engine| engine.spec().shapes_transaction(name))
     }
 
@@ -188,7 +188,13 @@ impl<C: RoutedConnection> Session<C> {
     }
 
     /// What waits for the transaction, in the words of a node's engine.
-    pub(in crate::session) fn waiting_on(&self, node: DatabaseId) -> Result<WaitingFor, Error> {
+    ///
+    /// Where it begins as a savepoint in a test transaction, that one is what it is.
+    pub(in crate::session) fn waiting_on(
+        &self,
+        node: DatabaseId,
+        is_savepoint: bool,
+    ) -> Result<WaitingFor, Error> {
         let mut all = WaitingFor::default();
         let declared = self.topology.routing().declared(node);
         let engine = declared.url.engine();
@@ -199,7 +205,7 @@ impl<C: RoutedConnection> Session<C> {
         }
         // Those that say how the transaction is come before its first query, and a setting by name is sent as one. All
         // others keep their order.
-        for shapes in [true, false] {
+        for shapes in [true, false].into_iter().skip(usize::from(is_savepoint)) {
             for waiting in self.waiting.iter().filter(|waiting| waiting.setting.shapes == shapes) {
                 all.add(waiting, engine)?;
             }
