@@ -5,9 +5,10 @@ use std::fmt;
 use router_core::{Alias, AppLabel, Decision, Operation};
 
 use super::RouteError;
+use super::asker::Witness;
 use super::nodes::{NodeRoute, Serves};
 use super::reason::RouteReason;
-use super::route::{Circumstances, Route, Witness, hints, route_by};
+use super::route::{Circumstances, Route, hints, route_by};
 use crate::statement::Reading;
 use crate::topology::{Prepared, Routing};
 
