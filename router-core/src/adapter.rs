@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::{Alias, Hints, Model, Router};
+use crate::{Alias, Hints, Model, Operation, Router};
 
 /// A router that answers reads with a closure; [`read_fn`] makes it.
 #[derive(Clone, Copy)]
@@ -21,6 +21,10 @@ pub struct MigrateFn<F>(F);
 /// A router that answers on relations with a closure; [`relation_fn`] makes it.
 #[derive(Clone, Copy)]
 pub struct RelationFn<F>(F);
+
+/// A router that says with a closure which hint is missing; [`hint_fn`] makes it.
+#[derive(Clone, Copy)]
+pub struct HintFn<F>(F);
 
 /// Answers reads with a closure.
 ///
@@ -84,6 +88,30 @@ where
     RelationFn(answer)
 }
 
+/// Says with a closure which hint a read or a write needs, and has no opinion on anything itself.
+///
+/// Put it after the closures that answer when the hint is there.
+///
+/// ```
+/// use router_core::{Alias, Hints, Model, Operation, RouterChain, hint_fn, read_fn};
+///
+/// struct Tenant(&'static str);
+///
+/// let chain = RouterChain::new("default")
+///     .with_named("tenants", read_fn(|_, hints| hints.get::<Tenant>().map(|tenant| Alias::new(tenant.0))))
+///     .with_named("tenants", hint_fn(|_, _, hints| hints.get::<Tenant>().is_none().then_some("tenant")));
+/// let route = |hints| chain.try_route(Operation::Read, &Model::app("blog"), &hints);
+///
+/// assert_eq!(route(Hints::default().extension(&Tenant("acme"))).unwrap().alias(), "acme");
+/// assert_eq!(route(Hints::default()).unwrap_err().to_string(), "router `tenants` needs the hint `tenant`");
+/// ```
+pub fn hint_fn<F>(missing: F) -> HintFn<F>
+where
+    F: Fn(Operation, &Model<'_>, &Hints<'_>) -> Option<&'static str> + Send + Sync,
+{
+    HintFn(missing)
+}
+
 impl<F> Router for ReadFn<F>
 where
     F: Fn(&Model<'_>, &Hints<'_>) -> Option<Alias> + Send + Sync,
@@ -120,6 +148,20 @@ where
     }
 }
 
+impl<F> Router for HintFn<F>
+where
+    F: Fn(Operation, &Model<'_>, &Hints<'_>) -> Option<&'static str> + Send + Sync,
+{
+    fn missing_hint(
+        &self,
+        operation: Operation,
+        model: &Model<'_>,
+        hints: &Hints<'_>,
+    ) -> Option<&'static str> {
+        (self.0)(operation, model, hints)
+    }
+}
+
 macro_rules! debug_by_name {
     ($($adapter:ident)*) => {$(
         impl<F> fmt::Debug for $adapter<F> {
@@ -130,4 +172,4 @@ macro_rules! debug_by_name {
     )*};
 }
 
-debug_by_name!(ReadFn WriteFn MigrateFn RelationFn);
+debug_by_name!(ReadFn WriteFn MigrateFn RelationFn HintFn);

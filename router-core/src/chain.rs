@@ -6,7 +6,8 @@ use rustc_hash::FxHashSet;
 
 use crate::trace::{Answer, Step};
 use crate::{
-    Alias, Decision, Hints, Model, Operation, Reason, Router, RouterName, Trace, UnknownAlias, Verdict,
+    Alias, ChainError, Decision, Hints, MissingHint, Model, Operation, Reason, Router, RouterName, Trace,
+    UnknownAlias, Verdict,
 };
 
 /// Routers asked one after the other: the first opinion decides.
@@ -20,6 +21,9 @@ use crate::{
 /// | migration | whether the database is the default one |
 ///
 /// The last one departs from Django, where tables of an unclaimed app appear on every database.
+///
+/// If a router without an opinion on a read or a write says that it needs a [hint](Router::missing_hint), the chain stops
+/// there and does not fall back.
 ///
 /// A chain is a [`Router`] itself. As a router it gives its members' opinions only, without the fall-backs, so
 /// that chains nest and the outermost one alone falls back.
@@ -111,13 +115,23 @@ impl RouterChain {
     /// the router rather than the router's reason; ask [`explain`](Self::explain) for that.
     ///
     /// The alias is the router's answer as it stands. [`try_route`](Self::try_route) checks it; a caller that
-    /// looks the alias up anyway can check there and name the [`Decision::decider`].
+    /// looks the alias up anyway can check there and name the [`Decision::decider`]. Where a router needs a hint, the
+    /// alias is empty, so that no database has it, and [`Decision::missing_hint`] says what is missing.
     #[inline]
     #[must_use]
     pub fn route(&self, operation: Operation, model: &Model<'_>, hints: &Hints<'_>) -> Decision {
+        let operation = as_statement(operation);
         for member in &self.members {
             if let Some(alias) = database_for(&*member.router, operation, model, hints) {
                 return Decision::new(alias, Reason::Router { name: member.name.clone() });
+            }
+            if let Some(hint) = member.router.missing_hint(operation, model, hints) {
+                return self.without_hint(
+                    MissingHint::new(member.name.clone(), hint),
+                    operation,
+                    model,
+                    hints,
+                );
             }
         }
         let (alias, reason) = self.fall_back(hints);
@@ -128,13 +142,11 @@ impl RouterChain {
     #[must_use]
     pub fn explain(&self, operation: Operation, model: &Model<'_>, hints: &Hints<'_>) -> Decision {
         let operation = as_statement(operation);
-        let (answer, reason, trace) = self.ask(
-            |router| database_for(router, operation, model, hints),
-            |router| router.reason(operation, model, hints),
-        );
-        match answer {
-            Some(alias) => Decision::traced(alias, decided(reason, &trace), trace),
-            None => {
+        let Heard { answer, missing, reason, trace } = self.ask_for_database(operation, model, hints);
+        match (answer, missing) {
+            (Some(alias), _) => Decision::traced(alias, decided(reason, &trace), trace),
+            (None, Some(missing)) => Decision::missing(missing, Some(trace)),
+            (None, None) => {
                 let (alias, fallback) = self.fall_back(hints);
                 let reason = match (fallback, reason) {
                     (Reason::Default, Some(unclaimed @ Reason::Unclaimed { .. })) => unclaimed,
@@ -151,7 +163,8 @@ impl RouterChain {
     ///
     /// # Errors
     ///
-    /// [`UnknownAlias`], naming the router that answered so.
+    /// [`ChainError::UnknownAlias`], naming the router that answered so, or [`ChainError::MissingHint`], naming the router
+    /// that needs a hint.
     ///
     /// ```
     /// use router_core::{Hints, Model, Operation, RouterChain, read_fn};
@@ -170,8 +183,11 @@ impl RouterChain {
         operation: Operation,
         model: &Model<'_>,
         hints: &Hints<'_>,
-    ) -> Result<Decision, UnknownAlias> {
+    ) -> Result<Decision, ChainError> {
         let decision = self.route(operation, model, hints);
+        if let Some(missing) = decision.missing_hint() {
+            return Err(missing.clone().into());
+        }
         match &self.aliases {
             Some(aliases) if !aliases.contains(decision.alias()) => {
                 // Asked again for the innermost router, which a nested chain hides from the first answer.
@@ -179,29 +195,36 @@ impl RouterChain {
                 let router = if explained.alias() == decision.alias() { &explained } else { &decision }
                     .decider()
                     .cloned();
-                Err(UnknownAlias::new(decision.into_alias(), router, aliases.iter()))
+                Err(UnknownAlias::new(decision.into_alias(), router, aliases.iter()).into())
             }
             _ => Ok(decision),
         }
     }
 
     /// Whether rows of the one model may refer to rows of the other.
+    ///
+    /// Where no router has an opinion, and a hint is missing to say where one of the two is written, they may not.
     #[must_use]
     pub fn relation_allowed(&self, a: &Model<'_>, b: &Model<'_>, hints: &Hints<'_>) -> bool {
         self.allow_relation(a, b, hints).unwrap_or_else(|| {
-            self.route(Operation::Write, a, hints).alias() == self.route(Operation::Write, b, hints).alias()
+            let [a, b] = [a, b].map(|model| self.route(Operation::Write, model, hints));
+            a.missing_hint().is_none() && b.missing_hint().is_none() && a.alias() == b.alias()
         })
     }
 
     /// Whether rows of the one model may refer to rows of the other, why, and who was asked.
     #[must_use]
     pub fn explain_relation(&self, a: &Model<'_>, b: &Model<'_>, hints: &Hints<'_>) -> Verdict {
-        let (answer, reason, trace) = self.ask(|router| router.allow_relation(a, b, hints), |_| None);
+        let Heard { answer, reason, trace, .. } =
+            self.ask(|router| router.allow_relation(a, b, hints), |_| None, |_| None);
         match answer {
             Some(allowed) => Verdict::new(allowed, decided(reason, &trace), trace),
             None => {
-                let a = self.route(Operation::Write, a, hints).into_alias();
-                let b = self.route(Operation::Write, b, hints).into_alias();
+                let [a, b] = [a, b].map(|model| self.route(Operation::Write, model, hints));
+                if let Some(missing) = a.missing_hint().or(b.missing_hint()) {
+                    return Verdict::new(false, Reason::MissingHint(missing.clone()), trace);
+                }
+                let (a, b) = (a.into_alias(), b.into_alias());
                 let same = a == b;
                 let reason = if same {
                     Reason::SameDatabase { database: a }
@@ -223,8 +246,9 @@ impl RouterChain {
     #[must_use]
     pub fn explain_migration(&self, database: &Alias, model: &Model<'_>, hints: &Hints<'_>) -> Verdict {
         let about = hints.clone().database(database);
-        let (answer, reason, trace) = self.ask(
+        let Heard { answer, reason, trace, .. } = self.ask(
             |router| router.allow_migrate(database, model, hints),
+            |_| None,
             |router| router.reason(Operation::Migrate, model, &about),
         );
         match answer {
@@ -243,33 +267,95 @@ impl RouterChain {
         }
     }
 
-    /// Asks the members until one answers, and keeps a record: the answer, the last reason given, the trace.
+    /// The first opinion of the members on a read or a write, unless one before it needs a hint.
+    #[inline]
+    fn opinion(&self, operation: Operation, model: &Model<'_>, hints: &Hints<'_>) -> Option<Alias> {
+        for member in &self.members {
+            let opinion = database_for(&*member.router, operation, model, hints);
+            if opinion.is_some() || member.router.missing_hint(operation, model, hints).is_some() {
+                return opinion;
+            }
+        }
+        None
+    }
+
+    /// The decision of a chain that stopped for a hint. It names the innermost router, which a nested chain hides.
+    #[cold]
+    fn without_hint(
+        &self,
+        outermost: MissingHint,
+        operation: Operation,
+        model: &Model<'_>,
+        hints: &Hints<'_>,
+    ) -> Decision {
+        let innermost = self.ask_for_database(operation, model, hints).missing;
+        Decision::missing(innermost.unwrap_or(outermost), None)
+    }
+
+    /// Asks the members for the database of a read or a write, and keeps a record.
+    fn ask_for_database(&self, operation: Operation, model: &Model<'_>, hints: &Hints<'_>) -> Heard<Alias> {
+        self.ask(
+            |router| database_for(router, operation, model, hints),
+            |router| router.missing_hint(operation, model, hints),
+            |router| router.reason(operation, model, hints),
+        )
+    }
+
+    /// Asks the members until one answers or needs a hint, and keeps a record.
     fn ask<A: Clone + Into<Answer>>(
         &self,
         question: impl Fn(&dyn Router) -> Option<A>,
+        missing: impl Fn(&dyn Router) -> Option<&'static str>,
         why: impl Fn(&dyn Router) -> Option<Reason>,
-    ) -> (Option<A>, Option<Reason>, Trace) {
+    ) -> Heard<A> {
         let mut trace = Trace::default();
         let mut last_abstention = None;
         for member in &self.members {
             let router = &*member.router;
             let answer = question(router);
+            let hint = if answer.is_none() { missing(router) } else { None };
             let (reason, nested) = match why(router) {
                 Some(Reason::Chain { reason, trace }) => (reason.map(|reason| *reason), trace),
                 reason => (reason, Trace::default()),
             };
             trace.push(Step {
                 router: member.name.clone(),
-                answer: answer.clone().map_or(Answer::NoOpinion, Into::into),
+                answer: answer.clone().map_or(hint.map_or(Answer::NoOpinion, Answer::NeedsHint), Into::into),
                 reason: reason.clone(),
                 nested,
             });
-            if answer.is_some() {
-                return (answer, reason, trace);
+            if answer.is_some() || hint.is_some() {
+                let router = trace.decider().unwrap_or(&member.name);
+                let missing = hint.map(|hint| MissingHint::new(router.clone(), hint));
+                return Heard { answer, missing, reason, trace };
             }
             last_abstention = reason.or(last_abstention);
         }
-        (None, last_abstention, trace)
+        Heard { answer: None, missing: None, reason: last_abstention, trace }
+    }
+}
+
+/// What the members of a chain said.
+struct Heard<A> {
+    /// The first opinion.
+    answer: Option<A>,
+    /// The hint for which the chain stopped before anybody had an opinion.
+    missing: Option<MissingHint>,
+    /// The last reason given.
+    reason: Option<Reason>,
+    trace: Trace,
+}
+
+impl<A> Heard<A> {
+    /// What a chain says as the member of another.
+    fn nested(self) -> Reason {
+        let Self { answer, missing, reason, trace } = self;
+        let reason = match (answer, missing) {
+            (Some(_), _) => Some(decided(reason, &trace)),
+            (None, Some(missing)) => Some(Reason::MissingHint(missing)),
+            (None, None) => reason,
+        };
+        Reason::Chain { reason: reason.map(Box::new), trace }
     }
 }
 
@@ -313,11 +399,11 @@ impl Default for RouterChain {
 #[deny(clippy::missing_trait_methods)]
 impl Router for RouterChain {
     fn db_for_read(&self, model: &Model<'_>, hints: &Hints<'_>) -> Option<Alias> {
-        self.members.iter().find_map(|member| member.router.db_for_read(model, hints))
+        self.opinion(Operation::Read, model, hints)
     }
 
     fn db_for_write(&self, model: &Model<'_>, hints: &Hints<'_>) -> Option<Alias> {
-        self.members.iter().find_map(|member| member.router.db_for_write(model, hints))
+        self.opinion(Operation::Write, model, hints)
     }
 
     fn allow_relation(&self, a: &Model<'_>, b: &Model<'_>, hints: &Hints<'_>) -> Option<bool> {
@@ -328,18 +414,25 @@ impl Router for RouterChain {
         self.members.iter().find_map(|member| member.router.allow_migrate(database, model, hints))
     }
 
+    fn missing_hint(
+        &self,
+        operation: Operation,
+        model: &Model<'_>,
+        hints: &Hints<'_>,
+    ) -> Option<&'static str> {
+        self.members.iter().find_map(|member| member.router.missing_hint(operation, model, hints))
+    }
+
     fn reason(&self, operation: Operation, model: &Model<'_>, hints: &Hints<'_>) -> Option<Reason> {
-        let why = |router: &dyn Router| router.reason(operation, model, hints);
-        let (reason, trace) = if operation == Operation::Migrate {
-            let database = hints.database?;
-            let (answer, reason, trace) =
-                self.ask(|router| router.allow_migrate(database, model, hints), why);
-            (answer.map_or(reason.clone(), |_| Some(decided(reason, &trace))), trace)
-        } else {
-            let (answer, reason, trace) =
-                self.ask(|router| database_for(router, operation, model, hints), why);
-            (answer.map_or(reason.clone(), |_| Some(decided(reason, &trace))), trace)
-        };
-        Some(Reason::Chain { reason: reason.map(Box::new), trace })
+        if operation != Operation::Migrate {
+            return Some(self.ask_for_database(operation, model, hints).nested());
+        }
+        let database = hints.database?;
+        let heard = self.ask(
+            |router| router.allow_migrate(database, model, hints),
+            |_| None,
+            |router| router.reason(operation, model, hints),
+        );
+        Some(heard.nested())
     }
 }

@@ -47,7 +47,9 @@ mod chain;
 mod rule;
 mod wrapper;
 
+mod chain_error;
 mod decision;
+mod missing_hint;
 mod name;
 mod reason;
 mod trace;
@@ -56,12 +58,16 @@ mod unknown_alias;
 #[cfg(any(feature = "testing", test))]
 pub mod testing;
 
-pub use adapter::{MigrateFn, ReadFn, RelationFn, WriteFn, migrate_fn, read_fn, relation_fn, write_fn};
+pub use adapter::{
+    HintFn, MigrateFn, ReadFn, RelationFn, WriteFn, hint_fn, migrate_fn, read_fn, relation_fn, write_fn,
+};
 pub use alias::Alias;
 pub use app::AppLabel;
 pub use chain::RouterChain;
+pub use chain_error::ChainError;
 pub use decision::{Decision, Verdict};
 pub use hints::{Hints, Role};
+pub use missing_hint::MissingHint;
 pub use model::Model;
 pub use name::RouterName;
 pub use operation::{Operation, Operations, UnknownOperation};

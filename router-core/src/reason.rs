@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::{Alias, AppLabel, Operation, Place, RouterName, Trace};
+use crate::{Alias, AppLabel, MissingHint, Operation, Place, RouterName, Trace};
 
 /// Why an answer is as it is; shown, it completes "because …".
 ///
@@ -87,6 +87,8 @@ pub enum Reason {
         /// Where the other is written to.
         b: Alias,
     },
+    /// A router needs a hint that is not there, so that nobody can say which database it is.
+    MissingHint(MissingHint),
     /// A router's own words, which complete "because …".
     Stated(Cow<'static, str>),
     /// What a nested chain says. An explanation unfolds it, so that a decision never carries one.
@@ -151,6 +153,7 @@ impl fmt::Display for Reason {
             Self::DifferentDatabases { a, b } => {
                 write!(f, "the one is written to `{a}` and the other to `{b}`")
             }
+            Self::MissingHint(missing) => missing.fmt(f),
             Self::Stated(words) => f.write_str(words),
             Self::Chain { reason: Some(reason), .. } => fmt::Display::fmt(reason, f),
             Self::Chain { reason: None, .. } => f.write_str("none of its routers decided"),

@@ -28,7 +28,7 @@ use crate::{Alias, Hints, Model, Operation, Reason};
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `Router`",
-    label = "implement `Router` for it, or wrap a closure in `read_fn`, `write_fn`, `migrate_fn` or `relation_fn`",
+    label = "implement `Router` for it, or wrap a closure in `read_fn`, `write_fn`, `migrate_fn`, `relation_fn` or `hint_fn`",
     note = "every method of `Router` has a default, so an implementation writes only what it has an opinion on"
 )]
 pub trait Router: Debug + Send + Sync {
@@ -53,6 +53,47 @@ pub trait Router: Debug + Send + Sync {
     /// Whether the model's migrations run on the database.
     fn allow_migrate(&self, database: &Alias, model: &Model<'_>, hints: &Hints<'_>) -> Option<bool> {
         let _ = (database, model, hints);
+        None
+    }
+
+    /// The hint that this router needs before it can answer a read or a write, such as `tenant`.
+    ///
+    /// A chain asks this only after the router had no opinion. If the router names a hint, the chain stops there: it asks
+    /// no other router and falls back to no database, and the statement fails with an error that names the router and
+    /// the hint. Return `None` when the model is not this router's business, or when the hint is there.
+    ///
+    /// The operation is a read or a write; a statement that changes the schema counts as a write.
+    ///
+    /// ```
+    /// use router_core::{Alias, Hints, Model, Operation, Router, RouterChain};
+    ///
+    /// struct Tenant(&'static str);
+    ///
+    /// /// Each tenant has a database of its own.
+    /// #[derive(Debug)]
+    /// struct ByTenant;
+    ///
+    /// impl Router for ByTenant {
+    ///     fn db_for_read(&self, _: &Model<'_>, hints: &Hints<'_>) -> Option<Alias> {
+    ///         hints.get::<Tenant>().map(|tenant| Alias::new(tenant.0))
+    ///     }
+    ///
+    ///     fn missing_hint(&self, _: Operation, _: &Model<'_>, hints: &Hints<'_>) -> Option<&'static str> {
+    ///         hints.get::<Tenant>().is_none().then_some("tenant")
+    ///     }
+    /// }
+    ///
+    /// let chain = RouterChain::new("default").with(ByTenant);
+    /// let error = chain.try_route(Operation::Read, &Model::app("blog"), &Hints::default()).unwrap_err();
+    /// assert_eq!(error.to_string(), "router `ByTenant` needs the hint `tenant`");
+    /// ```
+    fn missing_hint(
+        &self,
+        operation: Operation,
+        model: &Model<'_>,
+        hints: &Hints<'_>,
+    ) -> Option<&'static str> {
+        let _ = (operation, model, hints);
         None
     }
 

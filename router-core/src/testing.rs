@@ -22,15 +22,22 @@ struct Answers {
     write: Option<Alias>,
     relation: Option<bool>,
     migrate: Option<bool>,
+    /// The hints that a read and a write need.
+    missing: [Option<&'static str>; 2],
     reasons: [Option<Reason>; 3],
 }
 
 impl Answers {
     fn of(router: &dyn Router, model: &Model<'_>) -> Self {
         let (hints, database) = (Hints::default(), Alias::new("default"));
+        let (read, write) = (router.db_for_read(model, &hints), router.db_for_write(model, &hints));
+        // As a chain does, this asks for a missing hint only after the router had no opinion.
+        let missing = [(Operation::Read, read.is_none()), (Operation::Write, write.is_none())];
         Self {
-            read: router.db_for_read(model, &hints),
-            write: router.db_for_write(model, &hints),
+            missing: missing
+                .map(|(side, is_asked)| is_asked.then(|| router.missing_hint(side, model, &hints)).flatten()),
+            read,
+            write,
             relation: router.allow_relation(model, model, &hints),
             migrate: router.allow_migrate(&database, model, &hints),
             reasons: Operation::ALL
@@ -46,11 +53,14 @@ impl Answers {
 /// Where it has an opinion.
 pub fn abstains_on(router: &dyn Router, models: &[Model<'_>]) {
     for model in models {
-        let Answers { read, write, relation, migrate, .. } = Answers::of(router, model);
+        let Answers { read, write, relation, migrate, missing: [for_read, for_write], .. } =
+            Answers::of(router, model);
         refuse(router, model, "should have no opinion on a read", read);
         refuse(router, model, "should have no opinion on a write", write);
         refuse(router, model, "should have no opinion on a relation", relation);
         refuse(router, model, "should have no opinion on a migration", migrate);
+        refuse(router, model, "should need no hint for a read", for_read);
+        refuse(router, model, "should need no hint for a write", for_write);
     }
 }
 
@@ -120,8 +130,68 @@ pub fn agrees_when_wrapped(router: impl Router + 'static, models: &[Model<'_>]) 
             bare.read == chain.db_for_read(model, &hints)
                 && bare.write == chain.db_for_write(model, &hints)
                 && bare.relation == chain.allow_relation(model, model, &hints)
-                && bare.migrate == chain.allow_migrate(&database, model, &hints),
+                && bare.migrate == chain.allow_migrate(&database, model, &hints)
+                && bare.missing == Answers::of(&chain, model).missing,
             "{router:?} answers differently on `{model}` as a chain's only member"
+        );
+    }
+}
+
+/// The router needs a hint for a read or a write of each model. Without it the router names it and has no opinion. With
+/// `given` the router has an opinion.
+///
+/// ```
+/// use router_core::{Alias, Hints, Model, Operation, Router, testing};
+///
+/// struct Tenant(&'static str);
+///
+/// #[derive(Debug)]
+/// struct ByTenant;
+///
+/// impl Router for ByTenant {
+///     fn db_for_read(&self, _: &Model<'_>, hints: &Hints<'_>) -> Option<Alias> {
+///         hints.get::<Tenant>().map(|tenant| Alias::new(tenant.0))
+///     }
+///
+///     fn missing_hint(&self, operation: Operation, _: &Model<'_>, hints: &Hints<'_>) -> Option<&'static str> {
+///         (operation == Operation::Read && hints.get::<Tenant>().is_none()).then_some("tenant")
+///     }
+/// }
+///
+/// let acme = Tenant("acme");
+/// let given = Hints::default().extension(&acme);
+/// testing::needs_hint(&ByTenant, Operation::Read, "tenant", &given, &[Model::app("blog")]);
+/// ```
+///
+/// # Panics
+///
+/// Where it has an opinion without the hint, names another hint or none, or has no opinion with it.
+pub fn needs_hint(
+    router: &dyn Router,
+    operation: Operation,
+    hint: &str,
+    given: &Hints<'_>,
+    models: &[Model<'_>],
+) {
+    let opinion = |model: &Model<'_>, hints: &Hints<'_>| match operation {
+        Operation::Read => router.db_for_read(model, hints),
+        Operation::Write | Operation::Migrate => router.db_for_write(model, hints),
+    };
+    let nothing = Hints::default();
+    for model in models {
+        let guess = opinion(model, &nothing);
+        assert!(
+            guess.is_none(),
+            "{router:?} answers {guess:?} for a {operation} of `{model}` without the hint `{hint}`"
+        );
+        let named = router.missing_hint(operation, model, &nothing);
+        assert!(
+            named == Some(hint),
+            "{router:?} should need the hint `{hint}` for a {operation} of `{model}`, but needs {named:?}"
+        );
+        assert!(
+            opinion(model, given).is_some(),
+            "{router:?} has no opinion on a {operation} of `{model}` although the hint `{hint}` is given"
         );
     }
 }
@@ -158,7 +228,7 @@ mod tests {
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
     use super::*;
-    use crate::{DatabaseRule, NoRouter, RuleRouter, migrate_fn, read_fn, relation_fn, write_fn};
+    use crate::{DatabaseRule, NoRouter, RuleRouter, hint_fn, migrate_fn, read_fn, relation_fn, write_fn};
 
     const MODELS: [Model<'_>; 2] =
         [Model { app: "blog", table: None }, Model { app: "shop", table: Some("products") }];
@@ -204,6 +274,73 @@ mod tests {
     #[should_panic(expected = "should have no opinion on a migration")]
     fn an_opinion_on_migrations_is_found() {
         abstains_on(&migrate_fn(|_, _, _| Some(false)), &MODELS);
+    }
+
+    #[test]
+    #[should_panic(expected = "HintFn should need no hint for a write of `blog`, but answers \"tenant\"")]
+    fn a_hint_that_is_needed_is_found() {
+        abstains_on(&hint_fn(|operation, _, _| (operation == Operation::Write).then_some("tenant")), &MODELS);
+    }
+
+    /// Reads by a hint of a number.
+    fn by_number(knows: bool, says: Option<&'static str>) -> impl Router {
+        RouterChain::default()
+            .with(read_fn(move |_, hints| hints.get::<u8>().filter(|_| knows).map(|_| blog_db())))
+            .with(hint_fn(move |_, _, hints| says.filter(|_| hints.get::<u8>().is_none())))
+    }
+
+    #[test]
+    fn a_router_that_needs_a_hint_passes() {
+        let router = by_number(true, Some("number"));
+        needs_hint(&router, Operation::Read, "number", &Hints::default().extension(&1_u8), &MODELS);
+        is_deterministic(&router, &MODELS);
+        agrees_when_wrapped(router, &MODELS);
+    }
+
+    #[test]
+    #[should_panic(
+        expected = "should need the hint `number` for a read of `blog`, but needs Some(\"tenant\")"
+    )]
+    fn another_hint_is_found() {
+        let router = by_number(true, Some("tenant"));
+        needs_hint(&router, Operation::Read, "number", &Hints::default().extension(&1_u8), &MODELS);
+    }
+
+    #[test]
+    #[should_panic(expected = "should need the hint `number` for a write of `blog`, but needs None")]
+    fn a_hint_that_is_not_named_is_found() {
+        let router = by_number(true, None);
+        needs_hint(&router, Operation::Write, "number", &Hints::default().extension(&1_u8), &MODELS);
+    }
+
+    #[test]
+    #[should_panic(expected = "has no opinion on a read of `blog` although the hint `number` is given")]
+    fn a_hint_for_nothing_is_found() {
+        let router = by_number(false, Some("number"));
+        needs_hint(&router, Operation::Read, "number", &Hints::default().extension(&1_u8), &MODELS);
+    }
+
+    #[test]
+    #[should_panic(expected = "answers Some(\"blog_db\") for a read of `blog` without the hint `number`")]
+    fn a_guess_without_the_hint_is_found() {
+        let router = read_fn(|_, _| Some(blog_db()));
+        needs_hint(&router, Operation::Read, "number", &Hints::default().extension(&1_u8), &MODELS);
+    }
+
+    #[test]
+    #[should_panic(expected = "answer differently on `blog`")]
+    fn a_wrapper_that_loses_the_hint_is_found() {
+        #[derive(Debug)]
+        struct Forgetful<R>(R);
+
+        impl<R: Router> Router for Forgetful<R> {
+            fn db_for_read(&self, model: &Model<'_>, hints: &Hints<'_>) -> Option<Alias> {
+                self.0.db_for_read(model, hints)
+            }
+        }
+
+        let needs = hint_fn(|_, _, _| Some("tenant"));
+        agree(&needs, &Forgetful(needs), &MODELS);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::{Alias, Reason, RouterName};
 
-/// The routers that were asked, in order, each with its answer; the last one decided, if any did.
+/// The routers that were asked, in order, each with its answer. The last one decided or needs a hint, if any did.
 ///
 /// ```
 /// use router_core::{Hints, Model, NoRouter, Operation, RouterChain, read_fn};
@@ -37,9 +37,12 @@ pub struct Step {
 
 /// What a router answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Answer {
     /// It left the question to the next one.
     NoOpinion,
+    /// It needs this hint before it can answer, and the chain asked nobody else.
+    NeedsHint(&'static str),
     /// It named a database, for a read or a write.
     Database(Alias),
     /// It allowed or forbade a migration or a relation.
@@ -53,7 +56,7 @@ impl Trace {
         &self.steps
     }
 
-    /// The innermost router that decided, or nothing if none did.
+    /// The innermost router that decided, or that stopped the chain for a hint. Nothing if none did.
     #[must_use]
     pub fn decider(&self) -> Option<&RouterName> {
         let step = self.steps.last().filter(|step| step.answer != Answer::NoOpinion)?;
@@ -93,6 +96,7 @@ impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoOpinion => f.write_str("no opinion"),
+            Self::NeedsHint(hint) => write!(f, "needs `{hint}`"),
             Self::Database(alias) => write!(f, "`{alias}`"),
             Self::Allowed(true) => f.write_str("yes"),
             Self::Allowed(false) => f.write_str("no"),

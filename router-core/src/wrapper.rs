@@ -27,6 +27,15 @@ macro_rules! forward {
                 (**self).allow_migrate(database, model, hints)
             }
 
+            fn missing_hint(
+                &self,
+                operation: Operation,
+                model: &Model<'_>,
+                hints: &Hints<'_>,
+            ) -> Option<&'static str> {
+                (**self).missing_hint(operation, model, hints)
+            }
+
             fn reason(&self, operation: Operation, model: &Model<'_>, hints: &Hints<'_>) -> Option<Reason> {
                 (**self).reason(operation, model, hints)
             }

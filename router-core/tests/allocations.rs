@@ -11,6 +11,10 @@ struct Tenants {
 }
 
 impl Router for Tenants {
+    fn missing_hint(&self, _: Operation, model: &Model<'_>, _: &Hints<'_>) -> Option<&'static str> {
+        (model.app == "secrets").then_some("tenant")
+    }
+
     fn db_for_write(&self, model: &Model<'_>, _: &Hints<'_>) -> Option<Alias> {
         (model.app == "tenants").then(|| self.database.clone())
     }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use router_core::{
-    Alias, DatabaseRule, Hints, Model, NoRouter, Operation, Reason, Router, RouterChain, RuleRouter,
-    ShardKey, migrate_fn, read_fn, relation_fn, write_fn,
+    Alias, ChainError, DatabaseRule, Hints, Model, NoRouter, Operation, Reason, Router, RouterChain,
+    RuleRouter, ShardKey, hint_fn, migrate_fn, read_fn, relation_fn, write_fn,
 };
 
 const READ: Operation = Operation::Read;
@@ -232,6 +232,7 @@ fn an_unknown_alias_is_an_error_that_names_the_router() {
         error.to_string(),
         "no router decided, and it fell to unknown database `gone`; declare it under `databases`"
     );
+    let ChainError::UnknownAlias(error) = error else { panic!("{error}") };
     assert_eq!((error.router(), error.suggestion(), error.alias()), (None, None, &gone));
 }
 
@@ -254,4 +255,115 @@ fn chains_are_values_and_may_differ_in_one_program() {
     let other = one.clone().with(always("other"));
     assert_eq!(one.route(READ, &Model::app("blog"), &Hints::default()).alias(), "one");
     assert_eq!(other.route(READ, &Model::app("blog"), &Hints::default()).alias(), "other");
+}
+
+struct Tenant(&'static str);
+struct Unrelated;
+
+/// Says where posts are by a hint.
+#[derive(Debug)]
+struct ByTenant;
+
+impl Router for ByTenant {
+    fn db_for_read(&self, model: &Model<'_>, hints: &Hints<'_>) -> Option<Alias> {
+        self.db_for_write(model, hints)
+    }
+
+    fn db_for_write(&self, model: &Model<'_>, hints: &Hints<'_>) -> Option<Alias> {
+        hints.get::<Tenant>().filter(|_| model.app == "blog").map(|tenant| Alias::new(tenant.0))
+    }
+
+    fn missing_hint(&self, _: Operation, model: &Model<'_>, hints: &Hints<'_>) -> Option<&'static str> {
+        (model.app == "blog" && hints.get::<Tenant>().is_none()).then_some("tenant")
+    }
+}
+
+#[test]
+fn a_missing_hint_stops_the_chain() {
+    let chain = RouterChain::default().with(NoRouter).with(ByTenant).with(rules());
+    let (blog, users, archive) = (Model::app("blog"), Model::app("users"), Alias::new("archive"));
+    // A hint of another type is as good as none, and the database of an instance does not take the place of one.
+    for hints in
+        [Hints::default(), Hints::default().extension(&Unrelated), Hints::default().instance(&archive)]
+    {
+        for operation in Operation::ALL {
+            let decision = chain.route(operation, &blog, &hints);
+            let missing = decision.missing_hint().unwrap();
+            assert_eq!((missing.router().as_ref(), missing.hint()), ("ByTenant", "tenant"));
+            assert_eq!(decision.alias(), "", "no database is called so");
+            assert!(!decision.is_fallback());
+            assert_eq!(decision.decider().map(AsRef::as_ref), Some("ByTenant"));
+            let refused = chain.try_route(operation, &blog, &hints).unwrap_err();
+            assert_eq!(refused, ChainError::MissingHint(missing.clone()));
+            let explained = chain.explain(operation, &blog, &hints);
+            assert_eq!(explained.missing_hint(), Some(missing));
+            assert_eq!(
+                explained.trace().unwrap().to_string(),
+                "NoRouter: no opinion\nByTenant: needs `tenant`\n"
+            );
+        }
+        assert_eq!(chain.route(READ, &users, &hints).missing_hint(), None);
+    }
+    let given = Hints::default().extension(&Tenant("acme"));
+    assert_eq!(chain.route(WRITE, &blog, &given).alias(), "acme");
+    assert_eq!(chain.explain(READ, &blog, &given).missing_hint(), None);
+    // Migrations are decided without it.
+    assert!(chain.migration_allowed(&"blog_db".into(), &blog, &Hints::default()));
+}
+
+#[test]
+fn an_opinion_before_a_missing_hint_decides() {
+    let chain = RouterChain::default().with(rules()).with(ByTenant);
+    assert_eq!(chain.route(READ, &Model::app("blog"), &Hints::default()).alias(), "blog_db");
+    let never_asked = hint_fn(|_, _, _| panic!("it had an opinion"));
+    let chain = RouterChain::default().with(rules()).with(never_asked);
+    assert_eq!(chain.route(READ, &Model::app("blog"), &Hints::default()).alias(), "blog_db");
+}
+
+#[test]
+fn a_nested_chain_passes_a_missing_hint_on() {
+    let inner = RouterChain::new("ignored").with(NoRouter).with_named("tenants", Arc::new(ByTenant));
+    let inner = inner.with(always("a_wrong_one")).with_named("rules", rules());
+    let middle = RouterChain::new("ignored").with_named("inner", Box::new(inner));
+    let chain = RouterChain::default().with_named("middle", middle).with(always("a_wrong_one"));
+    let (blog, hints) = (Model::app("blog"), Hints::default());
+    let decision = chain.route(READ, &blog, &hints);
+    assert_eq!(decision.to_string(), "no database, because router `tenants` needs the hint `tenant`");
+    let explained = chain.explain(READ, &blog, &hints);
+    assert_eq!(explained.to_string(), decision.to_string());
+    assert_eq!(
+        explained.trace().unwrap().to_string(),
+        "middle: needs `tenant`, because router `tenants` needs the hint `tenant`\n  \
+           inner: needs `tenant`, because router `tenants` needs the hint `tenant`\n    \
+             NoRouter: no opinion\n    \
+             tenants: needs `tenant`\n"
+    );
+    let given = Hints::default().extension(&Tenant("acme"));
+    assert_eq!(chain.route(READ, &blog, &given).alias(), "acme");
+}
+
+#[test]
+fn a_hint_may_be_missing_for_one_side_only() {
+    let for_writes = hint_fn(|operation, _, _| (operation == WRITE).then_some("tenant"));
+    let chain = RouterChain::default().with(for_writes);
+    let missing = |operation| {
+        let decision = chain.route(operation, &Model::app("blog"), &Hints::default());
+        decision.missing_hint().map(|missing| missing.hint())
+    };
+    assert_eq!([READ, WRITE, Operation::Migrate].map(missing), [None, Some("tenant"), Some("tenant")]);
+}
+
+#[test]
+fn a_relation_between_places_that_nobody_can_name_is_not_allowed() {
+    let (blog, hints) = (Model::app("blog"), Hints::default());
+    let chain = RouterChain::default().with(ByTenant);
+    assert!(!chain.relation_allowed(&blog, &blog, &hints));
+    assert!(!chain.relation_allowed(&Model::app("users"), &blog, &hints));
+    assert_eq!(
+        chain.explain_relation(&blog, &blog, &hints).to_string(),
+        "no, because router `ByTenant` needs the hint `tenant`"
+    );
+    let given = Hints::default().extension(&Tenant("acme"));
+    assert!(chain.relation_allowed(&blog, &blog, &given));
+    assert!(chain.with(relation_fn(|_, _, _| Some(true))).relation_allowed(&blog, &blog, &hints));
 }

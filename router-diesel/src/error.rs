@@ -70,6 +70,8 @@ pub enum ErrorKind {
     WritesPrevented,
     /// The table belongs to no app, and the file wants that to be an error.
     Unrouted,
+    /// A router needs a hint to say where a table is, and the session does not have it.
+    MissingHint,
     /// The statement cannot be read, so its tables are unknown.
     Unreadable,
     /// The statement opens or closes a transaction by hand.
@@ -142,6 +144,7 @@ impl Error {
                 RouteError::OperationNotAllowed { .. } => ErrorKind::OperationNotAllowed,
                 RouteError::WritesPrevented { .. } => ErrorKind::WritesPrevented,
                 RouteError::Unrouted { .. } => ErrorKind::Unrouted,
+                RouteError::MissingHint { .. } => ErrorKind::MissingHint,
                 RouteError::Unreadable { .. } => ErrorKind::Unreadable,
                 RouteError::TransactionControl | RouteError::UnbalancedTransaction { .. } => {
                     ErrorKind::TransactionControl

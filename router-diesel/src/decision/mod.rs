@@ -5,6 +5,7 @@
 //!                                          Route            Reach, Step
 //! ```
 //! - `route` finds the database of a statement, or the [`RouteError`] that refuses it. `reason` puts the first into words.
+//! - `asker` asks the routers about one table: quietly for a statement that runs, with a record for an explanation.
 //! - `asked` finds the connection that can answer a statement which asks about earlier ones.
 //! - `reach` says whether the replicas of that database may serve the statement, or why only one node can.
 //! - `freshness` chooses the node that serves a read: a state machine with events in and questions out. It has what a
@@ -16,6 +17,7 @@
 //! Nothing here opens a connection, asks a server or reads a clock. `session/` does what a decision asks for.
 
 mod asked;
+mod asker;
 mod circumstances;
 mod cluster_error;
 mod explanation;

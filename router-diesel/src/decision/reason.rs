@@ -4,7 +4,8 @@ use std::fmt;
 
 use router_core::{Alias, Reason};
 
-use super::route::{By, Route, Witness};
+use super::asker::Witness;
+use super::route::{By, Route};
 use crate::topology::{Prepared, PreparedModel, Routing};
 
 /// Why a statement goes to its database.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use router_core::{Alias, Operation, Place};
+use router_core::{Alias, AppLabel, Operation, Place, RouterName};
 
 use super::asked::{NoAnswerReason, fmt_no_answer};
 use crate::config::Restriction;
@@ -58,6 +58,17 @@ pub enum RouteError {
     Unrouted {
         /// The table.
         table: String,
+    },
+    /// A router needs a hint to say where a table is, and the session has none of that type.
+    MissingHint {
+        /// The router.
+        router: RouterName,
+        /// The hint, as the router calls it.
+        hint: &'static str,
+        /// The table.
+        table: String,
+        /// The app that has the table, if any.
+        app: Option<AppLabel>,
     },
     /// The statement cannot be read, so its tables are not known.
     Unreadable {
@@ -131,6 +142,7 @@ impl RouteError {
             Self::OperationNotAllowed { .. } => "OperationNotAllowed",
             Self::WritesPrevented { .. } => "WritesPrevented",
             Self::Unrouted { .. } => "Unrouted",
+            Self::MissingHint { .. } => "MissingHint",
             Self::Unreadable { .. } => "Unreadable",
             Self::TransactionControl => "TransactionControl",
             Self::NoDatabase { .. } => "NoDatabase",
@@ -185,6 +197,9 @@ impl fmt::Display for RouteError {
                 "no app has the table `{table}`, and the file says `unrouted: error`; add it to the `tables` of \
                  an app, or name the database with `using`"
             ),
+            Self::MissingHint { router, hint, table, app } => {
+                missing_hint(f, (router, hint), table, app.as_ref())
+            }
             Self::Unreadable { why } => write!(
                 f,
                 "this statement {why}; its tables are not known, so name the database with `using`"
@@ -241,6 +256,22 @@ impl RouteError {
             _ => Ok(()),
         }
     }
+}
+
+fn missing_hint(
+    f: &mut fmt::Formatter<'_>,
+    (router, hint): (&RouterName, &str),
+    table: &str,
+    app: Option<&AppLabel>,
+) -> fmt::Result {
+    write!(f, "router `{router}` needs the hint `{hint}` to say where `{table}`")?;
+    if let Some(app) = app {
+        write!(f, " of app `{app}`")?;
+    }
+    f.write_str(
+        " is; give it with `session.with_hint` or, for a part of the program, `Scope::hint`, or name the database with \
+         `using`",
+    )
 }
 
 fn unbalanced(

@@ -1,9 +1,10 @@
 //! The second step: from the tables of a statement to one database.
 
-use router_core::{Alias, Decision, Hints, Operation, Role};
+use router_core::{Alias, Hints, Operation, Role};
 
 use super::RouteError;
 use super::asked::{Marks, NoAnswerReason, in_words};
+use super::asker::{Asker, Quiet};
 use super::circumstances::{Circumstances, Transaction, hints};
 use crate::config::Unrouted;
 use crate::statement::Reading;
@@ -41,68 +42,6 @@ pub(crate) enum By {
     /// A router, or the default where no router decided. The routers were asked where the first table is read, or where it
     /// is written: this says which.
     Routers(Operation),
-}
-
-/// Asks the routers about the tables of a statement. What the answers lead to does not depend on who asks.
-pub(crate) trait Asker {
-    /// What the routers say of one table; `None` where none of them decides.
-    fn ask(
-        &mut self,
-        routing: &Routing,
-        model: &PreparedModel,
-        side: Operation,
-        hints: &Hints<'_>,
-    ) -> Result<Option<DatabaseId>, RouteError>;
-}
-
-/// Asks and keeps nothing: for statements that run.
-struct Quiet;
-
-impl Asker for Quiet {
-    #[inline]
-    fn ask(
-        &mut self,
-        routing: &Routing,
-        model: &PreparedModel,
-        side: Operation,
-        hints: &Hints<'_>,
-    ) -> Result<Option<DatabaseId>, RouteError> {
-        if let Some(fixed) = model.fixed {
-            return Ok(if side == Operation::Read { fixed.read } else { fixed.write });
-        }
-        routing.decided(&routing.chain.route(side, &model.as_model(), hints))
-    }
-}
-
-/// Asks and keeps what each router answered: for explanations.
-#[derive(Debug, Default)]
-pub(crate) struct Witness {
-    /// The last answers, one for each table that was asked about.
-    answers: Vec<(String, Decision)>,
-}
-
-impl Asker for Witness {
-    fn ask(
-        &mut self,
-        routing: &Routing,
-        model: &PreparedModel,
-        side: Operation,
-        hints: &Hints<'_>,
-    ) -> Result<Option<DatabaseId>, RouteError> {
-        let decision = routing.chain.explain(side, &model.as_model(), hints);
-        let answer = routing.decided(&decision);
-        let table = model.table.to_string();
-        self.answers.retain(|(known, _)| *known != table);
-        self.answers.push((table, decision));
-        answer
-    }
-}
-
-impl Witness {
-    /// The answer that counted for a table, if it was asked about.
-    pub(crate) fn answer(&self, table: &str) -> Option<&Decision> {
-        self.answers.iter().find(|(known, _)| known == table).map(|(_, decision)| decision)
-    }
 }
 
 /// Finds the database of a statement. It asks the routers once for each table, allocates nothing and keeps no trace.
@@ -306,6 +245,7 @@ impl<'q> Question<'q> {
                 Ok(route) if several.iter().any(|named| self.routing.holds(*named, route.database)) => {
                     Ok(route)
                 }
+                Err(missing @ RouteError::MissingHint { .. }) => Err(missing),
                 _ => Err(RouteError::AmbiguousDatabase {
                     table: model.table.to_string(),
                     databases: several.iter().map(|database| self.routing.alias(*database).clone()).collect(),
@@ -421,24 +361,6 @@ impl Routing {
             }),
             _ => Ok(()),
         }
-    }
-
-    /// The database of a router's answer; `None` where no router decided.
-    ///
-    /// # Errors
-    /// The router named a database that the file does not have.
-    #[inline]
-    fn decided(&self, decision: &Decision) -> Result<Option<DatabaseId>, RouteError> {
-        if decision.is_fallback() {
-            return Ok(None);
-        }
-        let alias = decision.alias();
-        let unknown = || RouteError::UnknownDatabase {
-            alias: alias.clone(),
-            router: Some(decision.reason().to_string()),
-            suggestion: self.nearest(alias.as_str()),
-        };
-        self.id(alias.as_str()).map(Some).ok_or_else(unknown)
     }
 
     /// Whether a transaction that is open on a database serves statements for another: for that database itself, and for

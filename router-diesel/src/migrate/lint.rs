@@ -6,11 +6,12 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use diesel::backend::Backend;
-use router_core::{Alias, AppLabel, Hints, Model, Operation};
+use router_core::{Alias, AppLabel, Hints, MissingHint, Model, Operation};
 
 use super::Version;
 use super::journal::Direction;
 use super::migration::AppMigration;
+use super::relation::Relation;
 use super::sql::{Mention, Part};
 use crate::config::{Database, TableMap};
 use crate::engine::Product;
@@ -39,6 +40,10 @@ pub enum LintCode {
     TransactionControl,
     /// A constraint refers to a table on another database.
     ReferenceElsewhere,
+    /// A router allows no relation between the two tables of a constraint, on whichever databases they are.
+    RelationRefused,
+    /// A migration names a table, and a router needs a hint to say where that is. It does not keep migrations from running.
+    NeedsHint,
     /// A statement reads or changes a table on another database.
     StatementElsewhere,
     /// It creates a table that the file gives to another app.
@@ -90,10 +95,15 @@ impl LintProblem {
         }
     }
 
-    /// Whether nothing may run because of it. What cannot be read is reported, but may well be right.
+    /// Whether nothing may run because of it. What nobody can tell is reported, but may well be right.
     #[must_use]
     pub fn is_blocking(&self) -> bool {
-        self.code != LintCode::UnreadableStatement
+        !matches!(self.code, LintCode::UnreadableStatement | LintCode::NeedsHint)
+    }
+
+    /// Whether it is about where the two tables of a constraint are, or whether one may refer to the other.
+    pub(crate) fn is_about_relation(&self) -> bool {
+        matches!(self.code, LintCode::ReferenceElsewhere | LintCode::RelationRefused | LintCode::NeedsHint)
     }
 
     pub(crate) fn version(mut self, version: &Version) -> Self {
@@ -168,14 +178,15 @@ pub fn summary(problems: &[LintProblem]) -> Vec<String> {
 
 /// What the rules say of tables, and which aliases are one database.
 pub(crate) struct Linter<'a> {
-    routing: &'a Routing,
-    tables: TableMap,
+    pub(super) routing: &'a Routing,
+    pub(super) tables: TableMap,
     problems: Vec<LintProblem>,
     /// Where each problem stands among them, by all that makes it the same on another database.
     known: HashMap<Key, usize>,
 }
 
-type Key = (LintCode, AppLabel, Option<Version>, Option<PathBuf>, Option<u64>, Option<String>);
+type Key =
+    (LintCode, AppLabel, Option<Version>, Option<PathBuf>, Option<u64>, Option<String>, Option<String>);
 
 impl<'a> Linter<'a> {
     pub(crate) fn new(routing: &'a Routing) -> Self {
@@ -275,6 +286,7 @@ impl<'a> Linter<'a> {
             problem.version.clone(),
             problem.file.clone(),
             problem.line,
+            problem.table.clone(),
             problem.help.clone(),
         );
         match self.known.entry(key) {
@@ -293,10 +305,15 @@ impl<'a> Linter<'a> {
 
     fn mention(&self, database: &Database, app: &AppLabel, mention: &Mention) -> Option<LintProblem> {
         let table = &mention.table;
-        let owner = self.tables.app_in(table.schema(), table.name(), table.case())?;
-        if owner == app {
-            return None;
+        let owner = self.tables.app_in(table.schema(), table.name(), table.case());
+        if mention.part == Part::Referenced {
+            match self.relation(app, owner, mention) {
+                Relation::Allowed => return None,
+                Relation::Refused(problem) => return Some(problem),
+                Relation::Unsaid => {}
+            }
         }
+        let owner = owner.filter(|owner| *owner != app)?;
         if mention.part == Part::Created {
             let message = format!(
                 "a migration of app `{app}` creates the table `{table}`, which the file gives to app `{owner}`"
@@ -306,49 +323,40 @@ impl<'a> Linter<'a> {
                 table.as_pattern()
             )));
         }
-        let homes = self.homes(owner, table.name());
+        let homes = match self.homes(owner, table.name()) {
+            Ok(homes) => homes,
+            Err(missing) => return Some(needs_hint(app, owner, table, &missing)),
+        };
         if homes.is_empty() || homes.iter().any(|home| self.is_one(home, database)) {
             return None;
         }
-        let (here, there) = (&database.alias, &homes[0].alias);
-        Some(match mention.part {
-            Part::Referenced => LintProblem::new(
-                LintCode::ReferenceElsewhere,
-                app,
-                format!(
-                    "refers to `{table}` of app `{owner}`, which is on `{there}`; this migration of app `{app}` \
-                     runs on `{here}`"
-                ),
-            )
-            .help("keep the id column, drop the constraint"),
-            Part::Altered | Part::Used | Part::Created => LintProblem::new(
-                LintCode::StatementElsewhere,
-                app,
-                format!(
-                    "uses `{table}` of app `{owner}`, which is on `{there}`; this migration of app `{app}` runs on \
-                     `{here}`"
-                ),
-            )
-            .help(format!("move the statement to a migration of app `{owner}`, or copy the rows by a program")),
-        })
+        Some(elsewhere(app, owner, mention, (&database.alias, &homes[0].alias)))
     }
 
     /// Where an app's table is: where its migrations run, or where it is written if nobody here runs them.
-    fn homes(&self, app: &AppLabel, table: &str) -> Vec<&'a Database> {
+    ///
+    /// # Errors
+    /// Nobody says where its migrations run, and a router needs a hint to say where it is written.
+    fn homes(&self, app: &AppLabel, table: &str) -> Result<Vec<&'a Database>, MissingHint> {
         let (config, chain) = (self.routing.config(), self.routing.chain());
         let model = Model::of(app, Some(table));
-        let migrated: Vec<_> = config
-            .databases
-            .iter()
-            .filter(|database| {
-                may_migrate(database) && chain.migration_allowed(&database.alias, &model, &Hints::default())
-            })
-            .collect();
+        let mut migrated = Vec::new();
+        for database in config.databases.iter().filter(|database| may_migrate(database)) {
+            if chain.migration_allowed(&database.alias, &model, &Hints::default()) {
+                if let Some(missing) = self.routing.migrated_by_default(&database.alias, &model) {
+                    return Err(missing);
+                }
+                migrated.push(database);
+            }
+        }
         if !migrated.is_empty() {
-            return migrated;
+            return Ok(migrated);
         }
         let decision = chain.route(Operation::Write, &model, &Hints::default());
-        config.database(decision.alias().as_str()).into_iter().collect()
+        match decision.missing_hint() {
+            Some(missing) => Err(missing.clone()),
+            None => Ok(config.database(decision.alias().as_str()).into_iter().collect()),
+        }
     }
 
     /// Whether two aliases are declared to be one database: by one URL, or by `migrate_to`.
@@ -356,6 +364,39 @@ impl<'a> Linter<'a> {
         let leads = |from: &Database, to: &Database| from.migrate_to.as_ref() == Some(&to.alias);
         a.alias == b.alias || a.url == b.url || leads(a, b) || leads(b, a)
     }
+}
+
+/// A table that is on another database than the migration that names it.
+fn elsewhere(
+    app: &AppLabel,
+    owner: &AppLabel,
+    Mention { table, part, .. }: &Mention,
+    (here, there): (&Alias, &Alias),
+) -> LintProblem {
+    let place = format!(
+        "`{table}` of app `{owner}`, which is on `{there}`; this migration of app `{app}` runs on `{here}`"
+    );
+    match part {
+        Part::Referenced => {
+            LintProblem::new(LintCode::ReferenceElsewhere, app, format!("refers to {place}")).help(
+                "keep the id column, drop the constraint; or say in a router's `allow_relation` that it is right",
+            )
+        }
+        Part::Altered | Part::Used | Part::Created => LintProblem::new(
+            LintCode::StatementElsewhere,
+            app,
+            format!("uses {place}"),
+        )
+        .help(format!("move the statement to a migration of app `{owner}`, or copy the rows by a program")),
+    }
+}
+
+/// A table whose database nobody can name without a session.
+fn needs_hint(app: &AppLabel, owner: &AppLabel, table: &TableName, missing: &MissingHint) -> LintProblem {
+    let message = format!("cannot say where `{table}` of app `{owner}` is: {missing}");
+    LintProblem::new(LintCode::NeedsHint, app, message).help(format!(
+        "check by hand that it is on this database, or say in a router's `allow_migrate` where app `{owner}` is migrated"
+    ))
 }
 
 /// Whether migrations may run on a database at all.
@@ -407,24 +448,125 @@ databases:
             ("blog", "blog_admin", "ALTER TABLE posts RENAME TO users", "1 StatementElsewhere"),
             ("shop", "shop_db", "CREATE TABLE nobodys (id INT REFERENCES elsewhere (id))", ""),
         ] {
-            let file = SqlFile::new("up.sql".into(), sql.to_owned());
-            let migration = AppMigration::<diesel::sqlite::Sqlite> {
-                id: MigrationId::new(app.into(), "1".into(), "1_x"),
-                in_transaction: true,
-                body: Body::Files(Box::new(Files {
-                    up: Sides { any: Some(file), special: Vec::new() },
-                    ..Files::default()
-                })),
-            };
-            let mut linter = Linter::new(&routing);
-            linter.migration(routing.config().database(alias).unwrap(), &migration);
-            let found: Vec<_> = linter
-                .finish()
-                .iter()
-                .map(|problem| format!("{} {:?}", problem.line.unwrap(), problem.code))
-                .collect();
-            assert_eq!(found.join(", "), expected, "{sql}");
+            let found = lint(&routing, (app, alias), sql);
+            assert_eq!(in_short(&found), expected, "{sql}");
         }
+    }
+
+    #[cfg(feature = "sqlite")]
+    fn lint(routing: &Routing, (app, alias): (&str, &str), sql: &str) -> Vec<LintProblem> {
+        let file = SqlFile::new("up.sql".into(), sql.to_owned());
+        let migration = AppMigration::<diesel::sqlite::Sqlite> {
+            id: MigrationId::new(app.into(), "1".into(), "1_x"),
+            in_transaction: true,
+            body: Body::Files(Box::new(Files {
+                up: Sides { any: Some(file), special: Vec::new() },
+                ..Files::default()
+            })),
+        };
+        let mut linter = Linter::new(routing);
+        linter.migration(routing.config().database(alias).unwrap(), &migration);
+        linter.finish()
+    }
+
+    #[cfg(feature = "sqlite")]
+    fn in_short(problems: &[LintProblem]) -> String {
+        let lines: Vec<_> =
+            problems.iter().map(|problem| format!("{} {:?}", problem.line.unwrap(), problem.code)).collect();
+        lines.join(", ")
+    }
+
+    /// Orders never refer to `posts`; what is audited may be anywhere.
+    #[cfg(feature = "sqlite")]
+    fn related() -> Routing {
+        let relations = router_core::relation_fn(|a, b, _| match (a.app, a.table, b.app, b.table) {
+            (_, _, "users", Some("users")) | (_, Some("audit_log"), _, _) => Some(true),
+            ("blog", _, "blog", Some("posts")) | (_, Some("orders"), "", Some("elsewhere")) => Some(false),
+            _ => None,
+        });
+        let routers = router_core::RouterChain::default().with_named("relations", relations);
+        Routing::with_routers(Config::from_yaml(FILE).unwrap(), routers).unwrap()
+    }
+
+    #[cfg(feature = "sqlite")]
+    #[test]
+    fn routers_decide_relations_first() {
+        let routing = related();
+        for (app, alias, sql, expected) in [
+            // Allowed, although on another database.
+            ("blog", "blog_admin", "CREATE TABLE x (u INT REFERENCES users (id))", ""),
+            ("shop", "shop_db", "CREATE TABLE IF NOT EXISTS audit_log (p INT REFERENCES posts (id))", ""),
+            ("shop", "shop_db", "CREATE TEMP TABLE audit_log (p INT REFERENCES posts (id))", ""),
+            ("shop", "shop_db", "ALTER TABLE audit_log ADD COLUMN p INT REFERENCES posts (id)", ""),
+            // Refused, although on one database, in one app, or of no app.
+            (
+                "blog",
+                "blog_admin",
+                "CREATE TABLE tags (id INT,\n p INT REFERENCES posts)",
+                "2 RelationRefused",
+            ),
+            ("blog", "blog_admin", "ALTER TABLE tags ADD COLUMN p INT REFERENCES posts", "1 RelationRefused"),
+            (
+                "shop",
+                "shop_db",
+                "CREATE TABLE orders (id INT, FOREIGN KEY (id) REFERENCES elsewhere)",
+                "1 RelationRefused",
+            ),
+            // Nobody has an opinion: both have to be on one database.
+            ("shop", "shop_db", "CREATE TABLE x (p INT REFERENCES posts (id))", "1 ReferenceElsewhere"),
+            ("shop", "shop_db", "CREATE TABLE x (p INT REFERENCES products (id))", ""),
+            // The allowance is for constraints, not for statements.
+            ("blog", "blog_admin", "INSERT INTO x SELECT id FROM users", "1 StatementElsewhere"),
+            // Two tables on one line are two problems.
+            (
+                "shop",
+                "shop_db",
+                "CREATE TABLE x (p INT REFERENCES posts (id), c INT REFERENCES customers (id))",
+                "1 ReferenceElsewhere, 1 ReferenceElsewhere",
+            ),
+        ] {
+            assert_eq!(in_short(&lint(&routing, (app, alias), sql)), expected, "{sql}");
+        }
+        let refused = lint(&routing, ("blog", "blog_admin"), "CREATE TABLE tags (p INT REFERENCES posts)");
+        assert_eq!(
+            refused[0].message,
+            "`tags` of app `blog` refers to `posts` of app `blog`, and router `relations` allows no relation between them"
+        );
+        assert!(refused[0].is_blocking() && refused[0].databases == ["blog_admin"]);
+        assert_eq!(refused[0].table.as_deref(), Some("posts"));
+    }
+
+    /// Where a table is that a router looks for by a hint, the linter does not guess.
+    #[cfg(feature = "sqlite")]
+    #[test]
+    fn a_missing_hint_is_said() {
+        let needs = || router_core::hint_fn(|_, model, _| (model.app == "shop").then_some("tenant"));
+        let routing =
+            |file: &str, routers| Routing::with_routers(Config::from_yaml(file).unwrap(), routers).unwrap();
+        let unclaimed = FILE.replace("apps: [shop]", "apps: []");
+        let sql = "CREATE TABLE x (p INT REFERENCES products (id)); UPDATE products SET id = 1";
+        let chain = router_core::RouterChain::default().with_named("tenants", needs());
+        let found = lint(&routing(&unclaimed, chain.clone()), ("blog", "blog_admin"), sql);
+        assert_eq!(in_short(&found), "1 NeedsHint");
+        assert_eq!(
+            found[0].message,
+            "cannot say where `products` of app `shop` is: router `tenants` needs the hint `tenant`"
+        );
+        assert!(!found[0].is_blocking());
+        // Without the router it would be on the default database, and so would be a reference from there.
+        assert_eq!(
+            in_short(&lint(&routing(&unclaimed, chain.clone()), ("users", "default"), sql)),
+            "1 NeedsHint"
+        );
+        // The file says where it is migrated, and that is where it is.
+        let found = lint(&routing(FILE, chain.clone()), ("blog", "blog_admin"), sql);
+        assert_eq!(in_short(&found), "1 ReferenceElsewhere, 1 StatementElsewhere");
+        // So does a router.
+        let says = router_core::migrate_fn(|database, model, _| {
+            (model.app == "shop").then_some(database == "shop_db" || database == "blog_admin")
+        });
+        let found = lint(&routing(&unclaimed, chain.with(says)), ("blog", "blog_admin"), sql);
+        assert_eq!(in_short(&found), "");
     }
 
     #[test]

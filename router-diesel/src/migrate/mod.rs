@@ -70,6 +70,7 @@ mod physical;
 mod plan;
 mod problems;
 mod record;
+mod relation;
 mod report;
 mod run;
 mod selection;

@@ -116,6 +116,10 @@ impl Known<'_> {
         let config = self.routing.config();
         let model = Model::of(app, None);
         let decision = self.routing.chain().route(Operation::Read, &model, &Hints::default());
+        // Where a router reads by a hint, it is not known before a session gives one.
+        if decision.missing_hint().is_some() {
+            return None;
+        }
         let read = config.database(decision.alias().as_str())?;
         // A replica has what its primary has.
         let read = match &read.replica_of {

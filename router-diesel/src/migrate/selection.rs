@@ -50,6 +50,10 @@ impl<DB: Backend> Found<DB> {
             recorded: Recorded::default(),
         }
     }
+
+    fn has_migrations(&self, app: &AppLabel) -> bool {
+        self.apps.get(app).is_some_and(|migrations| !migrations.is_empty())
+    }
 }
 
 /// A database, and the migrations that belong on it.
@@ -313,7 +317,9 @@ impl Narrowing {
             let mut migrations: Vec<_> =
                 apps.iter().filter_map(|app| found.apps.get(*app)).flatten().collect();
             migrations.sort_by(|a, b| a.id.order().cmp(&b.id.order()));
-            let warnings = if found.has_nothing { no_folders(config, &apps) } else { Vec::new() };
+            let mut warnings = if found.has_nothing { no_folders(config, &apps) } else { Vec::new() };
+            let with_migrations = apps.iter().filter(|app| found.has_migrations(app));
+            warnings.extend(with_migrations.filter_map(|app| only_by_default(routing, database, app)));
             jobs.push(Job {
                 config,
                 routing,
@@ -328,6 +334,15 @@ impl Narrowing {
         }
         jobs
     }
+}
+
+/// That nobody says that an app is migrated on this database, while where it is written depends on a hint.
+fn only_by_default(routing: &Routing, database: &Database, app: &AppLabel) -> Option<String> {
+    let missing = routing.migrated_by_default(&database.alias, &Model::of(app, None))?;
+    Some(format!(
+        "{missing} to say where app `{app}` is written, and no router says where it is migrated: its migrations run only \
+         here, on the default database; answer `allow_migrate` in a router, or claim the app in the file"
+    ))
 }
 
 /// That there is no folder for any of these apps.

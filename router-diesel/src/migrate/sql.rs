@@ -42,6 +42,8 @@ pub(crate) struct Mention {
     pub(crate) table: TableName,
     pub(crate) line: u64,
     pub(crate) part: Part,
+    /// The table whose constraint it is, where that is what names it.
+    pub(crate) from: Option<TableName>,
 }
 
 /// What a statement does with a table.
@@ -202,7 +204,7 @@ impl Words<'_> {
         }
         for table in tables.iter().filter(|table| !mentioned.contains(*table)) {
             let line = lines.get(&table.name().to_ascii_lowercase()).copied().unwrap_or_else(|| self.line(0));
-            piece.mentions.push(Mention { table: table.clone(), line, part });
+            piece.mentions.push(Mention { table: table.clone(), line, part, from: None });
         }
     }
 
@@ -255,7 +257,8 @@ impl Words<'_> {
         }
         let at = self.skip(at + 1, &["IF", "NOT", "EXISTS"]);
         if let Some((table, _)) = self.name(at) {
-            piece.mentions.push(Mention { table: table.clone(), line: self.line(at), part: Part::Created });
+            let line = self.line(at);
+            piece.mentions.push(Mention { table: table.clone(), line, part: Part::Created, from: None });
             piece.creates.push(table);
         }
     }
@@ -317,13 +320,35 @@ impl Words<'_> {
         }
     }
 
+    /// The table that a statement creates or changes.
+    fn subject(&self) -> Option<TableName> {
+        const BEFORE: [&str; 11] = [
+            "OR",
+            "REPLACE",
+            "GLOBAL",
+            "LOCAL",
+            "UNLOGGED",
+            "VIRTUAL",
+            "FOREIGN",
+            "TEMP",
+            "TEMPORARY",
+            "ONLINE",
+            "IGNORE",
+        ];
+        let at = self.skip(1, &BEFORE);
+        let name = self.is(at, "TABLE").then(|| self.skip(at + 1, &["IF", "NOT", "EXISTS", "ONLY"]))?;
+        self.name(name).map(|(table, _)| table)
+    }
+
     fn references(&self, piece: &mut Piece) {
+        let subject = self.subject();
         for at in 1..self.tokens.len() {
             if self.is(at, "REFERENCES")
                 && let Some((table, _)) = self.name(at + 1)
                 && !piece.creates.contains(&table)
             {
-                piece.mentions.push(Mention { table, line: self.line(at + 1), part: Part::Referenced });
+                let (line, from) = (self.line(at + 1), subject.clone());
+                piece.mentions.push(Mention { table, line, part: Part::Referenced, from });
             }
         }
     }

@@ -246,6 +246,20 @@ impl<C: RoutedConnection> Migrator<C> {
         self.with_jobs(|found, _| refuse(self.problems_of_places(found, Servers::Leave)))
     }
 
+    /// Looks for constraints between tables that a router refuses, that are on two databases, or of which nobody can tell
+    /// without a hint, as far as the files of migrations and the routers show it. Nothing is connected, so it is not known
+    /// which of the migrations are applied already.
+    ///
+    /// # Errors
+    /// A name that is unknown, or one of a replica.
+    pub fn lint_relations(&self) -> Result<Vec<LintProblem>, MigrateError> {
+        self.with_jobs(|_, jobs| {
+            let mut problems = self.problems_of_files(jobs);
+            problems.retain(LintProblem::is_about_relation);
+            Ok(problems)
+        })
+    }
+
     /// The databases on which there is something to migrate, as far as the rules go, in file order.
     ///
     /// # Errors

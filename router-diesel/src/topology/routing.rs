@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use router_core::{Alias, AppLabel, Hints, Model, Operation, RouterChain, RuleError, RuleRouter};
+use router_core::{
+    Alias, AppLabel, Hints, MissingHint, Model, Operation, Router, RouterChain, RuleError, RuleRouter,
+};
 use rustc_hash::FxHashMap;
 
 use super::ids::DatabaseId;
@@ -107,40 +109,45 @@ impl Routing {
         &self.rules
     }
 
-    /// Where the file's apps are read, written and migrated, in file order.
+    /// Where the file's apps are read, written and migrated, in file order. No session asks, so no router is given a hint.
     ///
-    /// A side is `None` where the answer is a database that may not be asked for it.
+    /// A side is `None` where the answer is a database that may not be asked for it, or where a router needs a hint to
+    /// answer.
     #[must_use]
     pub fn routes(&self) -> Vec<AppRoute> {
-        self.config
-            .apps
-            .iter()
-            .map(|app| {
-                let model = Model::app(app.label.as_str());
-                let side = |operation| {
-                    let alias = self.chain.route(operation, &model, &Hints::default()).alias().clone();
-                    let database = self.config.database(alias.as_str());
-                    database.is_some_and(|it| it.restriction(operation).is_none()).then_some(alias)
-                };
-                AppRoute {
-                    app: app.label.clone(),
-                    read: side(Operation::Read),
-                    write: side(Operation::Write),
-                    migrate: self
-                        .config
-                        .databases
-                        .iter()
-                        .filter(|database| {
-                            database.replica_of.is_none()
-                                && database.migrate
-                                && database.operations.contains(Operation::Migrate)
-                                && self.chain.migration_allowed(&database.alias, &model, &Hints::default())
-                        })
-                        .map(|database| database.alias.clone())
-                        .collect(),
-                }
-            })
-            .collect()
+        self.config.apps.iter().map(|app| self.app_route(&app.label)).collect()
+    }
+
+    fn app_route(&self, app: &AppLabel) -> AppRoute {
+        let model = Model::app(app.as_str());
+        let side = |operation| {
+            let decision = self.chain.route(operation, &model, &Hints::default());
+            let missing = decision.missing_hint().cloned();
+            let alias = decision.into_alias();
+            let database = self.config.database(alias.as_str());
+            let alias = database.is_some_and(|it| it.restriction(operation).is_none()).then_some(alias);
+            (alias, missing)
+        };
+        let is_migrated = |database: &&Database| {
+            database.replica_of.is_none()
+                && database.migrate
+                && database.operations.contains(Operation::Migrate)
+                && self.chain.migration_allowed(&database.alias, &model, &Hints::default())
+        };
+        let (read, read_needs) = side(Operation::Read);
+        let (write, write_needs) = side(Operation::Write);
+        let migrate = self.config.databases.iter().filter(is_migrated).map(|database| database.alias.clone());
+        AppRoute { app: app.clone(), read, write, migrate: migrate.collect(), read_needs, write_needs }
+    }
+
+    /// The hint without which nobody can say where an app is written, if a router needs one, and if no router and no rule
+    /// says that the app is migrated on this database. Its migrations then run on the default database, which may well be
+    /// none of those that are written.
+    pub(crate) fn migrated_by_default(&self, database: &Alias, model: &Model<'_>) -> Option<MissingHint> {
+        let nothing = Hints::default();
+        let is_said = self.chain.allow_migrate(database, model, &nothing).is_some();
+        let decision = (!is_said).then(|| self.chain.route(Operation::Write, model, &nothing))?;
+        decision.missing_hint().cloned()
     }
 
     pub(crate) fn classifier(&self, dialect: Dialect) -> Classifier {
@@ -188,10 +195,15 @@ impl Routing {
 pub struct AppRoute {
     /// The app.
     pub app: AppLabel,
-    /// The database that its reads go to; `None` where that database may not be read.
+    /// The database that its reads go to; `None` where that database may not be read, or where a router needs a hint.
     pub read: Option<Alias>,
-    /// The database that its writes go to; `None` where that database may not be written to.
+    /// The database that its writes go to; `None` where that database may not be written to, or where a router needs a
+    /// hint.
     pub write: Option<Alias>,
     /// Every database where its migrations would run, in file order.
     pub migrate: Vec<Alias>,
+    /// The hint that a router needs to say where the app is read.
+    pub read_needs: Option<MissingHint>,
+    /// The hint that a router needs to say where the app is written.
+    pub write_needs: Option<MissingHint>,
 }
