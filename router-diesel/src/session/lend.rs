@@ -8,7 +8,6 @@ use diesel::result::Error as DieselError;
 use router_core::Operation;
 
 use super::Session;
-use super::held::Held;
 use super::statement::Target;
 use crate::decision::freshness::Search;
 use crate::decision::{RouteError, Wants, route};
@@ -126,10 +125,11 @@ impl<C: RoutedConnection> Session<C> {
 
     /// Where the connection's own methods change it past all statements, nobody sees what a closure leaves.
     fn note_methods(&mut self, position: usize) {
-        let Held { database, checkout, .. } = &self.held[position];
-        let (database, spec) = (*database, checkout.engine().spec());
-        if spec.has_methods_past_sql() {
-            self.note_state(database, None);
+        let database = self.held[position].database;
+        let may_close = self.may_close(database);
+        let checkout = &mut self.held[position].checkout;
+        if may_close && checkout.engine().spec().has_methods_past_sql() {
+            checkout.retire_for_state();
         }
     }
 
