@@ -39,8 +39,24 @@ fn the_router_answers_with_its_hint() {
 
 #[test]
 fn routes_shows_what_is_needed() {
-    assert_shown!(shop().show(["routes"]), @r#""#);
-    assert_shown!(shop().show(["routes", "--format", "json"]), @r#""#);
+    assert_shown!(shop().show(["routes"]), @r#"
+    exit: 0
+    --- stdout
+    app     read             write            migrate
+    users   default          default          default
+    blog    needs `user_id`  needs `user_id`  blog_owner
+    events  analytics        default          default
+    legacy  default          default          -
+    audit   analytics        default          default
+    --- stderr
+    a table of no app goes to default
+    "#);
+    assert_shown!(shop().show(["routes", "--format", "json"]), @r#"
+    exit: 0
+    --- stdout
+    {"default":"default","routes":[{"app":"users","read":"default","write":"default","migrate":["default"]},{"app":"blog","read":null,"write":null,"migrate":["blog_owner"],"needs":{"read":"user_id","write":"user_id"}},{"app":"events","read":"analytics","write":"default","migrate":["default"]},{"app":"legacy","read":"default","write":"default","migrate":[]},{"app":"audit","read":"analytics","write":"default","migrate":["default"]}]}
+    --- stderr
+    "#);
     let reads = World::shop().with(|program| {
         program.router(hint_fn(|operation, model, _| {
             (operation == Operation::Read && model.app == "users").then_some("region")
@@ -57,10 +73,36 @@ fn routes_shows_what_is_needed() {
 
 #[test]
 fn route_shows_what_is_needed() {
-    assert_shown!(shop().show(["route", "blog.posts", "--write"]), @r#""#);
-    assert_shown!(shop().show(["route", "blog", "--format", "json"]), @r#""#);
-    assert_shown!(shop().show(["route", "--sql", "SELECT * FROM posts"]), @r#""#);
-    assert_shown!(shop().show(["route", "--sql", "UPDATE posts SET id = 1", "--format", "json"]), @r#""#);
+    assert_shown!(shop().show(["route", "blog.posts", "--write"]), @r#"
+    exit: 1
+    --- stdout
+    write blog.posts: needs `user_id`
+      because router `ByUser` needs the hint `user_id` to say where `posts` of app `blog` is; give it with `session.with_hint` or, for a part of the program, `Scope::hint`, or name the database with `using`
+    asked:
+      ByUser: needs `user_id`
+    --- stderr
+    "#);
+    assert_shown!(shop().show(["route", "blog", "--format", "json"]), @r#"
+    exit: 1
+    --- stdout
+    {"app":"blog","table":null,"operation":"read","alias":null,"reason":"router `ByUser` needs the hint `user_id`","trace":[{"router":"ByUser","answer":null,"reason":null,"nested":[],"needs":"user_id"}],"error":{"code":"MissingHint","message":"router `ByUser` needs the hint `user_id` to say where app `blog` is; give it with `session.with_hint` or, for a part of the program, `Scope::hint`, or name the database with `using`"},"nodes":[]}
+    --- stderr
+    "#);
+    assert_shown!(shop().show(["route", "--sql", "SELECT * FROM posts"]), @r#"
+    exit: 1
+    --- stdout
+    operation: read (SELECT)
+    table:     posts, app blog
+               ByUser: needs `user_id`
+    refused:   router `ByUser` needs the hint `user_id` to say where `posts` of app `blog` is; give it with `session.with_hint` or, for a part of the program, `Scope::hint`, or name the database with `using`
+    --- stderr
+    "#);
+    assert_shown!(shop().show(["route", "--sql", "UPDATE posts SET id = 1", "--format", "json"]), @r#"
+    exit: 1
+    --- stdout
+    {"operation":"write","tables":["posts"],"alias":null,"reason":"router `ByUser` needs the hint `user_id` to say where `posts` of app `blog` is; give it with `session.with_hint` or, for a part of the program, `Scope::hint`, or name the database with `using`","error":{"code":"MissingHint","message":"router `ByUser` needs the hint `user_id` to say where `posts` of app `blog` is; give it with `session.with_hint` or, for a part of the program, `Scope::hint`, or name the database with `using`"},"nodes":[]}
+    --- stderr
+    "#);
     // An app that the file does not know falls to no default either.
     let all = World::shop().with(|program| program.named_router("users", hint_fn(|_, _, _| Some("user_id"))));
     let ended = all.run(["route", "elsewhere"]);
@@ -158,7 +200,16 @@ fn migrations_of_which_nobody_speaks_are_in_doubt() {
 fn the_stock_program_does_not_speak_for_routers() {
     let world = World::migrated_as(TENANTS);
     assert_eq!(world.run(["migrate"]).exit, Exit::Fine);
-    assert_shown!(world.show(["status", "--check", "--app", "blog"]), @r#""#);
+    assert_shown!(world.show(["status", "--check", "--app", "blog"]), @r#"
+    exit: 1
+    --- stdout
+    database  migration        state    applied at
+    default   blog/1_posts     applied  WHEN
+    default   blog/2_comments  applied  WHEN
+    --- stderr
+    nothing is pending on the databases that the rules lead to
+    note: no rule leads to `tenant_a`, `tenant_b`, and no database claims `blog`: only a router in code may lead here, and this program has none; ask the program that has your routers, or claim the apps in the file
+    "#);
     assert_eq!(world.run(["status"]).exit, Exit::Fine, "nobody asked for a check");
     let json = world.run(["status", "--check", "--format", "json"]);
     assert_eq!(json.exit, Exit::Found);
@@ -207,7 +258,18 @@ fn check_and_plan_show_relations() {
         "CREATE TABLE likes (\n  post INTEGER REFERENCES posts (id),\n  person INTEGER REFERENCES users (id)\n);",
         "DROP TABLE likes;",
     );
-    assert_shown!(world.show(["check"]), @r#""#);
+    assert_shown!(world.show(["check"]), @r#"
+    exit: 0
+    --- stdout
+    note[RelationRefused]: FOLDER/migrations/blog/3_likes/up.sql:2: `likes` of app `blog` refers to `posts` of app `blog`, and router `relations` allows no relation between them
+      help: keep the id column, drop the constraint; or let the router's `allow_relation` say yes
+
+    note[ReferenceElsewhere]: FOLDER/migrations/blog/3_likes/up.sql:3: refers to `users` of app `users`, which is on `default`; this migration of app `blog` runs on `blog_owner`
+      help: keep the id column, drop the constraint
+
+    FOLDER/databases.yml is sound: 4 databases, 3 apps
+    --- stderr
+    "#);
     let json = world.run(["plan", "--format", "json"]);
     assert_eq!(json.exit, Exit::Usage);
     assert!(json.stdout.contains(r#""code":"RelationRefused","app":"blog""#), "{json:?}");
