@@ -17,7 +17,8 @@ pub enum Exit {
     /// All is well. Notes on a sound configuration change nothing about that.
     Fine = 0,
     /// The command worked, and found what it was asked to look for: a warning, a router that names no database, a
-    /// statement that would be refused, a replica that lags too far behind, a difference.
+    /// statement that would be refused or needs a hint, a replica that lags too far behind, a difference, a database that
+    /// `status --check` cannot speak for because only a router in code may lead there.
     Found = 1,
     /// The command was called wrongly, the configuration cannot be used, or a program that it needs is missing.
     Usage = 2,

@@ -271,6 +271,12 @@ impl Project<'_> {
         Routing::with_routers(config, chain)
     }
 
+    /// Whether the project has routers of its own before the rules.
+    #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+    pub(crate) fn has_routers(&self) -> bool {
+        !self.program.routers.is_empty()
+    }
+
     /// The databases of the file, by the routers of the project and the rules. Nothing is connected.
     #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
     pub(crate) fn databases(&self) -> Result<Databases<AnyConnection>, Failure> {

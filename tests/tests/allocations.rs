@@ -6,7 +6,7 @@
 use allocation_counter::{AllocationInfo, measure};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use router_core::{Alias, Hints, Model, read_fn};
+use router_core::{Alias, Hints, Model, hint_fn, read_fn};
 use router_diesel::config::Config;
 use router_diesel::{Databases, Scope};
 use router_tests::require;
@@ -80,6 +80,10 @@ fn routing_allocates_nothing_for_a_repeated_statement() {
         }))
         .build()
         .unwrap();
+    let needs_a_hint = builder(database.url())
+        .router(hint_fn(|_, model: &Model<'_>, _: &Hints<'_>| (model.app == "shop").then_some("tenant")))
+        .build()
+        .unwrap();
     let mut plain = SqliteConnection::establish(database.url().trim_start_matches("sqlite://")).unwrap();
     plain
         .batch_execute(
@@ -97,6 +101,7 @@ fn routing_allocates_nothing_for_a_repeated_statement() {
     expected[2].1 += 1;
     assert_eq!(statements!(&mut rules.session()), expected, "by rules alone");
     assert_eq!(statements!(&mut routers.session()), expected, "with a router that is asked each time");
+    assert_eq!(statements!(&mut needs_a_hint.session()), expected, "with a router that may need a hint");
     assert_eq!(statements!(&mut rules.session().using("blog_db").unwrap()), expected, "by hand");
     rules.session().scoped(Scope::writing(), |conn| assert_eq!(statements!(conn), expected, "in a scope"));
     let in_transaction = rules.session().transaction(|conn| QueryResult::Ok(statements!(conn))).unwrap();

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use router_core::{Alias, Hints, Model, Operation, Place};
+use router_core::{Alias, ChainError, Hints, Model, Operation, Place};
 use router_diesel::Routing;
 use router_diesel::config::{Config, Database, Problem, Severity};
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
@@ -87,6 +87,12 @@ impl Finding {
         Self { file: Some(folder), help: Some(help), ..finding }
     }
 
+    /// Something worth knowing that the file itself does not show.
+    fn note_beside_the_file(code: &'static str, message: String) -> Self {
+        let text = format!("note[{code}]: {message}");
+        Self::new(code, Severity::Note, message, None, text)
+    }
+
     /// Something that the file itself does not show.
     fn beside_the_file(code: &'static str, message: String) -> Self {
         let text = format!("error[{code}]: {message}");
@@ -139,8 +145,12 @@ pub(super) fn run(
         }
     };
     report.problems.extend(unknown_databases(&routing));
+    report.problems.extend(missing_hints(&routing));
     #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
-    report.problems.extend(misplaced(project, routing.config()));
+    {
+        report.problems.extend(misplaced(project, routing.config()));
+        report.problems.extend(relations(project));
+    }
     report.problems.extend(strays(routing.config(), Path::new("")));
     let seeds = Path::new("seeds");
     // Where none of them is a database's or an app's, the folder is somebody else's.
@@ -366,13 +376,55 @@ fn cluster_of(database: &Database) -> &Alias {
     database.replica_of.as_ref().unwrap_or(&database.alias)
 }
 
+/// What nobody can say of an app without a session: where it is read or written by a hint.
+fn missing_hints(routing: &Routing) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for route in routing.routes() {
+        for (operation, missing) in
+            [(Operation::Read, &route.read_needs), (Operation::Write, &route.write_needs)]
+        {
+            let Some(missing) = missing else { continue };
+            let message = format!(
+                "for a {operation} of `{}`, {missing}: nothing gives it here, so the check says nothing of where that goes",
+                route.app
+            );
+            findings.push(Finding::note_beside_the_file("MissingHint", message));
+        }
+    }
+    findings
+}
+
+/// Constraints of migrations that a router refuses, or that lead to another database. Which of the migrations are applied
+/// already, only the databases know.
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+fn relations(project: &Project<'_>) -> Vec<Finding> {
+    let Ok(databases) = project.databases() else { return Vec::new() };
+    let problems = databases.migrator().lint_relations().unwrap_or_default();
+    let findings = problems.iter().map(|problem| {
+        let code = match problem.code {
+            LintCode::RelationRefused => "RelationRefused",
+            LintCode::NeedsHint => "NeedsHint",
+            _ => "ReferenceElsewhere",
+        };
+        Finding {
+            file: problem.file.as_ref().map(|file| file.display().to_string()),
+            line: problem.line.and_then(|line| u32::try_from(line).ok()),
+            help: problem.help.clone(),
+            text: format!("note[{code}]: {problem}"),
+            ..Finding::note_beside_the_file(code, problem.message.clone())
+        }
+    });
+    findings.collect()
+}
+
 /// What the project's routers answer with although no database has that name.
 fn unknown_databases(routing: &Routing) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
     for app in &routing.config().apps {
         for operation in [Operation::Read, Operation::Write] {
             let model = Model::app(app.label.as_str());
-            if let Err(unknown) = routing.chain().try_route(operation, &model, &Hints::default()) {
+            let answer = routing.chain().try_route(operation, &model, &Hints::default());
+            if let Err(ChainError::UnknownAlias(unknown)) = answer {
                 let message = format!("for a {operation} of `{model}`, {unknown}");
                 findings.push(Finding::beside_the_file("UnknownDatabase", message));
             }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::io::Read;
 
-use router_core::{Answer, Decision, Hints, Model, Operation, Trace};
+use router_core::{Answer, AppLabel, ChainError, Decision, Hints, Model, Operation, Trace};
 use router_diesel::config::{Unrouted, split_name};
 use router_diesel::statement::Dialect;
 use router_diesel::{NodeRoute, RouteError, Routing, Serves};
@@ -147,6 +147,9 @@ struct Asked<'a> {
     answer: Option<&'a str>,
     reason: Option<String>,
     nested: Vec<Self>,
+    /// The hint that it needs before it can answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    needs: Option<&'a str>,
 }
 
 fn asked(trace: &Trace) -> Vec<Asked<'_>> {
@@ -158,6 +161,10 @@ fn asked(trace: &Trace) -> Vec<Asked<'_>> {
         },
         reason: step.reason.as_ref().map(ToString::to_string),
         nested: asked(&step.nested),
+        needs: match &step.answer {
+            Answer::NeedsHint(hint) => Some(*hint),
+            _ => None,
+        },
     });
     steps.collect()
 }
@@ -193,12 +200,16 @@ fn route_model(
         })?;
     } else {
         let (alias, reason) = (decision.alias(), decision.reason());
-        match &refusal {
-            None => {
+        match (&refusal, decision.missing_hint()) {
+            (None, _) => {
                 output.line(format_args!("{operation} {model}: {alias}"))?;
                 output.line(format_args!("  because {reason}"))?;
             }
-            Some(Refusal { message, .. }) => {
+            (Some(Refusal { message, .. }), Some(missing)) => {
+                output.line(format_args!("{operation} {model}: needs `{}`", missing.hint()))?;
+                output.line(format_args!("  because {message}"))?;
+            }
+            (Some(Refusal { message, .. }), None) => {
                 output.line(format_args!("{operation} {model}: refused, {message}"))?;
                 output.line(format_args!("  the answer was {alias}, because {reason}"))?;
             }
@@ -232,8 +243,18 @@ fn refuse(
     decision: &Decision,
 ) -> Option<Refusal> {
     let config = routing.config();
-    if let Err(unknown) = routing.chain().try_route(operation, model, &Hints::default()) {
-        return Some(Refusal { code: "UnknownDatabase", message: unknown.to_string() });
+    match routing.chain().try_route(operation, model, &Hints::default()) {
+        Ok(_) => {}
+        Err(ChainError::MissingHint(missing)) => {
+            let missing = RouteError::MissingHint {
+                router: missing.router().clone(),
+                hint: missing.hint(),
+                table: model.table.map(str::to_owned),
+                app: Some(AppLabel::new(model.app)),
+            };
+            return Some(Refusal::from(&missing));
+        }
+        Err(unknown) => return Some(Refusal { code: "UnknownDatabase", message: unknown.to_string() }),
     }
     if decision.is_fallback() && config.unrouted == Unrouted::Error && config.app(model.app).is_none() {
         let message = format!(

@@ -1,6 +1,6 @@
 //! `routes`: where each app is read, written and migrated.
 
-use router_core::{Alias, Operation};
+use router_core::{Alias, MissingHint, Operation};
 use router_diesel::config::{Database, Unrouted};
 use router_diesel::{AppRoute, Routing, Serves};
 use serde::Serialize;
@@ -30,6 +30,23 @@ pub(super) struct Sides<'a> {
     pub(super) read: Option<&'a str>,
     pub(super) write: Option<&'a str>,
     pub(super) migrate: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Needs::is_nothing")]
+    needs: Needs,
+}
+
+/// The hints that routers need to say where an app is read and written. Then these sides are null.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Needs {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    read: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    write: Option<&'static str>,
+}
+
+impl Needs {
+    fn is_nothing(&self) -> bool {
+        self.read.is_none() && self.write.is_none()
+    }
 }
 
 impl<'a> From<&'a AppRoute> for Sides<'a> {
@@ -38,6 +55,10 @@ impl<'a> From<&'a AppRoute> for Sides<'a> {
             read: route.read.as_ref().map(Alias::as_str),
             write: route.write.as_ref().map(Alias::as_str),
             migrate: route.migrate.iter().map(Alias::as_str).collect(),
+            needs: Needs {
+                read: route.read_needs.as_ref().map(MissingHint::hint),
+                write: route.write_needs.as_ref().map(MissingHint::hint),
+            },
         }
     }
 }
@@ -83,8 +104,11 @@ fn read_from_replicas(routing: &Routing) -> impl Iterator<Item = (&Alias, String
 impl Sides<'_> {
     /// The three sides as people read them.
     pub(super) fn in_words(&self) -> [String; 3] {
-        let side = |alias: Option<&str>| alias.unwrap_or("-").to_owned();
+        let side = |alias: Option<&str>, needs: Option<&str>| match needs {
+            Some(hint) => format!("needs `{hint}`"),
+            None => alias.unwrap_or("-").to_owned(),
+        };
         let migrate = if self.migrate.is_empty() { "-".to_owned() } else { self.migrate.join(", ") };
-        [side(self.read), side(self.write), migrate]
+        [side(self.read, self.needs.read), side(self.write, self.needs.write), migrate]
     }
 }

@@ -142,7 +142,7 @@ impl Steps {
         if !seeded.outcomes.is_empty() {
             tell(seeded, config, output)?;
         }
-        task::say_strays(config, &arguments.seeds, output);
+        task::say_strays(databases, &arguments.seeds, output);
         Ok(exit(seeded))
     }
 

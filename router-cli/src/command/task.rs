@@ -3,9 +3,10 @@
 use std::fmt::Display;
 use std::path::Path;
 
+use router_core::AppLabel;
 use router_diesel::config::Config;
 use router_diesel::tasks::{self, Dumped, Force, LeftOut, Loaded, LockError, Report, TaskError, Tasks};
-use router_diesel::{AnyConnection, Databases};
+use router_diesel::{AnyConnection, AppRoute, Databases};
 use serde::Serialize;
 
 use super::{check, setup};
@@ -54,7 +55,7 @@ pub(super) fn run(
                 .lock_timeout(arguments.lock_wait.lock_wait);
             let report = begun(tasks.seed())?;
             let exit = write(&report, config, output)?;
-            say_strays(config, &arguments.seeds, output);
+            say_strays(&databases, &arguments.seeds, output);
             if report.outcomes.is_empty() {
                 let folder = folder(&arguments.seeds).display();
                 output.say(format_args!(
@@ -96,11 +97,28 @@ fn folder(seeds: &Seeds) -> &Path {
     seeds.seeds.as_deref().unwrap_or(Path::new("seeds"))
 }
 
-/// Says which folders of seeds were passed over.
-pub(super) fn say_strays(config: &Config, seeds: &Seeds, output: &mut Output<'_>) {
-    for stray in check::stray_seeds(config, folder(seeds)) {
+/// Says which folders of seeds were passed over: those of nobody, and those of apps that are written where only a session
+/// can say.
+pub(super) fn say_strays(databases: &Databases<AnyConnection>, seeds: &Seeds, output: &mut Output<'_>) {
+    for stray in check::stray_seeds(databases.config(), folder(seeds)) {
         output.say(stray.text);
     }
+    for AppRoute { app, write_needs, .. } in databases.routing().routes() {
+        let place = folder(seeds).join(app.as_str());
+        if let Some(missing) = write_needs.filter(|_| place.is_dir() && is_apps_own(databases.config(), &app))
+        {
+            output.say(format_args!(
+                "note: the seeds in `{}` were sown nowhere: {missing} to say where app `{app}` is written; put them into \
+                 the folder of a database",
+                place.display()
+            ));
+        }
+    }
+}
+
+/// Whether a folder of this name is an app's: that of a database goes before it.
+fn is_apps_own(config: &Config, app: &AppLabel) -> bool {
+    config.database(app.as_str()).is_none()
 }
 
 /// Says what each file leaves out, and which migrations wrote some of that.

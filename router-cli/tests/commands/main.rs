@@ -5,6 +5,7 @@ mod diff;
 mod embedding;
 mod health;
 mod help;
+mod hints;
 mod migrate;
 mod migrations;
 mod route;

@@ -84,7 +84,7 @@ impl Routing {
             return Err(RouteError::MissingHint {
                 router: missing.router().clone(),
                 hint: missing.hint(),
-                table: model.table.to_string(),
+                table: Some(model.table.to_string()),
                 app: model.app.clone(),
             });
         }

@@ -65,8 +65,8 @@ pub enum RouteError {
         router: RouterName,
         /// The hint, as the router calls it.
         hint: &'static str,
-        /// The table.
-        table: String,
+        /// The table, where the question is about one.
+        table: Option<String>,
         /// The app that has the table, if any.
         app: Option<AppLabel>,
     },
@@ -198,7 +198,7 @@ impl fmt::Display for RouteError {
                  an app, or name the database with `using`"
             ),
             Self::MissingHint { router, hint, table, app } => {
-                missing_hint(f, (router, hint), table, app.as_ref())
+                missing_hint(f, (router, hint), table.as_deref(), app.as_ref())
             }
             Self::Unreadable { why } => write!(
                 f,
@@ -261,12 +261,15 @@ impl RouteError {
 fn missing_hint(
     f: &mut fmt::Formatter<'_>,
     (router, hint): (&RouterName, &str),
-    table: &str,
+    table: Option<&str>,
     app: Option<&AppLabel>,
 ) -> fmt::Result {
-    write!(f, "router `{router}` needs the hint `{hint}` to say where `{table}`")?;
-    if let Some(app) = app {
-        write!(f, " of app `{app}`")?;
+    write!(f, "router `{router}` needs the hint `{hint}` to say where ")?;
+    match (table, app) {
+        (Some(table), Some(app)) => write!(f, "`{table}` of app `{app}`")?,
+        (Some(table), None) => write!(f, "`{table}`")?,
+        (None, Some(app)) => write!(f, "app `{app}`")?,
+        (None, None) => f.write_str("it")?,
     }
     f.write_str(
         " is; give it with `session.with_hint` or, for a part of the program, `Scope::hint`, or name the database with \

@@ -377,17 +377,13 @@ fn elsewhere(
         "`{table}` of app `{owner}`, which is on `{there}`; this migration of app `{app}` runs on `{here}`"
     );
     match part {
-        Part::Referenced => {
-            LintProblem::new(LintCode::ReferenceElsewhere, app, format!("refers to {place}")).help(
-                "keep the id column, drop the constraint; or say in a router's `allow_relation` that it is right",
-            )
+        Part::Referenced => LintProblem::new(LintCode::ReferenceElsewhere, app, format!("refers to {place}"))
+            .help("keep the id column, drop the constraint"),
+        Part::Altered | Part::Used | Part::Created => {
+            LintProblem::new(LintCode::StatementElsewhere, app, format!("uses {place}")).help(format!(
+                "move the statement to a migration of app `{owner}`, or copy the rows by a program"
+            ))
         }
-        Part::Altered | Part::Used | Part::Created => LintProblem::new(
-            LintCode::StatementElsewhere,
-            app,
-            format!("uses {place}"),
-        )
-        .help(format!("move the statement to a migration of app `{owner}`, or copy the rows by a program")),
     }
 }
 

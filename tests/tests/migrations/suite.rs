@@ -9,7 +9,7 @@ use router_diesel::migrate::diesel_migrations::{self, EmbeddedMigrations, embed_
 use router_diesel::migrate::{
     Action, Event, FailureKind, LintCode, OnError, Outcome, Resolution, State, Target, Treat, Version,
 };
-use router_diesel::{Model, migrate_fn, read_fn, write_fn};
+use router_diesel::{Model, hint_fn, migrate_fn, read_fn, relation_fn, write_fn};
 
 use super::world;
 use crate::world::{Engine, told};
@@ -788,6 +788,58 @@ fn what_belongs_elsewhere_is_refused_before_anything_runs() {
     assert_eq!(world.tables("default"), "");
     assert_eq!(world.migrator().plan().unwrap().lint.len(), 4);
     assert_eq!(world.migrator().status().unwrap().lint.len(), 4);
+}
+
+#[test]
+fn routers_allow_and_refuse_constraints() {
+    let Some(world) = world("") else { return };
+    world.project();
+    world.write(
+        "blog/20240103000000_tags/up.sql",
+        "CREATE TABLE tags (\n  id INTEGER PRIMARY KEY,\n  post_id INTEGER REFERENCES posts (id),\n  user_id INTEGER REFERENCES users (id)\n);\n",
+    );
+    let strict = relation_fn(|a, b, _| match (a.table, b.table) {
+        (Some("tags"), Some("posts")) => Some(false),
+        (Some("tags"), Some("users")) => Some(true),
+        _ => None,
+    });
+    let databases = world.rebuilt(|builder| builder.named_router("strict", strict));
+    let error = databases.migrator().migrate().unwrap_err();
+    let found: Vec<_> = error.lint.iter().map(|problem| (problem.code, problem.line)).collect();
+    assert_eq!(found, [(LintCode::RelationRefused, Some(3))], "{error}");
+    assert!(error.to_string().contains("router `strict` allows no relation"), "{error}");
+    assert_eq!(databases.migrator().plan().unwrap().lint.len(), 1);
+    assert_eq!(databases.migrator().lint_relations().unwrap().len(), 1);
+    assert_eq!(world.tables("default"), "", "nothing ran");
+    // Without the router, the file decides: the one is on the same database, and the other is not.
+    let by_rules = world.migrator().lint_relations().unwrap();
+    let found: Vec<_> = by_rules.iter().map(|problem| (problem.code, problem.line)).collect();
+    assert_eq!(found, [(LintCode::ReferenceElsewhere, Some(4))]);
+}
+
+#[test]
+fn where_an_app_is_migrated_needs_no_hint() {
+    let Some(world) = world("") else { return };
+    world.table("shop/20240102000000_products", "products");
+    let needs = || hint_fn(|_, model, _| (model.app == "shop").then_some("tenant"));
+    // The file says where the app is migrated. That it is read there, nobody can tell.
+    let databases = world.rebuilt(|builder| builder.named_router("tenants", needs()));
+    let plan = databases.migrator().plan().unwrap();
+    assert_eq!(plan.databases[0].database, "shop_db");
+    assert!(plan.lint.is_empty() && plan.databases[0].warnings.is_empty());
+    let routes = databases.routing().routes();
+    let shop = routes.iter().find(|route| route.app == "shop").unwrap();
+    assert_eq!((&shop.read, &shop.write, &*shop.migrate), (&None, &None, &["shop_db".into()][..]));
+    assert_eq!(shop.read_needs.as_ref().map(|missing| missing.hint()), Some("tenant"));
+    // A router says so.
+    let on_both = migrate_fn(|database, model, _| {
+        (model.app == "shop").then(|| ["default", "shop_db"].contains(&database.as_str()))
+    });
+    let databases =
+        world.rebuilt(|builder| builder.named_router("tenants", needs()).named_router("places", on_both));
+    assert_eq!(databases.migrator().app("shop").targets().unwrap(), ["default", "shop_db"]);
+    assert_eq!(databases.migrator().app("shop").migrate().unwrap().done(), 2);
+    assert!(databases.migrator().app("shop").status().unwrap().is_clean());
 }
 
 #[test]

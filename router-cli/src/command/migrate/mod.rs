@@ -6,6 +6,7 @@ mod plan;
 mod progress;
 pub(super) mod report;
 mod status;
+pub(super) mod unled;
 
 use std::sync::mpsc;
 use std::thread;
@@ -56,6 +57,7 @@ fn migrate(
         .target(target(arguments.to.as_deref()));
     let migrator = arguments.anew.iter().fold(migrator, |migrator, app| migrator.anew(app));
     let result = listen(migrator, output, |migrator| migrator.migrate());
+    unled::say_needs(databases.routing(), &arguments.selection, output);
     report::finish(result, databases.config(), output)
 }
 

@@ -91,6 +91,7 @@ pub(super) fn run(
             output.say(format_args!("{}: warning: {warning}", database.database));
         }
     }
+    super::unled::say_needs(databases.routing(), &arguments.selection, output);
     let failures: Vec<MigrateFailure> =
         plan.databases.iter().flat_map(|database| database.failures.clone()).collect();
     say_problems(&plan.lint, output);

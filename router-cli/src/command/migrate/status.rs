@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::report::{
     Failed, Id, Problem, called_rightly, cause_in_short, exit_of, say_failures, say_problems,
 };
+use super::unled::{Unled, say_needs};
 use crate::args::migrate::StatusArguments;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -25,6 +26,9 @@ struct Answer<'a> {
     databases: Vec<OnDatabase<'a>>,
     /// What would keep a run from beginning.
     problems: Vec<Problem<'a>>,
+    /// The databases that only a router in code may lead to, where this program has none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    not_known: Vec<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -91,13 +95,18 @@ pub(super) fn run(
         Ok(status) => status,
         Err(error) => return super::report::finish(Err(called_rightly(error)?), config, output),
     };
+    let unled = Unled::find(project, databases.routing(), &arguments.selection);
+    let is_clean = status.is_clean() && unled.is_empty();
     if output.is_json() {
         let databases = status.databases.iter().map(|database| OnDatabase::new(database, config)).collect();
         let problems = status.lint.iter().map(Problem::from).collect();
-        output.json(&Answer { clean: status.is_clean(), databases, problems })?;
+        let not_known = unled.databases.iter().map(Alias::as_str).collect();
+        output.json(&Answer { clean: is_clean, databases, problems, not_known })?;
     } else {
-        write(&status, output)?;
+        write(&status, &unled, output)?;
     }
+    unled.say(output);
+    say_needs(databases.routing(), &arguments.selection, output);
     for database in &status.databases {
         for warning in &database.warnings {
             output.say(format_args!("{}: warning: {warning}", database.database));
@@ -107,13 +116,13 @@ pub(super) fn run(
         status.databases.iter().filter_map(|database| database.failure.clone()).collect();
     say_problems(&status.lint, output);
     say_failures(&failures, config, output);
-    let check = if arguments.check && !status.is_clean() { Exit::Found } else { Exit::Fine };
+    let check = if arguments.check && !is_clean { Exit::Found } else { Exit::Fine };
     // That a run would be refused is what was asked for: it is no failure of the question.
     let failed = failures.iter().filter(|failure| failure.kind != FailureKind::Refused);
     Ok(failed.map(|failure| exit_of(failure.kind)).max().unwrap_or(check))
 }
 
-fn write(status: &Status, output: &mut Output<'_>) -> Result<(), Failure> {
+fn write(status: &Status, unled: &Unled, output: &mut Output<'_>) -> Result<(), Failure> {
     let migrations: Vec<_> = status
         .databases
         .iter()
@@ -144,7 +153,8 @@ fn write(status: &Status, output: &mut Output<'_>) -> Result<(), Failure> {
     let doubtful = number(|state| state != State::Applied && !state.is_pending());
     match (pending, doubtful) {
         // Of a database that was not reached, it would be too much to say.
-        (0, 0) if is_known => output.say("nothing is pending"),
+        (0, 0) if is_known && unled.is_empty() => output.say("nothing is pending"),
+        (0, 0) if is_known => output.say("nothing is pending on the databases that the rules lead to"),
         (0, 0) => {}
         (pending, 0) => output.say(format_args!("{} to run", count(pending, "migration"))),
         (0, doubtful) => output.say(format_args!("{} in doubt", count(doubtful, "migration"))),
