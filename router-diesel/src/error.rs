@@ -84,6 +84,8 @@ pub enum ErrorKind {
     NoAnswer,
     /// The statement chooses another database on its connection.
     SwitchesDatabase,
+    /// The statement copies data over its connection, as `COPY … FROM STDIN` does: use `copy_from` or `copy_to`.
+    CopyAsText,
     /// The connection on which the session left settings or other state is lost.
     StateLost,
     /// A setting of a transaction or of a session cannot be made.
@@ -152,6 +154,7 @@ impl Error {
                 RouteError::NoAnswer { .. } => ErrorKind::NoAnswer,
                 RouteError::BelongsToTransaction { .. } => ErrorKind::Setting,
                 RouteError::SwitchesDatabase => ErrorKind::SwitchesDatabase,
+                RouteError::CopyAsText => ErrorKind::CopyAsText,
                 RouteError::StateLost { .. } => ErrorKind::StateLost,
                 RouteError::DatabaseNotExpected { .. } => ErrorKind::DatabaseNotExpected,
             },

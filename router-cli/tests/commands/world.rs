@@ -189,6 +189,8 @@ macro_rules! assert_shown {
             // Where in the file something stands is the loader's business.
             (r"\.yml:\d+:\d+", ".yml:LINE:COLUMN"),
             (r#""line":\d+,"column":\d+"#, r#""line":LINE,"column":COLUMN"#),
+            // In a column, the width depends on the longest time.
+            (r" +\d+\.\d m?s {2,}(\S)", " TIME  $1"),
             (r" +\d+\.\d m?s\b", " TIME"),
             (r#""ms":\d+\.\d+"#, r#""ms":TIME"#),
             (r"`[^`]* on [^ `]+ pid \d+`", "`HOLDER`"),

@@ -6,9 +6,10 @@ use router_core::{Alias, AppLabel, Decision, Operation};
 
 use super::RouteError;
 use super::asker::Witness;
+use super::circumstances::{Circumstances, hints};
 use super::nodes::{NodeRoute, Serves};
 use super::reason::RouteReason;
-use super::route::{Circumstances, Route, hints, route_by};
+use super::route::{Route, route_by};
 use crate::statement::Reading;
 use crate::topology::{Prepared, Routing};
 

@@ -18,6 +18,7 @@
 
 mod asked;
 mod asker;
+mod circumstances;
 mod cluster_error;
 mod explanation;
 pub(crate) mod freshness;
@@ -32,6 +33,7 @@ pub(crate) mod token;
 
 pub(crate) use asked::Marks;
 pub use asked::NoAnswerReason;
+pub(crate) use circumstances::{Circumstances, Transaction};
 pub use cluster_error::ClusterError;
 pub(crate) use cluster_error::why_no_replica;
 pub use explanation::{Explanation, TableRoute};
@@ -42,5 +44,5 @@ pub use reach::OnPrimary;
 pub(crate) use reach::{Place, Reach, Standpoint, Wants, reach};
 pub use reason::RouteReason;
 pub use refusal::RouteError;
-pub(crate) use route::{Circumstances, Route, Transaction, route};
+pub(crate) use route::{Route, route};
 pub use setting_error::SettingError;

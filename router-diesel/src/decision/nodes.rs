@@ -5,10 +5,11 @@ use std::fmt;
 use router_core::Alias;
 
 use super::RouteError;
+use super::circumstances::Circumstances;
 use super::freshness::{Freshness, History, Judgement, Need, Nodes, Search, Terms};
 use super::passed::{Passed, Shortfall};
 use super::reach::{OnPrimary, Place, Reach, Standpoint, Wants, reach};
-use super::route::{Circumstances, Route};
+use super::route::Route;
 use crate::engine::position::Coverage;
 use crate::time::Now;
 use crate::topology::balance::Candidate;

@@ -5,7 +5,8 @@ use std::fmt;
 use router_core::{Operation, Role};
 
 use super::RouteError;
-use super::route::{Circumstances, Transaction, permit_primary};
+use super::circumstances::{Circumstances, Transaction};
+use super::route::permit_primary;
 use crate::engine::RoutedConnection;
 use crate::statement::Reading;
 use crate::topology::{DatabaseId, Member, NodeId, PRIMARY, Prepared, Routing, Topology};

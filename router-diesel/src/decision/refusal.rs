@@ -105,6 +105,8 @@ pub enum RouteError {
     },
     /// The statement chooses another database on its connection, as MySQL's `USE` does.
     SwitchesDatabase,
+    /// The statement copies data over its connection, and text alone cannot say what the data is.
+    CopyAsText,
     /// The connection on which the session left settings or other state is lost.
     StateLost {
         /// Its database.
@@ -148,6 +150,7 @@ impl RouteError {
             Self::NoAnswer { .. } => "NoAnswer",
             Self::BelongsToTransaction { .. } => "BelongsToTransaction",
             Self::SwitchesDatabase => "SwitchesDatabase",
+            Self::CopyAsText => "CopyAsText",
             Self::StateLost { .. } => "StateLost",
             Self::UnbalancedTransaction { .. } => "UnbalancedTransaction",
             Self::DatabaseNotExpected { .. } => "DatabaseNotExpected",
@@ -215,6 +218,7 @@ impl fmt::Display for RouteError {
             Self::NoAnswer { .. }
             | Self::BelongsToTransaction { .. }
             | Self::SwitchesDatabase
+            | Self::CopyAsText
             | Self::StateLost { .. } => self.of_connection(f),
             Self::UnbalancedTransaction { alias, before, after } => unbalanced(f, alias, *before, *after),
             Self::DatabaseNotExpected { alias, expected } => not_expected(f, alias, expected),
@@ -235,6 +239,10 @@ impl RouteError {
             }
             Self::BelongsToTransaction { is_pending: false } => f.write_str(
                 "this setting ends with its transaction, so outside of one it has no effect; make it in `transaction`",
+            ),
+            Self::CopyAsText => f.write_str(
+                "COPY from STDIN or to STDOUT as text leaves its connection waiting for data; use Diesel's `copy_from` on the \
+                 session, or `copy_to` in `with_read_connection`",
             ),
             Self::SwitchesDatabase => f.write_str(
                 "this statement chooses another database on a connection that the session chose; declare that database \

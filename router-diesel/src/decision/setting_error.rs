@@ -30,6 +30,11 @@ pub enum SettingError {
         /// The setting.
         name: String,
     },
+    /// The setting says how transactions begin or end, so it is none of a connection.
+    OfTransactions {
+        /// The setting.
+        name: String,
+    },
     /// The engine has no settings of this kind.
     Unsupported {
         /// The engine.
@@ -95,6 +100,11 @@ impl fmt::Display for SettingError {
                 f,
                 "`{alias}` is behind a pooler, so a setting holds only within a transaction; run the statement in \
                  `transaction`"
+            ),
+            Self::OfTransactions { name } => write!(
+                f,
+                "`{name}` says how transactions begin or end, and the session keeps to that itself; use \
+                 `build_transaction`, `set_local`, or a setting whose name begins with `default_`"
             ),
             Self::NoSuchOption { engine, what } => {
                 write!(f, "{engine} has no {what}; leave this option out for its databases")

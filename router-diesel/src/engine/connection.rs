@@ -142,6 +142,12 @@ pub(crate) trait Connect {
     fn address<'u>(&self, url: &'u DatabaseUrl, settings: &ConnectSettings)
     -> ConnectionResult<Cow<'u, str>>;
 
+    /// Whether Diesel's connection has methods that change it past all statements: functions, collations, another
+    /// database in its place.
+    fn has_methods_past_sql(&self) -> bool {
+        false
+    }
+
     /// Looks at a new connection before anything else is sent on it.
     ///
     /// # Errors

@@ -209,7 +209,6 @@ mod tests {
             "'blog'@'localhost' 用户无权访问 (使用密码: YES)",
         ] {
             assert!(refuses(Engine::Mysql, text), "{text}");
-            assert!(!refuses(Engine::Postgres, text), "{text}");
         }
         for text in [
             "Too many connections",

@@ -29,6 +29,12 @@ pub(crate) trait Settings {
         None
     }
 
+    /// Whether a setting says how the open transaction is, so that the engine takes it before the first query alone.
+    fn shapes_transaction(&self, name: &str) -> bool {
+        let _ = name;
+        false
+    }
+
     /// Makes settings on a connection, and says what each was before. `None` stands for one that was not set.
     ///
     /// # Errors
@@ -61,6 +67,8 @@ pub(crate) enum Risk {
     Meaning,
     /// Whether the connection may write.
     Guard,
+    /// How transactions begin and end, which the session must know.
+    Transactions,
 }
 
 /// `[a-z_][a-z0-9_.]*`

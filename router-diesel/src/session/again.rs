@@ -33,11 +33,7 @@ impl<C: RoutedConnection> Session<C> {
         C::Backend: QueryMetadata<T::SqlType>,
     {
         if !self.may_run_again(node, prepared) {
-            let position = self.position_for(database, node, prepared)?;
-            let conn = &mut *self.held[position].checkout;
-            let cursor = <NodeConnection<C> as LoadConnection<B>>::load(conn, source)?;
-            self.marks.ran(prepared.statement.effects(), node);
-            return Ok(cursor);
+            return self.load_once::<B, T>(database, node, prepared, source);
         }
         let source = Shared::new(source);
         let start = Instant::now();
@@ -59,7 +55,7 @@ impl<C: RoutedConnection> Session<C> {
                 let conn = &mut *session.held[position].checkout;
                 match <NodeConnection<C> as LoadConnection<B>>::load(conn, attempt) {
                     Ok(cursor) => {
-                        session.marks.made(prepared.statement.effects().makes, node);
+                        session.marks.ran(prepared.statement.effects(), node);
                         PoloniusResult::Borrowing(Ok(cursor))
                     }
                     Err(error) => PoloniusResult::Owned(error.into()),
@@ -79,6 +75,26 @@ impl<C: RoutedConnection> Session<C> {
                 _ => return Err(error),
             }
         }
+    }
+
+    fn load_once<'conn, 'query, B, T>(
+        &'conn mut self,
+        database: DatabaseId,
+        node: DatabaseId,
+        prepared: &Prepared,
+        source: T,
+    ) -> Result<<NodeConnection<C> as LoadConnection<B>>::Cursor<'conn, 'query>, Error>
+    where
+        B: 'static,
+        C: LoadConnection<B>,
+        T: Query + QueryFragment<C::Backend> + QueryId + 'query,
+        C::Backend: QueryMetadata<T::SqlType>,
+    {
+        let position = self.position_for(database, node, prepared)?;
+        let conn = &mut *self.held[position].checkout;
+        let cursor = <NodeConnection<C> as LoadConnection<B>>::load(conn, source)?;
+        self.marks.ran(prepared.statement.effects(), node);
+        Ok(cursor)
     }
 
     /// Whether a read on a node may run a second time: nothing depends on the connection, and nothing in the statement

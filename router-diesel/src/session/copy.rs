@@ -20,7 +20,7 @@ where
     type Error = <Self as diesel::ExecuteCopyFromDsl<diesel::PgConnection>>::Error;
 
     fn execute(self, session: &mut Session<diesel::PgConnection>) -> Result<usize, Self::Error> {
-        session.with_connection(T::table(), |conn| {
+        session.with_connection_for_statements(T::table(), |conn| {
             diesel::ExecuteCopyFromDsl::<diesel::PgConnection>::execute(self, conn)
         })
     }
@@ -56,6 +56,6 @@ impl Session<diesel::SqliteConnection> {
             diesel::query_dsl::methods::LoadQuery<'query, diesel::SqliteConnection, U>,
     {
         use diesel::query_dsl::methods::LoadQuery as _;
-        self.with_connection(T::table(), |conn| insert.internal_load(conn)?.collect())
+        self.with_connection_for_statements(T::table(), |conn| insert.internal_load(conn)?.collect())
     }
 }

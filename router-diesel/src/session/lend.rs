@@ -59,6 +59,24 @@ impl<C: RoutedConnection> Session<C> {
         self.follow();
         let prepared = self.topology.prepare(&query.as_query())?;
         let position = self.position_to_lend(&prepared).map_err(DieselError::from)?;
+        self.note_methods(position);
+        self.lend(position, f)
+    }
+
+    /// As [`with_connection`](Self::with_connection), for statements of ours alone.
+    pub(super) fn with_connection_for_statements<Q, T, E>(
+        &mut self,
+        query: Q,
+        f: impl FnOnce(&mut C) -> Result<T, E>,
+    ) -> Result<T, E>
+    where
+        Q: AsQuery,
+        Q::Query: QueryFragment<C::Backend> + QueryId,
+        E: From<DieselError>,
+    {
+        self.follow();
+        let prepared = self.topology.prepare(&query.as_query())?;
+        let position = self.position_to_lend(&prepared).map_err(DieselError::from)?;
         self.lend(position, f)
     }
 
@@ -77,6 +95,7 @@ impl<C: RoutedConnection> Session<C> {
         let mut there = self.using(alias).map_err(DieselError::from)?;
         let no_table = there.topology.prepare_text("SELECT 1");
         let position = there.position_to_lend(&no_table).map_err(DieselError::from)?;
+        there.note_methods(position);
         there.lend(position, f)
     }
 
@@ -100,7 +119,18 @@ impl<C: RoutedConnection> Session<C> {
         self.follow();
         let prepared = self.topology.prepare(&query.as_query())?;
         let position = self.position_to_read(&prepared).map_err(DieselError::from)?;
+        self.note_methods(position);
         self.lend(position, f)
+    }
+
+    /// Where the connection's own methods change it past all statements, nobody sees what a closure leaves.
+    fn note_methods(&mut self, position: usize) {
+        let database = self.held[position].database;
+        let may_close = self.may_close(database);
+        let checkout = &mut self.held[position].checkout;
+        if may_close && checkout.engine().spec().has_methods_past_sql() {
+            checkout.retire_for_state();
+        }
     }
 
     fn position_to_lend(&mut self, prepared: &Prepared) -> Result<usize, Error> {
@@ -134,6 +164,8 @@ impl<C: RoutedConnection> Session<C> {
     where
         E: From<DieselError>,
     {
+        // What a failed INSERT of the closure leaves must not be another user's id.
+        self.begin_to_insert(position).map_err(DieselError::from)?;
         let mut lent = Lent::new(self, position);
         let result = f(lent.conn());
         let ended = lent.take_back();
@@ -160,6 +192,8 @@ impl<'s, C: RoutedConnection> Lent<'s, C> {
             judge: judge_of(&session.topology),
             seen: Arc::clone(&seen),
             is_diesels: false,
+            in_transaction: session.held[position].checkout.depth() > 0,
+            running: None,
         };
         let checkout = &mut session.held[position].checkout;
         let depth = checkout.valid_depth();
@@ -224,14 +258,16 @@ struct Seen {
 }
 
 impl Seen {
-    fn take_in(&mut self, prepared: Arc<Prepared>) {
+    /// Takes in a statement that begins. `in_transaction` is whether the connection was lent in a transaction.
+    fn begins(&mut self, prepared: Arc<Prepared>, in_transaction: bool) {
         let statement = &prepared.statement;
-        self.makes = self.makes.with(statement.effects().makes);
         if let Some(variables) = &statement.effects().variables {
             self.variables.absorb(variables);
         }
         self.controls |= !statement.transaction_controls().is_empty();
-        if self.leaves_state.is_none() && statement.may_leave_state() {
+        // A setting of the transaction may be one of the next transaction where none is open.
+        let is_for_next = statement.effects().setting.is_some() && !in_transaction;
+        if self.leaves_state.is_none() && (statement.may_leave_state() || is_for_next) {
             self.leaves_state = Some(prepared);
         }
     }
@@ -252,6 +288,10 @@ struct Witness {
     seen: Arc<Mutex<Seen>>,
     /// Whether the next statement is Diesel's own, which begins or ends a transaction and is counted.
     is_diesels: bool,
+    /// Whether the connection was lent in a transaction.
+    in_transaction: bool,
+    /// What the statement that runs makes if it succeeds.
+    running: Option<Facts>,
 }
 
 impl Instrumentation for Witness {
@@ -262,13 +302,30 @@ impl Instrumentation for Witness {
             | InstrumentationEvent::RollbackTransaction { .. } => self.is_diesels = true,
             InstrumentationEvent::StartQuery { query, .. } if !std::mem::take(&mut self.is_diesels) => {
                 let text = query.to_string();
-                // Diesel writes the bound values behind the statement.
-                let sql = text.rsplit_once(" -- binds: ").map_or(&*text, |(sql, _)| sql);
-                let prepared = (self.judge)(sql);
-                self.seen.lock().unwrap_or_else(PoisonError::into_inner).take_in(prepared);
+                let prepared = (self.judge)(without_binds(&text));
+                self.running = Some(prepared.statement.effects().makes);
+                self.seen
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .begins(prepared, self.in_transaction);
             }
+            InstrumentationEvent::FinishQuery { error: None, .. } => {
+                if let Some(makes) = self.running.take() {
+                    let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+                    seen.makes = seen.makes.with(makes);
+                }
+            }
+            InstrumentationEvent::FinishQuery { .. } => self.running = None,
             _ => {}
         }
         self.outer.on_connection_event(event);
+    }
+}
+
+/// A statement without the bound values that Diesel writes behind it, on the same line.
+fn without_binds(text: &str) -> &str {
+    match text.rsplit_once(" -- binds: ") {
+        Some((sql, binds)) if !binds.contains(['\n', '\r']) => sql,
+        _ => text,
     }
 }

@@ -72,7 +72,7 @@ impl Scope {
     ///
     /// impl Router for ByTenant {
     ///     fn db_for_read(&self, _: &Model<'_>, hints: &Hints<'_>) -> Option<Alias> {
-    ///         hints.get::<Tenant>().map(|tenant| Alias::new(&tenant.0))
+    ///         hints.get::<Tenant>().map(|tenant| Alias::new(tenant.0.as_str()))
     ///     }
     /// }
     ///

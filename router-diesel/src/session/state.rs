@@ -66,13 +66,15 @@ impl<C: RoutedConnection> Session<C> {
         Ok(())
     }
 
+    /// Whether a connection may be closed because of what is on it. A database in memory ends with its connection, and so
+    /// does a test transaction that sessions share.
+    pub(super) fn may_close(&self, database: DatabaseId) -> bool {
+        self.databases.base_depth() == 0 && !self.topology.routing().declared(database).url.is_in_memory()
+    }
+
     /// Sees to it that the next user of a connection finds nothing of this session on it.
     pub(super) fn leave_nothing(&self, database: DatabaseId, checkout: &mut Checkout<C>, applied: &Applied) {
-        // A database in memory ends with its connection, and so does a test transaction that sessions share.
-        let may_close = || {
-            self.databases.base_depth() == 0 && !self.topology.routing().declared(database).url.is_in_memory()
-        };
-        if self.is_stateful(database) && may_close() {
+        if self.is_stateful(database) && self.may_close(database) {
             checkout.retire_for_state();
         } else {
             applied.restore(checkout);

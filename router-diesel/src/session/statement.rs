@@ -179,7 +179,7 @@ impl<C: RoutedConnection> Session<C> {
 
     /// Sees to it that the last id on a connection is not one of an earlier user, where sessions of this program ask for
     /// it: an INSERT that generates none leaves the one before.
-    fn begin_to_insert(&mut self, position: usize) -> Result<(), Error> {
+    pub(super) fn begin_to_insert(&mut self, position: usize) -> Result<(), Error> {
         let held = &mut self.held[position];
         if std::mem::replace(&mut held.has_inserted, true) || !held.checkout.may_have_a_foreign_id() {
             return Ok(());

@@ -68,10 +68,10 @@ impl<C: RoutedConnection> Session<C> {
         let options = self.begins;
         self.admit_waiting(database, node)?;
         self.node(node)?;
-        let waiting = self.waiting_on(node)?;
         let position = self.position(node).expect("the connection was just checked out");
+        let outer_depth = self.held[position].checkout.depth();
+        let waiting = self.waiting_on(node, outer_depth > 0)?;
         let conn = &mut self.held[position].checkout;
-        let outer_depth = conn.depth();
         // In a test transaction it is a savepoint.
         let options = if outer_depth == 0 { options } else { TransactionOptions::default() };
         for level in 0..depth {

@@ -102,6 +102,8 @@ impl Draft {
     /// What an EXPLAIN of this comes to: a read, unless the statement is run, or MySQL would explain a write. A
     /// read-only connection refuses that as it refuses the write itself.
     pub(super) fn explained(self, dialect: Dialect, runs: bool) -> Self {
+        // SQLite runs some PRAGMAs as it prepares them.
+        let runs = runs || dialect == Dialect::Sqlite && self.session_state;
         let finding = match self.finding {
             Some((operation, why)) if runs && operation > Operation::Read => {
                 (operation, Cow::Owned(format!("`EXPLAIN ANALYZE` runs it: {why}")))

@@ -8,6 +8,7 @@ use sqlparser::tokenizer::{Token, TokenWithSpan, Word};
 use super::set_config::{self, Resolved, SetConfig};
 use super::variables::Variables;
 use super::{Dialect, TableName};
+use crate::engine::Engine;
 
 /// What a statement asks of its connection, and what other statements may ask after it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub(crate) struct Effects {
     pub(crate) set_config: Option<Arc<[SetConfig]>>,
     /// Whether it chooses another database on its connection, as MySQL's `USE` does.
     pub(crate) switches_database: bool,
+    /// Whether it begins to copy data over its connection, as `COPY … FROM STDIN` does.
+    pub(crate) copies: bool,
 }
 
 impl Effects {
@@ -36,6 +39,7 @@ impl Effects {
         self.asks = self.asks.with(other.asks);
         self.makes = self.makes.with(other.makes);
         self.switches_database |= other.switches_database;
+        self.copies |= other.copies;
         self.use_variables(other.variables.as_deref());
         self.databases.extend(other.databases);
         for function in other.functions {
@@ -49,6 +53,7 @@ impl Effects {
         self.asks = self.asks.with(other.asks);
         self.makes = self.makes.with(other.makes);
         self.switches_database |= other.switches_database;
+        self.copies |= other.copies;
         self.use_variables(other.variables.as_deref());
         self.databases.extend(other.databases.iter().cloned());
         let others: FxHashSet<_> = other.functions.iter().collect();
@@ -205,15 +210,11 @@ fn of_postgres(statement: &[&Token]) -> Option<TransactionSetting> {
         "session" => true,
         _ => lifts_guard(&name, statement.get(4).copied()),
     };
-    Some(TransactionSetting { lifts_guard, shapes: shapes(&name), ..AFTER })
-}
-
-/// Whether PostgreSQL takes a setting only before the transaction's first query.
-pub(crate) fn shapes(name: &str) -> bool {
-    matches!(
-        name,
-        "transaction" | "transaction_isolation" | "transaction_deferrable" | "transaction_read_only"
-    )
+    Some(TransactionSetting {
+        lifts_guard,
+        shapes: Engine::Postgres.spec().shapes_transaction(&name),
+        ..AFTER
+    })
 }
 
 /// Calls of `set_config` with literals alone, each for the transaction.

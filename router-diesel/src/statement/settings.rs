@@ -89,14 +89,13 @@ impl Settings<'_> {
     fn mysql(&mut self, statement: &[&Token]) {
         if is(statement.first(), "set") {
             self.mysql_set(&statement[1..]);
-        } else if is(statement.first(), "show") {
-            if let [.., like, Token::SingleQuotedString(name)] = statement
-                && is(Some(like), "like")
-                && statement.iter().any(|token| is(Some(token), "variables"))
-                && !statement.iter().any(|token| is(Some(token), "global"))
-            {
-                self.ask(name);
-            }
+        } else if let [first, .., like, Token::SingleQuotedString(name)] = statement
+            && is(Some(first), "show")
+            && is(Some(like), "like")
+            && statement.iter().any(|token| is(Some(token), "variables"))
+            && !statement.iter().any(|token| is(Some(token), "global"))
+        {
+            self.ask(name);
         }
         for (at, token) in statement.iter().enumerate() {
             if let Some((name, next)) = system_variable(statement, at, token)

@@ -290,6 +290,25 @@ fn mariadb_carries_settings_and_variables() {
     let mut conn = databases.session();
     assert_eq!(load(&mut conn.using("default").unwrap(), sql).unwrap(), before);
 
+    // What reads as the present moment is not set to it afterwards.
+    let clock = |conn: &mut Session| {
+        load(&mut conn.using("default").unwrap(), "SELECT CAST(@@session.timestamp = 1000 AS CHAR) AS value")
+            .unwrap()
+    };
+    let mut other = databases.session();
+    conn.release();
+    other.set("timestamp", "1000").unwrap();
+    assert_eq!(clock(&mut other).as_deref(), Some("1"));
+    other.release();
+    let moment = "SELECT CAST(NOW(6) AS CHAR) AS value";
+    let mut pooled = databases.pool("default").unwrap().get().unwrap();
+    let mut now = || diesel::sql_query(moment).load::<Row>(&mut pooled).unwrap().remove(0).value;
+    let first = now();
+    assert!((0..1_000).any(|_| now() != first), "the clock stands still");
+    drop(pooled);
+    let error = databases.session().set("completion_type", "CHAIN").unwrap_err();
+    assert!(error.to_string().contains("how transactions begin or end"), "{error}");
+
     // MySQL takes an isolation level before BEGIN alone.
     conn.transaction::<_, DieselError, _>(|conn| {
         conn.batch_execute("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")?;
@@ -406,6 +425,36 @@ fn what_a_transaction_sets_is_not_taken_for_what_was_before() {
             }
         }
     }
+}
+
+/// What says how one transaction is, and what changes what texts mean.
+#[test]
+fn a_session_carries_no_setting_of_a_transaction() {
+    let Some(world) = World::start(Engine::Postgres, 0) else { return };
+    world.write(1);
+    let databases = world.file().build();
+    let mut conn = databases.session();
+    for name in ["transaction_isolation", "transaction_deferrable"] {
+        let error = conn.set_unchecked(name, "on").unwrap_err();
+        assert!(error.to_string().contains("begins with `default_`"), "{error}");
+    }
+    for name in ["standard_conforming_strings", "client_encoding", "session_replication_role"] {
+        assert!(conn.set(name, "x").unwrap_err().to_string().contains("set_unchecked"), "{name}");
+    }
+    conn.set("default_transaction_isolation", "serializable").unwrap();
+    let level = conn.transaction(|conn| seen(conn, "transaction_isolation")).unwrap();
+    assert_eq!(level.as_deref(), Some("serializable"));
+    // In a test transaction the level is that of the test transaction, and the settings hold.
+    let mut conn = databases.session();
+    conn.test_transaction::<_, DieselError, _>(|conn| {
+        seen(conn, "app.tenant")?;
+        conn.transaction(|conn| {
+            conn.batch_execute("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")?;
+            conn.set_local("app.tenant", "7")?;
+            assert_eq!(seen(conn, "app.tenant")?.as_deref(), Some("7"));
+            Ok(())
+        })
+    });
 }
 
 /// Of two settings of one name the later one holds, however each is made, and what shapes the transaction may come last.

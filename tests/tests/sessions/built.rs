@@ -99,7 +99,7 @@ fn a_transaction_with_options_follows_the_route(engine: Engine) {
             kind(users::table.count().get_result::<i64>(conn)),
             Some(ErrorKind::CrossDatabaseTransaction)
         );
-        let nested = conn.build_transaction().run(|conn| count(conn));
+        let nested = conn.build_transaction().run(count);
         assert_eq!(nested, Err(DieselError::AlreadyInTransaction));
         Err::<(), _>(DieselError::RollbackTransaction)
     });

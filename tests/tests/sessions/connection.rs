@@ -20,7 +20,7 @@ pub(crate) type Session = router_diesel::Session<AnyConnection>;
 pub(crate) struct Two {
     pub(crate) databases: Databases<AnyConnection>,
     pub(crate) yaml: String,
-    engine: Engine,
+    pub(crate) engine: Engine,
     _sqlite: Sqlite,
     _databases: [TestDatabase; 2],
 }
@@ -256,6 +256,10 @@ fn leftovers(engine: Engine) -> Vec<(&'static str, &'static str)> {
                 "CAST(COUNT(*) AS TEXT) AS value FROM temp.sqlite_master -- ",
             ),
             (
+                "EXPLAIN PRAGMA recursive_triggers = 1",
+                "CAST(recursive_triggers AS TEXT) AS value FROM pragma_recursive_triggers -- ",
+            ),
+            (
                 "CREATE VIEW temp.mine AS SELECT 1",
                 "CAST(COUNT(*) AS TEXT) AS value FROM temp.sqlite_master -- ",
             ),
@@ -358,6 +362,7 @@ fn leftovers(engine: Engine) -> Vec<(&'static str, &'static str)> {
             ("SELECT @`mine` := 7", "CAST(@mine AS CHAR)"),
             ("ANALYZE FORMAT=JSON SELECT @mine := 7", "CAST(@mine AS CHAR)"),
             ("BEGIN NOT ATOMIC SET @mine = 7; END", "CAST(@mine AS CHAR)"),
+            ("GET DIAGNOSTICS @mine = NUMBER", "CAST(@mine AS CHAR)"),
             ("/*!50000 SET @mine = 7 */", "CAST(@mine AS CHAR)"),
             (
                 "SELECT GET_LOCK('mine', 0)",
@@ -422,6 +427,7 @@ fn an_effect_without_a_table_goes_nowhere_in_silence(engine: Engine) {
             "SELECT order_total(1)",
             "SELECT refresh()",
             "SELECT \"archive\"(1)",
+            "EXPLAIN PRAGMA recursive_triggers = 1",
         ],
         Engine::Postgres => &[
             "LISTEN orders",

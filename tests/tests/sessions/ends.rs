@@ -34,6 +34,16 @@ fn rolled_back<T>() -> Result<T, DieselError> {
     Err(DieselError::RollbackTransaction)
 }
 
+fn add(conn: &mut Session, table: &str) -> QueryResult<()> {
+    insert(conn, table);
+    Ok(())
+}
+
+fn later(conn: &mut Session, log: &Log, text: &str) -> QueryResult<()> {
+    conn.after_commit(say(log, text));
+    Ok(())
+}
+
 fn count(conn: &mut Session) -> i64 {
     posts::table.count().get_result(conn).unwrap()
 }
@@ -50,11 +60,11 @@ fn after_commit_runs_after_the_outermost_commit(engine: Engine) {
         conn.transaction::<(), DieselError, _>(|conn| {
             insert(conn, "posts");
             conn.after_commit(say(&log, "rolled back"));
-            conn.transaction::<_, DieselError, _>(|conn| Ok(conn.after_commit(say(&log, "inner of it"))))?;
+            conn.transaction::<_, DieselError, _>(|conn| later(conn, &log, "inner of it"))?;
             rolled_back()
         })
         .unwrap_err();
-        conn.transaction::<_, DieselError, _>(|conn| Ok(conn.after_commit(say(&log, "inner"))))?;
+        conn.transaction::<_, DieselError, _>(|conn| later(conn, &log, "inner"))?;
         assert!(said(&log).is_empty(), "nothing is committed yet");
         Ok(())
     })
@@ -109,7 +119,7 @@ fn after_commit_runs_after_the_outermost_commit(engine: Engine) {
         conn.after_commit(say(&log_in, "never"));
         Ok(())
     });
-    conn.transaction::<_, DieselError, _>(|conn| Ok(insert(conn, "posts"))).unwrap();
+    conn.transaction::<_, DieselError, _>(|conn| add(conn, "posts")).unwrap();
     assert!(said(&log).is_empty());
 }
 
@@ -135,7 +145,7 @@ fn test_transactions_nest_as_diesels_do(engine: Engine) {
         assert_eq!(count(conn), 1);
         conn.transaction::<_, DieselError, _>(|conn| {
             assert_eq!(depth(conn), Some(2));
-            conn.test_transaction::<_, DieselError, _>(|conn| Ok(insert(conn, "posts")));
+            conn.test_transaction::<_, DieselError, _>(|conn| add(conn, "posts"));
             assert_eq!(count(conn), 1);
             Ok(())
         })
@@ -143,7 +153,7 @@ fn test_transactions_nest_as_diesels_do(engine: Engine) {
     assert_eq!((depth(&mut conn), count(&mut conn)), (None, 0));
     conn.transaction::<_, DieselError, _>(|conn| {
         insert(conn, "posts");
-        conn.test_transaction::<_, DieselError, _>(|conn| Ok(insert(conn, "posts")));
+        conn.test_transaction::<_, DieselError, _>(|conn| add(conn, "posts"));
         assert_eq!(count(conn), 1);
         Ok(())
     })
@@ -156,9 +166,12 @@ fn test_transactions_nest_as_diesels_do(engine: Engine) {
             };
             match nested {
                 false => conn.test_transaction(fails),
-                true => {
-                    conn.transaction::<_, DieselError, _>(|conn| Ok(conn.test_transaction(fails))).unwrap()
-                }
+                true => conn
+                    .transaction::<_, DieselError, _>(|conn| {
+                        conn.test_transaction(fails);
+                        Ok(())
+                    })
+                    .unwrap(),
             }
         }));
         let panic = failed.unwrap_err();

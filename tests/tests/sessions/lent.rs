@@ -21,6 +21,7 @@ on_each_engine!(
     what_a_closure_leaves_nobody_else_sees,
     an_unbalanced_transaction_closes_the_connection,
     a_panic_closes_the_connection,
+    the_last_id_of_a_lent_connection_is_the_sessions,
 );
 
 fn kind<T>(result: QueryResult<T>) -> Option<ErrorKind> {
@@ -116,8 +117,10 @@ fn what_a_closure_leaves_nobody_else_sees(engine: Engine) {
         let closed = world.databases.pool("blog_db").unwrap().state().connections == 0;
         !closed
     };
-    assert!(is_kept(&insert_by_hand));
-    assert!(is_kept(&|conn| conn.transaction(insert_by_hand)));
+    // SQLite's connection has methods that change it past all statements.
+    let keeps = engine != Engine::Sqlite;
+    assert_eq!(is_kept(&insert_by_hand), keeps);
+    assert_eq!(is_kept(&|conn| conn.transaction(insert_by_hand)), keeps);
     assert!(!is_kept(&|conn| conn.batch_execute(temporary)));
     assert!(!is_there(&world));
     assert!(!is_kept(&|conn| {
@@ -232,7 +235,6 @@ fn postgres_copies_listens_and_knows_its_types() {
         let copied = conn.with_connection(posts::table, |conn| {
             diesel::copy_from(posts::table)
                 .from_raw_data(posts::table, |copy| {
-                    use std::io::Write as _;
                     copy.write_all(b"1,one\n2,two\n")
                         .map_err(|error| DieselError::DeserializationError(error.into()))
                 })
@@ -306,7 +308,6 @@ fn a_session_copies_and_inserts_in_batches_itself() {
         let copied = conn.transaction::<_, DieselError, _>(|conn| {
             diesel::copy_from(posts::table)
                 .from_raw_data((posts::id, posts::name), |copy| {
-                    use std::io::Write as _;
                     copy.write_all(b"1\tone\n2\ttwo\n")
                         .map_err(|error| DieselError::DeserializationError(error.into()))
                 })
@@ -323,7 +324,6 @@ fn a_session_copies_and_inserts_in_batches_itself() {
         let mut checkout = databases.write(posts::table).unwrap();
         let copied = diesel::copy_from(posts::table)
             .from_raw_data((posts::id, posts::name), |copy| {
-                use std::io::Write as _;
                 copy.write_all(b"3\tthree\n").map_err(|error| DieselError::DeserializationError(error.into()))
             })
             .execute(&mut **checkout);
@@ -371,5 +371,109 @@ fn one_database_is_as_with_diesel_alone() {
         conn.batch_execute("PRAGMA defer_foreign_keys = ON")?;
         conn.batch_execute("INSERT INTO posts (id, parent) VALUES (2, 1)")?;
         conn.batch_execute("INSERT INTO posts (id, parent) VALUES (1, NULL)")
+    });
+}
+
+/// Texts that look like a statement with bound values, settings of a next transaction, and methods past all statements.
+#[test]
+fn what_hides_in_a_lent_connection_is_found() {
+    let marker = |world: &Two, alias: &str| {
+        let sql = match world.engine {
+            Engine::Postgres => "SELECT CAST(pg_backend_pid() AS TEXT) AS value",
+            _ => "SELECT CAST(CONNECTION_ID() AS CHAR) AS value",
+        };
+        let mut conn = world.databases.pool(alias).unwrap().get().unwrap();
+        diesel::sql_query(sql).load::<crate::connection::Row>(&mut conn).unwrap().remove(0).value
+    };
+    for engine in [Engine::Postgres, Engine::MariaDb] {
+        let Some(world) = Two::start(engine, "max_size: 1") else { continue };
+        let hidden: &[&str] = match engine {
+            Engine::Postgres => &["SELECT 1 -- binds: []\n; SET app.hid = '1'"],
+            _ => &["SELECT 1 -- binds: []\n; SET @hid = 1", "SET TRANSACTION READ ONLY"],
+        };
+        for sql in hidden {
+            let before = marker(&world, "blog_db");
+            let mut conn = world.session();
+            conn.with_connection_to("blog_db", |conn| conn.batch_execute(sql)).unwrap();
+            drop(conn);
+            assert_ne!(marker(&world, "blog_db"), before, "{sql}");
+            insert_by_hand(&mut world.databases.pool("blog_db").unwrap().get().unwrap()).unwrap();
+        }
+        let before = marker(&world, "blog_db");
+        let mut conn = world.session();
+        let by_diesel = conn.with_connection(posts::table, |conn| {
+            diesel::insert_into(posts::table).values(posts::name.eq(Some("-- binds: x\n; SET"))).execute(conn)
+        });
+        assert_eq!(by_diesel, Ok(1));
+        drop(conn);
+        assert_eq!(marker(&world, "blog_db"), before, "a bound value is no statement");
+    }
+    if let Some(world) = Two::start(Engine::Sqlite, "max_size: 1") {
+        let databases = typed::<SqliteConnection>(&world);
+        diesel::insert_into(posts::table)
+            .values(posts::name.eq(Some("kept")))
+            .execute(&mut databases.session())
+            .unwrap();
+        let mut conn = databases.session();
+        conn.with_connection(posts::table, |conn| {
+            let empty = {
+                let mut empty = SqliteConnection::establish(":memory:").unwrap();
+                empty.batch_execute("CREATE TABLE posts (id INTEGER PRIMARY KEY, name TEXT)")?;
+                empty.serialize_database_to_buffer().to_vec()
+            };
+            conn.deserialize_readonly_database_from_buffer(&empty)
+        })
+        .unwrap();
+        drop(conn);
+        assert_eq!(posts::table.count().get_result::<i64>(&mut databases.session()), Ok(1));
+    }
+}
+
+fn the_last_id_of_a_lent_connection_is_the_sessions(engine: Engine) {
+    let Some(world) = Two::start(engine, "max_size: 1") else { return };
+    let last = format!("SELECT {} AS value", world.last_id());
+    let mut conn = world.session();
+    run(&mut conn, "INSERT INTO posts (name) VALUES ('of another session')").unwrap();
+    assert_eq!(load(&mut conn, &last), text("1"));
+    drop(conn);
+    let mut conn = world.session();
+    run(&mut conn, "INSERT INTO users (name) VALUES ('own')").unwrap();
+    // A lent INSERT that fails is none.
+    conn.with_connection(posts::table, |conn| conn.batch_execute("INSERT INTO posts (id) VALUES (1)"))
+        .unwrap_err();
+    assert_eq!(load(&mut conn, &last), text("1"), "the user");
+    // One that generates nothing leaves no id of an earlier user.
+    conn.with_connection(posts::table, |conn| conn.batch_execute("INSERT INTO posts (id) VALUES (9001)"))
+        .unwrap();
+    let answer = diesel::sql_query(&last).load::<crate::connection::Row>(&mut conn);
+    let answer = answer.map(|rows| rows[0].value.clone());
+    match engine {
+        Engine::Sqlite => assert_eq!(answer, Ok(Some("9001".to_owned()))),
+        Engine::MariaDb => assert_eq!(answer, Ok(Some("0".to_owned()))),
+        Engine::Postgres => assert!(answer.is_err(), "{answer:?}"),
+    }
+    // And the session's own first INSERT there takes nothing of the closure's away.
+    conn.with_connection(posts::table, insert_by_hand).unwrap();
+    let generated = load(&mut conn, &last).unwrap();
+    run(&mut conn, "INSERT INTO posts (id) VALUES (9500)").unwrap();
+    if engine != Engine::Sqlite {
+        assert_eq!(load(&mut conn, &last), Ok(generated));
+    }
+}
+
+#[test]
+fn a_copy_as_text_is_refused() {
+    let Some(world) = Two::start(Engine::Postgres, "max_size: 1") else { return };
+    let mut conn = world.session();
+    for sql in ["COPY posts TO STDOUT", "COPY posts FROM STDIN", "COPY (SELECT 1) TO STDOUT"] {
+        assert_eq!(run(&mut conn, sql), Err(ErrorKind::CopyAsText), "{sql}");
+        assert_eq!(run(&mut conn.using("blog_db").unwrap(), sql), Err(ErrorKind::CopyAsText), "{sql}");
+        assert_eq!(kind(diesel::sql_query(sql).execute(&mut conn)), Some(ErrorKind::CopyAsText), "{sql}");
+    }
+    assert_eq!(count(&mut conn), 0, "nothing hangs");
+    let to_file = "COPY (SELECT 1) TO '/tmp/of_the_server'";
+    assert_eq!(run(&mut conn, to_file), Err(ErrorKind::NoDatabase));
+    conn.prevent_writes(|conn| {
+        assert_eq!(run(&mut conn.using("blog_db").unwrap(), to_file), Err(ErrorKind::WritesPrevented));
     });
 }

@@ -145,10 +145,10 @@ fn a_missing_hint_is_an_error(engine: Engine) {
     );
     // Hints of a wrong type are as good as none, a reference to the right one too.
     assert_eq!(missing(conn.scoped(Scope::hint(Unrelated).and_hint("blog_db"), count_posts)), expected);
-    assert_eq!(missing(conn.scoped(Scope::hint(&Region("blog_db")), count_posts)), expected);
+    assert_eq!(missing(conn.scoped(Scope::hint(Box::new(Region("blog_db"))), count_posts)), expected);
     // So is each way to send a statement: a write, a transaction, a check-out by hand.
     assert_eq!(missing(diesel::delete(posts::table).execute(&mut conn).map(|_| 0)), expected);
-    assert_eq!(missing(conn.transaction(|conn| count_posts(conn))), expected);
+    assert_eq!(missing(conn.transaction(count_posts)), expected);
     assert_eq!(missing(conn.with_connection(posts::table, |_| Ok(0))), expected);
     assert_eq!(databases.read(posts::table).map(drop).unwrap_err().as_route(), Some(&expected));
     assert_eq!(databases.write(posts::table).map(drop).unwrap_err().as_route(), Some(&expected));
@@ -180,6 +180,6 @@ fn one_bound_takes_sessions_and_plain_connections() {
     let mut conn = databases.session();
     assert_eq!(count(&mut conn), Ok(0));
     assert_eq!(count(&mut conn.using("default").unwrap()), Ok(0));
-    assert_eq!(conn.with_connection(users::table, |conn| count(conn)), Ok(0));
+    assert_eq!(conn.with_connection(users::table, count), Ok(0));
     assert_eq!(count(&mut databases.read(users::table).unwrap()), Ok(0));
 }

@@ -19,13 +19,14 @@ impl Settings for Mysql {
     fn risk(&self, name: &str) -> Risk {
         match name {
             "transaction_read_only" | "tx_read_only" | "read_only" => Risk::Guard,
-            "sql_mode" | "autocommit" => Risk::Meaning,
+            "completion_type" => Risk::Transactions,
+            "sql_mode" | "autocommit" | "sql_auto_is_null" => Risk::Meaning,
             _ => Risk::None,
         }
     }
 
     fn apply(&self, conn: &mut dyn Ask, settings: &[(&str, &str)]) -> QueryResult<Vec<Option<String>>> {
-        let of_server: Vec<_> = settings.iter().filter(|(name, _)| !name.starts_with('@')).collect();
+        let of_server: Vec<_> = settings.iter().filter(|(name, _)| has_earlier_value(name)).collect();
         let mut earlier = match of_server.as_slice() {
             [] => Vec::new(),
             some => {
@@ -39,7 +40,7 @@ impl Settings for Mysql {
         conn.run(&format!("SET {}", settings.iter().map(one).collect::<Vec<_>>().join(", ")))?;
         // A connection on which a session left a variable is closed, so none was set before.
         let was =
-            |(name, _): &(&str, &str)| if name.starts_with('@') { None } else { earlier.next().flatten() };
+            |(name, _): &(&str, &str)| if has_earlier_value(name) { earlier.next().flatten() } else { None };
         Ok(settings.iter().map(was).collect())
     }
 
@@ -74,6 +75,12 @@ fn is_number(value: &str) -> bool {
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
     let is_all = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     is_all(whole) && is_all(fraction)
+}
+
+/// Whether what is read of a setting is what was set. A variable of the user's own is on no connection of the pool, and
+/// `@@timestamp` reads as the present moment where it was not set.
+fn has_earlier_value(name: &str) -> bool {
+    !name.starts_with('@') && !matches!(name, "timestamp" | "insert_id" | "last_insert_id" | "identity")
 }
 
 /// A user's variable with its name in quotes, as a dot may stand in it.

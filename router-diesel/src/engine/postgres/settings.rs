@@ -6,7 +6,6 @@ use super::Postgres;
 use crate::engine::Ask;
 use crate::engine::records::RecordTables as _;
 use crate::engine::settings::{Risk, Settings, is_plain};
-use crate::statement::effects::shapes;
 
 impl Settings for Postgres {
     fn has_settings(&self) -> bool {
@@ -19,7 +18,13 @@ impl Settings for Postgres {
 
     fn risk(&self, name: &str) -> Risk {
         match name {
-            "search_path" | "role" | "session_authorization" | "row_security" => Risk::Meaning,
+            "search_path"
+            | "role"
+            | "session_authorization"
+            | "row_security"
+            | "session_replication_role"
+            | "standard_conforming_strings"
+            | "client_encoding" => Risk::Meaning,
             "default_transaction_read_only" | "transaction_read_only" => Risk::Guard,
             _ => Risk::None,
         }
@@ -27,10 +32,17 @@ impl Settings for Postgres {
 
     fn local(&self, name: &str, value: &str) -> Option<String> {
         // How the transaction is must be said before its first query, and `SELECT set_config` is one.
-        match shapes(name) {
+        match self.shapes_transaction(name) {
             true => Some(format!("SET LOCAL {name} = {}", self.quoted(value))),
             false => Some(format!("SELECT set_config({}, {}, true)", self.quoted(name), self.quoted(value))),
         }
+    }
+
+    fn shapes_transaction(&self, name: &str) -> bool {
+        matches!(
+            name,
+            "transaction" | "transaction_isolation" | "transaction_deferrable" | "transaction_read_only"
+        )
     }
 
     /// One question: the columns of a row are computed from left to right.

@@ -10,6 +10,10 @@ use crate::engine::connection::milliseconds;
 use crate::engine::{Access, Ask, Connect, ConnectSettings, DatabaseUrl, Server};
 
 impl Connect for Sqlite {
+    fn has_methods_past_sql(&self) -> bool {
+        true
+    }
+
     /// A file that is only read is not made where it is missing.
     fn address<'u>(
         &self,

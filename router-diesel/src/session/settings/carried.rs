@@ -93,6 +93,7 @@ impl<C: RoutedConnection> Session<C> {
     pub fn set(&mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Result<(), Error> {
         let risk = self.judge_setting(name.as_ref(), value.as_ref())?;
         admit(risk, name.as_ref())?;
+        self.refuse_for_transactions(name.as_ref())?;
         self.carry(name.as_ref(), value.as_ref());
         Ok(())
     }
@@ -104,8 +105,17 @@ impl<C: RoutedConnection> Session<C> {
     /// As [`set`](Self::set), without the second case.
     pub fn set_unchecked(&mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Result<(), Error> {
         self.judge_setting(name.as_ref(), value.as_ref())?;
+        self.refuse_for_transactions(name.as_ref())?;
         self.carry(name.as_ref(), value.as_ref());
         Ok(())
+    }
+
+    /// What shapes one transaction is no setting of a connection.
+    fn refuse_for_transactions(&self, name: &str) -> Result<(), SettingError> {
+        match self.shapes_transaction(name) {
+            true => Err(SettingError::OfTransactions { name: name.to_owned() }),
+            false => Ok(()),
+        }
     }
 
     fn carry(&mut self, name: &str, value: &str) {

@@ -10,7 +10,7 @@ use crate::engine::RoutedConnection;
 use crate::engine::transaction::Access;
 use crate::error::Error;
 use crate::session::Session;
-use crate::statement::effects::{TransactionSetting, When, by_set_config, shapes};
+use crate::statement::effects::{TransactionSetting, When, by_set_config};
 use crate::statement::{set_config, transaction_setting};
 use crate::topology::pool::NodeConnection;
 use crate::topology::{DatabaseId, Prepared};
@@ -85,7 +85,7 @@ impl<C: RoutedConnection> Session<C> {
         let setting = TransactionSetting {
             when: When::After,
             lifts_guard: false,
-            shapes: shapes(name),
+            shapes: self.shapes_transaction(name),
             returns_row: false,
         };
         let waiting = Waiting { what, setting, level: self.depth() };
@@ -97,6 +97,10 @@ impl<C: RoutedConnection> Session<C> {
         }
         self.waiting.push(waiting);
         Ok(())
+    }
+
+    pub(super) fn shapes_transaction(&self, name: &str) -> bool {
+        self.topology.routing().engines().iter().any(|engine| engine.spec().shapes_transaction(name))
     }
 
     /// The engine of the open transaction, or of all databases, where it has no such settings.
@@ -184,7 +188,13 @@ impl<C: RoutedConnection> Session<C> {
     }
 
     /// What waits for the transaction, in the words of a node's engine.
-    pub(in crate::session) fn waiting_on(&self, node: DatabaseId) -> Result<WaitingFor, Error> {
+    ///
+    /// Where it begins as a savepoint in a test transaction, that one is what it is.
+    pub(in crate::session) fn waiting_on(
+        &self,
+        node: DatabaseId,
+        is_savepoint: bool,
+    ) -> Result<WaitingFor, Error> {
         let mut all = WaitingFor::default();
         let declared = self.topology.routing().declared(node);
         let engine = declared.url.engine();
@@ -195,7 +205,7 @@ impl<C: RoutedConnection> Session<C> {
         }
         // Those that say how the transaction is come before its first query, and a setting by name is sent as one. All
         // others keep their order.
-        for shapes in [true, false] {
+        for shapes in [true, false].into_iter().skip(usize::from(is_savepoint)) {
             for waiting in self.waiting.iter().filter(|waiting| waiting.setting.shapes == shapes) {
                 all.add(waiting, engine)?;
             }

@@ -31,6 +31,9 @@ impl<C: RoutedConnection> Session<C> {
         if risks.contains(&Risk::Guard) {
             return Err(SettingError::Guard { name: name.to_owned() });
         }
+        if risks.contains(&Risk::Transactions) {
+            return Err(SettingError::OfTransactions { name: name.to_owned() });
+        }
         Ok(if risks.contains(&Risk::Meaning) { Risk::Meaning } else { Risk::None })
     }
 }

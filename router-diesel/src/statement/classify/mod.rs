@@ -267,8 +267,12 @@ impl Reader<'_> {
                 self.draft.makes(Facts::INSERTED);
             }
             (true, CopyTarget::Program { .. }) => self.draft.found(Operation::Write, "COPY TO PROGRAM"),
+            (true, CopyTarget::File { .. }) => {
+                self.draft.found(Operation::Write, "COPY TO writes a file of the server");
+            }
             (true, _) => self.draft.found(Operation::Read, "COPY TO"),
         }
+        self.draft.effects.copies |= matches!(target, CopyTarget::Stdin | CopyTarget::Stdout);
         if let CopySource::Table { table_name, .. } = source {
             self.object(table_name);
         }

@@ -120,7 +120,10 @@ impl Reader<'_> {
         match cursor.keyword(at) {
             Keyword::ONLY if self.dialect() == Dialect::Postgres => return Ok(at + 1),
             // Only PostgreSQL reserves the word.
-            Keyword::LATERAL if cursor.is_open(at + 1) || self.dialect() == Dialect::Postgres => {
+            Keyword::LATERAL
+                if self.dialect() == Dialect::Postgres
+                    || cursor.is_open(at + 1) && self.begins_statement(at + 2) =>
+            {
                 return Ok(at + 1);
             }
             Keyword::TABLE if cursor.is_open(at + 1) => return Ok(at + 1),

@@ -184,9 +184,14 @@ impl Reader<'_> {
             () if cursor.is(next, "from") => {
                 self.writes("COPY FROM");
                 self.draft.makes(Facts::INSERTED);
+                self.draft.effects.copies |= cursor.is(next + 1, "stdin");
             }
             () if cursor.are(next, &["to", "program"]) => self.writes("COPY TO PROGRAM"),
-            () if cursor.is(next, "to") => self.draft.found(Operation::Read, "COPY TO"),
+            () if cursor.are(next, &["to", "stdout"]) => {
+                self.draft.found(Operation::Read, "COPY TO");
+                self.draft.effects.copies = true;
+            }
+            () if cursor.is(next, "to") => self.writes("COPY TO writes a file of the server"),
             () => return Err(Unplaced("COPY has no direction".to_owned())),
         }
         // `COPY … FROM … WHERE condition`

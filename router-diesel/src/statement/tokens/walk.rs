@@ -319,7 +319,7 @@ impl Reader<'_> {
     }
 
     /// Whether a query or a change of rows begins here.
-    fn begins_statement(&self, at: usize) -> bool {
+    pub(super) fn begins_statement(&self, at: usize) -> bool {
         match self.cursor.keyword(at) {
             Keyword::SELECT | Keyword::VALUES | Keyword::TABLE => true,
             Keyword::WITH => {
