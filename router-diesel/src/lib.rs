@@ -68,8 +68,8 @@ pub use engine::RoutedConnection;
 pub use error::{Error, ErrorKind};
 pub use migrate::Migrator;
 pub use router_core::{
-    self, Alias, AppLabel, Hints, Model, Operation, Reason, Role, Router, RouterChain, hint_fn, migrate_fn,
-    read_fn, relation_fn, write_fn,
+    self, Alias, AppLabel, Hints, MissingHint, Model, Operation, Reason, Role, Router, RouterChain, hint_fn,
+    migrate_fn, read_fn, relation_fn, write_fn,
 };
 pub use session::{
     ReadQuery, ReadSession, Scope, Session, SessionTransactionManager, TransactionBuilder, Using,

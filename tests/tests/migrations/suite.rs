@@ -824,7 +824,7 @@ fn where_an_app_is_migrated_needs_no_hint() {
     let needs = || hint_fn(|_, model, _| (model.app == "shop").then_some("tenant"));
     // The file says where the app is migrated. That it is read there, nobody can tell.
     let databases = world.rebuilt(|builder| builder.named_router("tenants", needs()));
-    let plan = databases.migrator().plan().unwrap();
+    let plan = databases.migrator().app("shop").plan().unwrap();
     assert_eq!(plan.databases[0].database, "shop_db");
     assert!(plan.lint.is_empty() && plan.databases[0].warnings.is_empty());
     let routes = databases.routing().routes();
