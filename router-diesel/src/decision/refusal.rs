@@ -205,8 +205,8 @@ impl fmt::Display for RouteError {
                 "this statement {why}; its tables are not known, so name the database with `using`"
             ),
             Self::TransactionControl => f.write_str(
-                "this statement opens or ends a transaction by hand, on a connection that the session chose; use \
-                 `transaction`, or name the database with `using`",
+                "this statement opens or ends a transaction by hand, which the session cannot follow; use `transaction` or \
+                 `build_transaction`",
             ),
             Self::NoDatabase { what, functions } => no_database(f, what, functions),
             Self::AmbiguousDatabase { table, databases } => write!(

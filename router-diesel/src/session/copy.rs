@@ -1,9 +1,13 @@
 //! What Diesel implements for one engine's connection alone, and Rust's rules let a session have too.
 
+#[cfg(feature = "sqlite")]
 use diesel::QueryResult;
 use diesel::associations::HasTable;
-use diesel::query_builder::{AsQuery, InsertStatement, QueryFragment, QueryId};
+#[cfg(feature = "sqlite")]
+use diesel::query_builder::InsertStatement;
+use diesel::query_builder::{AsQuery, QueryFragment, QueryId};
 use diesel::query_source::Table;
+#[cfg(feature = "postgres")]
 use diesel::result::Error as DieselError;
 
 use super::Session;

@@ -20,13 +20,15 @@ use crate::topology::{Prepared, Topology};
 impl<C: RoutedConnection> Session<C> {
     /// Lends the connection to the database where the tables of a query are written, as Diesel's own type.
     ///
-    /// Use it for what only that type can do: COPY, `LISTEN`, SQL functions of your own, `serialize_database_to_buffer`,
-    /// a `MigrationHarness`, or a function that takes `&mut PgConnection`. The closure runs within the session's
+    /// Use it for what only that type can do: COPY, `LISTEN`, `serialize_database_to_buffer`, a `MigrationHarness`, or a
+    /// function that takes `&mut PgConnection`. Its statements are not routed. SQL functions of your own belong into
+    /// `on_connect` of the builder, so that each connection has them. The closure runs within the session's
     /// transaction and test transaction, and its settings hold. A transaction that waits for its first statement begins.
     ///
-    /// It counts as a write: later reads and the [`token`](Self::token) take in what the closure did. Whether its
-    /// statements leave something on the connection is judged as it is for the session's own. If the closure replaces the
-    /// instrumentation, the session closes the connection when it gives it back, as nobody saw what was done.
+    /// It counts as a write: later reads and the [`token`](Self::token) take in what the closure did. If its statements leave
+    /// something on the connection, the router closes it, as for the session's own statements. So it does if the closure
+    /// replaces the instrumentation, as nobody saw what was done, and on SQLite always, as methods change it there past all
+    /// statements.
     ///
     /// ```no_run
     /// # use diesel::prelude::*;
@@ -45,7 +47,8 @@ impl<C: RoutedConnection> Session<C> {
     /// - The closure's own.
     /// - The query has no single database, or that database may not be written here.
     /// - The closure left a transaction open, or ended one that it did not begin (`TransactionControl`). The connection is
-    ///   closed then, and so a transaction of the session is rolled back.
+    ///   closed then, which rolls back what is still open. What the closure has committed stays. Call
+    ///   [`release`](Self::release) if the session had left something on the connection.
     pub fn with_connection<Q, T, E>(
         &mut self,
         query: Q,
@@ -64,6 +67,7 @@ impl<C: RoutedConnection> Session<C> {
     }
 
     /// As [`with_connection`](Self::with_connection), for statements of ours alone.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
     pub(super) fn with_connection_for_statements<Q, T, E>(
         &mut self,
         query: Q,
@@ -134,7 +138,7 @@ impl<C: RoutedConnection> Session<C> {
     }
 
     fn position_to_lend(&mut self, prepared: &Prepared) -> Result<usize, Error> {
-        if self.state.prevent_writes {
+        if self.circumstances().prevent_writes {
             let what = "a connection that is lent may write".to_owned();
             return Err(RouteError::WritesPrevented { what, tables: prepared.table_names() }.into());
         }
@@ -214,7 +218,7 @@ impl<'s, C: RoutedConnection> Lent<'s, C> {
         let is_witnessed = held.checkout.instrumentation().downcast_ref::<Witness>().is_some();
         self.session.instrumentation.join_again(&mut held.checkout);
         let seen = std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner));
-        let moves_transaction = depth != self.depth || seen.controls && depth != Some(0);
+        let moves_transaction = depth != self.depth || seen.moves_transaction;
         if moves_transaction {
             held.checkout.discard();
         }
@@ -253,6 +257,8 @@ struct Seen {
     leaves_state: Option<Arc<Prepared>>,
     /// Whether one of them controlled a transaction by hand.
     controls: bool,
+    /// Whether one of them began a transaction by hand and left it open, or ended one that it did not begin.
+    moves_transaction: bool,
     makes: Facts,
     variables: Variables,
 }
@@ -265,6 +271,7 @@ impl Seen {
             self.variables.absorb(variables);
         }
         self.controls |= !statement.transaction_controls().is_empty();
+        self.moves_transaction |= statement.moves_transaction(in_transaction);
         // A setting of the transaction may be one of the next transaction where none is open.
         let is_for_next = statement.effects().setting.is_some() && !in_transaction;
         if self.leaves_state.is_none() && (statement.may_leave_state() || is_for_next) {

@@ -44,7 +44,8 @@ impl<C: RoutedConnection> Session<C> {
             using: self.state.using,
             transaction: self.transaction(),
             role: self.state.role,
-            prevent_writes: self.state.prevent_writes,
+            // No scope inside lifts what a transaction that only reads has promised.
+            prevent_writes: self.state.prevent_writes || self.read_only && self.depth() > 0,
             only: self.only.as_deref().or_else(|| self.topology.only()),
             in_test_transaction: self.is_in_test_transaction(),
             marks: Some(&self.marks),

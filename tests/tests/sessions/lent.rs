@@ -186,6 +186,14 @@ fn an_unbalanced_transaction_closes_the_connection(engine: Engine) {
         outcome.is_err(),
         "what the closure committed is committed, but the session's transaction is not whole"
     );
+    for sql in ["BEGIN", "BEGIN; SELECT 1"] {
+        let left_open = conn.with_connection(posts::table, |conn| conn.batch_execute(sql));
+        assert_eq!(kind(left_open), Some(ErrorKind::TransactionControl), "{sql}");
+        let before = count(&mut conn);
+        run(&mut conn, "INSERT INTO posts (name) VALUES ('kept')").unwrap();
+        conn.release();
+        assert_eq!(count(&mut conn), before + 1, "{sql}");
+    }
     let outcome = conn.transaction::<(), DieselError, _>(|conn| {
         conn.with_connection(posts::table, |conn| conn.batch_execute("COMMIT; BEGIN"))
     });
