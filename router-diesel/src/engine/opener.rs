@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use diesel::ConnectionError;
-use diesel::connection::TransactionManager as _;
 use router_core::Alias;
 
 use super::calls::Calls;
 use super::credentials::read_password;
 use super::hooks::SetupError;
+use super::transaction::depth;
 use super::{Access, ConnectSettings, Credentials, DatabaseUrl, Hooks, Opened, RoutedConnection};
 
 /// Opens the connections of one database.
@@ -112,11 +112,12 @@ impl Opener {
             fault: Some(ConnectFault::Setup),
         };
         let url = self.current_url().map_err(failed)?;
+        let for_hooks = self.for_hooks(settings);
         let start = Instant::now();
         let refused = |error| OpenError { took: start.elapsed(), fault: fault(&url, &error), error };
-        let opened = C::open(&url, &self.for_hooks(settings)).map_err(refused)?;
+        let opened = C::open(&url, &for_hooks).map_err(refused)?;
         let mut opened = self.run_hooks(opened, &url).map_err(failed)?;
-        if self.for_hooks(settings) != *settings {
+        if for_hooks != *settings {
             url.engine().spec().set_up(&mut opened.conn, settings).map_err(refused)?;
         }
         Ok(opened)
@@ -198,12 +199,6 @@ impl Opener {
         let answer = self.calls.run(what, self.limit, call);
         answer.map_err(|why| SetupError::new(what, url.without_secrets(&why.to_string())))
     }
-}
-
-/// How many transactions are open on a connection; `None` where nobody can tell.
-fn depth<C: RoutedConnection>(conn: &mut C) -> Option<u32> {
-    let status = C::TransactionManager::transaction_manager_status_mut(conn);
-    status.transaction_depth().ok().map(|depth| depth.map_or(0, std::num::NonZeroU32::get))
 }
 
 /// Whether another attempt would fail in the same way, by what a server said.

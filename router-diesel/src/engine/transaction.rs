@@ -1,6 +1,9 @@
 //! How a transaction begins that only reads, and whether one that was begun is still open.
 
+use std::num::NonZeroU32;
+
 use diesel::QueryResult;
+use diesel::connection::{Connection, TransactionManager as _};
 
 use super::Ask;
 
@@ -31,6 +34,13 @@ pub(crate) trait Transactions {
     fn own_rights(&self) -> Option<&'static str> {
         None
     }
+}
+
+/// How many transactions are open on a connection, one inside of the other, by Diesel's count. `None` where nobody can
+/// tell any more.
+pub(crate) fn depth<C: Connection>(conn: &mut C) -> Option<u32> {
+    let status = C::TransactionManager::transaction_manager_status_mut(conn);
+    status.transaction_depth().ok().map(|depth| depth.map_or(0, NonZeroU32::get))
 }
 
 /// The name of the savepoint that marks a transaction.

@@ -97,8 +97,8 @@ impl Settings<'_> {
         {
             self.ask(name);
         }
-        for (at, token) in statement.iter().enumerate() {
-            if let Some((name, next)) = system_variable(statement, at, token)
+        for at in 0..statement.len() {
+            if let Some((name, next)) = system_variable(statement, at)
                 && !is_assigned(statement, at, next)
             {
                 self.ask(&name);
@@ -131,7 +131,7 @@ impl Settings<'_> {
 
     fn mysql_setting(&mut self, list: &[&Token], at: usize, word: &Word) {
         let token = list[at];
-        if let Some((name, _)) = system_variable(list, at, token) {
+        if let Some((name, _)) = system_variable(list, at) {
             self.set(&name);
         } else if is_any(Some(&token), &["names", "character", "charset"]) {
             self.set("*");
@@ -179,14 +179,10 @@ fn postgres_name(tokens: &[&Token]) -> Option<String> {
     }
 }
 
-/// The session's system variable that stands here, and the place behind it: `@@x`, `@@session.x`, `` @@`x` ``.
-fn system_variable(tokens: &[&Token], at: usize, token: &Token) -> Option<(String, usize)> {
-    let Token::Word(Word { value, quote_style: None, .. }) = token else { return None };
-    let name = value.strip_prefix("@@")?;
-    let (name, next) = match name {
-        "" => (text_of(tokens.get(at + 1)?)?, at + 2),
-        name => (name, at + 1),
-    };
+/// The session's system variable that stands here, and the place behind it: `@@x`, `@@session.x`, `` @@session.`x` ``.
+pub(super) fn system_variable(tokens: &[&Token], at: usize) -> Option<(String, usize)> {
+    let Token::Word(Word { value, quote_style: None, .. }) = tokens[at] else { return None };
+    let (name, next) = (value.strip_prefix("@@")?, at + 1);
     match name.to_ascii_lowercase().as_str() {
         "global" => None,
         "session" | "local" if tokens.get(next) == Some(&&Token::Period) => {

@@ -6,7 +6,7 @@ use sqlparser::tokenizer::{Token, TokenWithSpan, Word};
 
 use super::Dialect;
 use super::effects::{Effects, Facts, is, is_any, words};
-use super::settings::of_settings;
+use super::settings::{of_settings, system_variable};
 
 /// The variables of the user's own that a statement uses: their names in lower case and without quotes. A setting of the
 /// connection is one whose name begins with `@@`.
@@ -142,7 +142,7 @@ impl<'t> Reader<'t> {
 
     fn word(&mut self, word: &Word, at: usize) {
         if word.value.starts_with("@@") {
-            self.facts = self.facts.with(of_system_variable(word, &self.tokens[at + 1..]));
+            self.facts = self.facts.with(of_system_variable(self.tokens, at));
             return;
         }
         if self.depth > 0 {
@@ -270,12 +270,8 @@ fn asks_how_it_ended(tokens: &[&Token]) -> bool {
 }
 
 /// What a system variable tells of earlier statements: `@@identity`, `@@session.warning_count`.
-fn of_system_variable(word: &Word, rest: &[&Token]) -> Facts {
-    let first = word.value.trim_start_matches('@');
-    let name = match (first.to_ascii_lowercase().as_str(), rest) {
-        ("session" | "local", [Token::Period, name, ..]) => text_of(name).unwrap_or_default(),
-        _ => first,
-    };
+fn of_system_variable(tokens: &[&Token], at: usize) -> Facts {
+    let Some((name, _)) = system_variable(tokens, at) else { return Facts::NONE };
     match name.to_ascii_lowercase().as_str() {
         "identity" | "last_insert_id" | "insert_id" => Facts::INSERTED,
         "last_gtid" => Facts::CHANGED,

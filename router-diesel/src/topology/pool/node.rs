@@ -1,7 +1,6 @@
 //! A connection that remembers whose it is and how it fares.
 
 use std::fmt;
-use std::num::NonZeroU32;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,6 +22,7 @@ use router_core::Alias;
 use super::plans::Plans;
 use super::state::State;
 use super::vitals::{InUse, Vitals};
+use crate::engine::transaction::depth;
 use crate::engine::{Access, Opened, RoutedConnection, Server, Verdict};
 
 /// A connection of a pool: a `diesel::Connection` that forwards everything to the one it holds.
@@ -172,10 +172,7 @@ impl<C: RoutedConnection> NodeConnection<C> {
 
     /// How many transactions are open on it, or `None` where nobody can tell any more.
     pub(crate) fn valid_depth(&mut self) -> Option<u32> {
-        C::TransactionManager::transaction_manager_status_mut(&mut self.conn)
-            .transaction_depth()
-            .ok()
-            .map(|depth| depth.map_or(0, NonZeroU32::get))
+        depth(&mut self.conn)
     }
 
     /// How many transactions are open on it.
