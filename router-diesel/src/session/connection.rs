@@ -175,9 +175,6 @@ impl<C: RoutedConnection> Session<C> {
     }
 }
 
-/// What a call of `set_config` whose bound values make it one for the transaction is read as.
-const LOCAL_SETTING: &str = "SELECT set_config('a', '', true)";
-
 impl<C: RoutedConnection> Session<C> {
     /// The text of a statement, for reports.
     fn written<T: QueryFragment<C::Backend>>(&self, source: &T) -> String {
@@ -206,12 +203,11 @@ impl<C: RoutedConnection> Session<C> {
             if self.defer(setting, &C::render(self.topology.renders_for(), source)?)? {
                 return Ok(usize::from(setting.returns_row));
             }
-        } else if let Some((setting, sql)) = Self::by_bound_values(prepared, source) {
-            if self.defer(setting, &sql)? {
-                return Ok(usize::from(setting.returns_row));
+        } else if let Some(bound) = Self::by_bound_values(&self.topology, prepared, source) {
+            if self.defer(bound.setting, &bound.sql)? {
+                return Ok(usize::from(bound.setting.returns_row));
             }
-            let local = self.topology.prepare_text(LOCAL_SETTING);
-            return self.run(&local, |conn| conn.execute_returning_count(source));
+            return self.run(&bound.prepared, |conn| conn.execute_returning_count(source));
         }
         self.run(prepared, |conn| conn.execute_returning_count(source))
     }
@@ -227,14 +223,11 @@ impl<C: RoutedConnection> Session<C> {
         T: Query + QueryFragment<C::Backend> + QueryId + 'query,
         C::Backend: QueryMetadata<T::SqlType>,
     {
-        let local;
-        let mut prepared = prepared;
-        let mut setting = prepared.statement.effects().setting;
-        if let Some((by_values, _)) = Self::by_bound_values(prepared, &source) {
-            setting = Some(by_values);
-            local = self.topology.prepare_text(LOCAL_SETTING);
-            prepared = &local;
-        }
+        let bound = Self::by_bound_values(&self.topology, prepared, &source);
+        let (prepared, setting) = match &bound {
+            Some(bound) => (&*bound.prepared, Some(bound.setting)),
+            None => (prepared, prepared.statement.effects().setting),
+        };
         let admitted = setting.map_or(Ok(()), |setting| self.admit_loaded(setting));
         let target = match admitted.and_then(|()| self.target(prepared, Wants::Rows)) {
             Ok(target) => target,

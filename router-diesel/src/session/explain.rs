@@ -27,6 +27,10 @@ impl<C: RoutedConnection> Session<C> {
     {
         let topology = self.next_topology();
         let prepared = topology.prepare(query)?;
+        let prepared = match Self::by_bound_values(&topology, &prepared, query) {
+            Some(bound) => bound.prepared,
+            None => prepared,
+        };
         let moved = self.moved(&topology);
         let mut circumstances = self.circumstances();
         circumstances.only = moved.only.as_deref().or_else(|| topology.only());

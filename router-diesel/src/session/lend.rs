@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use diesel::QueryResult;
 use diesel::connection::{Connection, Instrumentation, InstrumentationEvent};
 use diesel::query_builder::{AsQuery, QueryFragment, QueryId};
 use diesel::result::Error as DieselError;
@@ -13,6 +14,7 @@ use crate::decision::freshness::Search;
 use crate::decision::{RouteError, Wants, route};
 use crate::engine::RoutedConnection;
 use crate::error::Error;
+use crate::statement::Reading;
 use crate::statement::effects::Facts;
 use crate::statement::variables::Variables;
 use crate::topology::{Prepared, Topology};
@@ -59,9 +61,7 @@ impl<C: RoutedConnection> Session<C> {
         Q::Query: QueryFragment<C::Backend> + QueryId,
         E: From<DieselError>,
     {
-        self.follow();
-        let prepared = self.topology.prepare(&query.as_query())?;
-        let position = self.position_to_lend(&prepared).map_err(DieselError::from)?;
+        let position = self.position_to_write(query)?;
         self.note_methods(position);
         self.lend(position, f)
     }
@@ -78,9 +78,7 @@ impl<C: RoutedConnection> Session<C> {
         Q::Query: QueryFragment<C::Backend> + QueryId,
         E: From<DieselError>,
     {
-        self.follow();
-        let prepared = self.topology.prepare(&query.as_query())?;
-        let position = self.position_to_lend(&prepared).map_err(DieselError::from)?;
+        let position = self.position_to_write(query)?;
         self.lend(position, f)
     }
 
@@ -137,9 +135,20 @@ impl<C: RoutedConnection> Session<C> {
         }
     }
 
+    /// The connection to the database where the tables of a query are written.
+    fn position_to_write<Q>(&mut self, query: Q) -> QueryResult<usize>
+    where
+        Q: AsQuery,
+        Q::Query: QueryFragment<C::Backend> + QueryId,
+    {
+        self.follow();
+        let prepared = self.topology.prepare(&query.as_query())?;
+        Ok(self.position_to_lend(&prepared)?)
+    }
+
     fn position_to_lend(&mut self, prepared: &Prepared) -> Result<usize, Error> {
         if self.circumstances().prevent_writes {
-            let what = "a connection that is lent may write".to_owned();
+            let what = "a connection that is lent may write; lend one with `with_read_connection`".to_owned();
             return Err(RouteError::WritesPrevented { what, tables: prepared.table_names() }.into());
         }
         let database =
@@ -308,8 +317,7 @@ impl Instrumentation for Witness {
             | InstrumentationEvent::CommitTransaction { .. }
             | InstrumentationEvent::RollbackTransaction { .. } => self.is_diesels = true,
             InstrumentationEvent::StartQuery { query, .. } if !std::mem::take(&mut self.is_diesels) => {
-                let text = query.to_string();
-                let prepared = (self.judge)(without_binds(&text));
+                let prepared = judged(&*self.judge, &query.to_string());
                 self.running = Some(prepared.statement.effects().makes);
                 self.seen
                     .lock()
@@ -329,10 +337,12 @@ impl Instrumentation for Witness {
     }
 }
 
-/// A statement without the bound values that Diesel writes behind it, on the same line.
-fn without_binds(text: &str) -> &str {
-    match text.rsplit_once(" -- binds: ") {
-        Some((sql, binds)) if !binds.contains(['\n', '\r']) => sql,
-        _ => text,
-    }
+/// What a statement is whose bound values Diesel writes behind it, in a comment to the end of the line. They are left out,
+/// so that the text is known again, unless what only looks like their beginning stands inside of the statement.
+fn judged(judge: &dyn Fn(&str) -> Arc<Prepared>, text: &str) -> Arc<Prepared> {
+    let without = text.rsplit_once(" -- binds: ").filter(|(_, binds)| !binds.contains(['\n', '\r']));
+    let known = without.map(|(sql, _)| judge(sql));
+    known
+        .filter(|prepared| prepared.statement.reading() != Reading::Unreadable)
+        .unwrap_or_else(|| judge(text))
 }

@@ -530,6 +530,11 @@ fn bound_values_make_a_setting_of_the_transaction() {
         Ok(())
     })
     .unwrap();
+    // What is explained is what runs: it is no write, and waits for the database of the first statement.
+    let explained = conn.explain(&diesel::select(set_config("app.tenant", "7", true))).unwrap();
+    assert!(explained.reason().contains("ends with its transaction"), "{}", explained.reason());
+    let explained = conn.explain(&diesel::select(set_config("app.tenant", "7", false))).unwrap();
+    assert!(!explained.reason().contains("ends with its transaction"), "{}", explained.reason());
     // A query of it that wants its row cannot wait.
     let error = conn
         .transaction(|conn| diesel::select(set_config("app.tenant", "7", true)).get_result::<String>(conn))

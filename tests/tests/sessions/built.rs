@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use diesel::result::Error as DieselError;
 use router_diesel::{Error, ErrorKind, Scope};
 
-use crate::connection::{Session, Two, load, on_each_engine, posts, text, users};
+use crate::connection::{Session, Two, kind, load, on_each_engine, posts, text, users};
 use crate::world::Engine;
 
 on_each_engine!(
@@ -16,10 +16,6 @@ on_each_engine!(
     options_that_no_engine_takes_are_errors,
     in_a_test_transaction_it_is_a_savepoint,
 );
-
-fn kind<T>(result: QueryResult<T>) -> Option<ErrorKind> {
-    result.err().and_then(|error| Error::from_diesel(&error).map(Error::kind))
-}
 
 fn insert(conn: &mut Session) -> QueryResult<usize> {
     diesel::insert_into(posts::table).values(posts::name.eq(Some("new"))).execute(conn)

@@ -116,6 +116,11 @@ pub(crate) fn insert(conn: &mut Session, table: &str) {
     run(conn, &format!("INSERT INTO {table} (name) VALUES ('new')")).unwrap();
 }
 
+/// The kind of the router's own error.
+pub(crate) fn kind<T>(result: QueryResult<T>) -> Option<ErrorKind> {
+    result.err().and_then(|error| Error::from_diesel(&error).map(Error::kind))
+}
+
 macro_rules! on_each_engine {
     ($($test:ident),+ $(,)?) => {
         mod sqlite {
@@ -260,6 +265,10 @@ fn leftovers(engine: Engine) -> Vec<(&'static str, &'static str)> {
                 "CAST(recursive_triggers AS TEXT) AS value FROM pragma_recursive_triggers -- ",
             ),
             (
+                "EXPLAIN QUERY PLAN PRAGMA recursive_triggers = 1",
+                "CAST(recursive_triggers AS TEXT) AS value FROM pragma_recursive_triggers -- ",
+            ),
+            (
                 "CREATE VIEW temp.mine AS SELECT 1",
                 "CAST(COUNT(*) AS TEXT) AS value FROM temp.sqlite_master -- ",
             ),
@@ -324,6 +333,14 @@ fn leftovers(engine: Engine) -> Vec<(&'static str, &'static str)> {
                 "CAST(COUNT(*) AS TEXT) FROM pg_collation WHERE collname = 'mine' AND collnamespace = pg_my_temp_schema() AND ''",
             ),
             (
+                "EXPLAIN (ANALYZE) SELECT set_config('application_name', 'mine', false)",
+                "current_setting('application_name')",
+            ),
+            (
+                "WITH one AS (SELECT set_config('application_name', 'mine', false)) SELECT * FROM one",
+                "current_setting('application_name')",
+            ),
+            (
                 "UPDATE pg_settings SET setting = 'mine' WHERE name = 'application_name'",
                 "current_setting('application_name')",
             ),
@@ -362,6 +379,11 @@ fn leftovers(engine: Engine) -> Vec<(&'static str, &'static str)> {
             ("SELECT @`mine` := 7", "CAST(@mine AS CHAR)"),
             ("ANALYZE FORMAT=JSON SELECT @mine := 7", "CAST(@mine AS CHAR)"),
             ("BEGIN NOT ATOMIC SET @mine = 7; END", "CAST(@mine AS CHAR)"),
+            ("EXECUTE IMMEDIATE 'SET @mine = 7'", "CAST(@mine AS CHAR)"),
+            (
+                "ANALYZE SELECT GET_LOCK('mine', 0)",
+                "CAST(COALESCE(IS_USED_LOCK('mine') = CONNECTION_ID(), 0) AS CHAR)",
+            ),
             ("GET DIAGNOSTICS @mine = NUMBER", "CAST(@mine AS CHAR)"),
             ("/*!50000 SET @mine = 7 */", "CAST(@mine AS CHAR)"),
             (

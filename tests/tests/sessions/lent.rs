@@ -12,7 +12,7 @@ use router_diesel::backend::RoutedConnection;
 use router_diesel::config::Config;
 use router_diesel::{AnyConnection, Databases, Error, ErrorKind, Scope};
 
-use crate::connection::{Session, Two, load, on_each_engine, posts, run, text, users};
+use crate::connection::{Session, Two, kind, load, on_each_engine, posts, run, text, users};
 use crate::world::Engine;
 
 on_each_engine!(
@@ -23,10 +23,6 @@ on_each_engine!(
     a_panic_closes_the_connection,
     the_last_id_of_a_lent_connection_is_the_sessions,
 );
-
-fn kind<T>(result: QueryResult<T>) -> Option<ErrorKind> {
-    result.err().and_then(|error| Error::from_diesel(&error).map(Error::kind))
-}
 
 fn count(conn: &mut Session) -> i64 {
     posts::table.count().get_result(conn).unwrap()
@@ -194,10 +190,12 @@ fn an_unbalanced_transaction_closes_the_connection(engine: Engine) {
         conn.release();
         assert_eq!(count(&mut conn), before + 1, "{sql}");
     }
-    let outcome = conn.transaction::<(), DieselError, _>(|conn| {
-        conn.with_connection(posts::table, |conn| conn.batch_execute("COMMIT; BEGIN"))
-    });
-    assert_eq!(kind(outcome), Some(ErrorKind::TransactionControl));
+    for sql in ["COMMIT; BEGIN", "SELECT 'x -- binds: '; COMMIT; BEGIN"] {
+        let outcome = conn.transaction::<(), DieselError, _>(|conn| {
+            conn.with_connection(posts::table, |conn| conn.batch_execute(sql))
+        });
+        assert_eq!(kind(outcome), Some(ErrorKind::TransactionControl), "{sql}");
+    }
     count(&mut conn);
 }
 
@@ -396,8 +394,14 @@ fn what_hides_in_a_lent_connection_is_found() {
     for engine in [Engine::Postgres, Engine::MariaDb] {
         let Some(world) = Two::start(engine, "max_size: 1") else { continue };
         let hidden: &[&str] = match engine {
-            Engine::Postgres => &["SELECT 1 -- binds: []\n; SET app.hid = '1'"],
-            _ => &["SELECT 1 -- binds: []\n; SET @hid = 1", "SET TRANSACTION READ ONLY"],
+            Engine::Postgres => {
+                &["SELECT 1 -- binds: []\n; SET app.hid = '1'", "SELECT 'x -- binds: '; SET app.hid = '1'"]
+            }
+            _ => &[
+                "SELECT 1 -- binds: []\n; SET @hid = 1",
+                "SELECT 'x -- binds: '; SET @hid = 1",
+                "SET TRANSACTION READ ONLY",
+            ],
         };
         for sql in hidden {
             let before = marker(&world, "blog_db");

@@ -6,14 +6,10 @@ use router_core::{Alias, AppLabel, Hints, Model, Operation, Router, RouterChain}
 use router_diesel::config::Config;
 use router_diesel::{AnyConnection, Databases, Error, ErrorKind, RouteError, Scope};
 
-use crate::connection::{Session, Two, insert, on_each_engine, posts, users};
+use crate::connection::{Session, Two, insert, kind, on_each_engine, posts, users};
 use crate::world::Engine;
 
 on_each_engine!(a_scope_names_a_database, a_hint_reaches_the_routers, a_missing_hint_is_an_error);
-
-fn kind<T>(result: QueryResult<T>) -> Option<ErrorKind> {
-    result.err().and_then(|error| Error::from_diesel(&error).map(Error::kind))
-}
 
 /// A function as services have them.
 fn count_posts(conn: &mut Session) -> QueryResult<i64> {

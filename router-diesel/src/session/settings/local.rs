@@ -1,5 +1,7 @@
 //! Settings that end with their transaction: they wait with its BEGIN.
 
+use std::sync::Arc;
+
 use diesel::connection::SimpleConnection as _;
 use diesel::query_builder::QueryFragment;
 use router_core::Operation;
@@ -13,7 +15,7 @@ use crate::session::Session;
 use crate::statement::effects::{TransactionSetting, When, by_set_config};
 use crate::statement::{set_config, transaction_setting};
 use crate::topology::pool::NodeConnection;
-use crate::topology::{DatabaseId, Prepared};
+use crate::topology::{DatabaseId, Prepared, Topology};
 
 /// A setting of the open transaction, or of the one that waits for its first statement.
 #[derive(Debug)]
@@ -30,6 +32,18 @@ enum What {
     Statement(String),
     Named { name: String, value: String },
 }
+
+/// A setting of the transaction that bound values make one.
+pub(in crate::session) struct BoundSetting {
+    pub(in crate::session) setting: TransactionSetting,
+    /// The statement with the values in its text.
+    pub(in crate::session) sql: String,
+    /// What the statement is, whatever its values.
+    pub(in crate::session) prepared: Arc<Prepared>,
+}
+
+/// As which such a setting is read.
+const LOCAL_SETTING: &str = "SELECT set_config('a', '', true)";
 
 /// How a level of a transaction ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,17 +144,22 @@ impl<C: RoutedConnection> Session<C> {
     }
 
     /// What a query of `set_config` comes to by the values that are bound in it, if they make it a setting of the
-    /// transaction: what it is, and the statement with the values in its text.
+    /// transaction.
     pub(in crate::session) fn by_bound_values<T>(
+        topology: &Topology<C>,
         prepared: &Prepared,
         source: &T,
-    ) -> Option<(TransactionSetting, String)>
+    ) -> Option<BoundSetting>
     where
         T: QueryFragment<C::Backend>,
     {
         let calls = prepared.statement.effects().set_config.as_deref()?;
         let resolved = set_config::resolve(calls, &C::binds(source)?)?;
-        Some((by_set_config(&resolved), set_config::written(&resolved)))
+        Some(BoundSetting {
+            setting: by_set_config(&resolved),
+            sql: set_config::written(&resolved),
+            prepared: topology.prepare_text(LOCAL_SETTING),
+        })
     }
 
     /// Whether a statement that makes such a setting and whose row is wanted can run now.
@@ -233,7 +252,7 @@ impl<C: RoutedConnection> Session<C> {
 }
 
 fn lifts_guard() -> Error {
-    let what = "it may allow writes again".to_owned();
+    let what = "this setting may allow them again".to_owned();
     RouteError::WritesPrevented { what, tables: Vec::new() }.into()
 }
 
