@@ -18,7 +18,8 @@ use crate::topology::balance::Balance;
 use crate::topology::pool::Isolation;
 use crate::topology::{Policies, Program, Routing, Topology};
 
-/// Adds routers, or what tests need, to the databases of a configuration.
+/// Adds to the databases of a configuration what a file cannot say: routers, hooks and credentials, policies, the keys of
+/// tokens, and what tests need.
 #[must_use = "nothing is built before `build`"]
 pub struct DatabasesBuilder<C> {
     config: Config,
@@ -129,9 +130,9 @@ impl<C: RoutedConnection> DatabasesBuilder<C> {
     /// # Ok(()) }
     /// ```
     ///
-    /// The function runs on a thread of its own. If it fails, panics, leaves a transaction open or takes longer than
-    /// `pool.connection_timeout`, the connection is closed, and the error is of the kind
-    /// [`Setup`](crate::ErrorKind::Setup).
+    /// The function runs on a thread of its own. If it fails, panics, leaves one of Diesel's transactions open or takes
+    /// longer than `pool.connection_timeout`, the connection is closed, and the error is of the kind
+    /// [`Setup`](crate::ErrorKind::Setup). Nobody looks for a `BEGIN` that it sends as text.
     #[track_caller]
     pub fn on_connect<F, E>(mut self, hook: F) -> Self
     where

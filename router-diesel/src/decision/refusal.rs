@@ -49,7 +49,7 @@ pub enum RouteError {
     },
     /// Writes are refused here.
     WritesPrevented {
-        /// What makes the statement a write.
+        /// What writes, or could.
         what: String,
         /// Its tables.
         tables: Vec<String>,
@@ -186,7 +186,7 @@ impl fmt::Display for RouteError {
                 not_allowed(f, *operation, *restriction)
             }
             Self::WritesPrevented { what, tables } => {
-                write!(f, "writes are prevented here, and this statement writes: {what}")?;
+                write!(f, "writes are prevented here, and {what}")?;
                 if !tables.is_empty() {
                     write!(f, " on {}", list(tables))?;
                 }
@@ -289,7 +289,7 @@ fn unbalanced(
         (Some(before), Some(after)) if after < before => {
             f.write_str("ended a transaction that it did not begin")?
         }
-        (Some(_), Some(_)) => f.write_str("controlled a transaction by hand inside of the session's")?,
+        (Some(_), Some(_)) => f.write_str("began or ended a transaction by hand")?,
         _ => f.write_str("left its transactions in an unknown state")?,
     }
     f.write_str("; the connection is closed. Use `transaction` on the lent connection, and let it end there")
@@ -316,8 +316,14 @@ fn no_database(f: &mut fmt::Formatter<'_>, what: &str, functions: &[String]) -> 
         "; the file has several databases, so name one with `using`, or run it in an open transaction",
     )?;
     match functions {
-        [] => f.write_str("; to make a setting on every connection, use `session.set`"),
-        _ => f.write_str("; or list the function under `functions` of the app that has it"),
+        [] => f.write_str(
+            "; to make a setting on every connection, use `session.set`, or `on_connect` where the engine has no such \
+             settings",
+        ),
+        _ => f.write_str(
+            "; or list the function under `read_functions` if it has no effect, else under `functions` of the app that has \
+             it",
+        ),
     }
 }
 

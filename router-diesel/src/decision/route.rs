@@ -71,7 +71,7 @@ pub(crate) fn route_by(
 ) -> Result<Route, RouteError> {
     if circumstances.prevent_writes && operation != Operation::Read {
         return Err(RouteError::WritesPrevented {
-            what: prepared.statement.why().to_owned(),
+            what: format!("this statement writes: {}", prepared.statement.why()),
             tables: prepared.table_names(),
         });
     }

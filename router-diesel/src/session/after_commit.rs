@@ -21,10 +21,11 @@ impl fmt::Debug for Callback {
 }
 
 impl<C: RoutedConnection> Session<C> {
-    /// Has something run once the outermost transaction is committed: a job is queued, a message is sent.
+    /// Runs a closure after the outermost transaction has committed: to queue a job, to send a message.
     ///
-    /// Outside of a transaction it runs at once. If the transaction is rolled back, or the inner one in which this was
-    /// called, it never runs. It runs in the order of the calls, when the session has no transaction any more. If it
+    /// The closure gets no connection; clone [`Databases`](crate::Databases) into it. Outside of a transaction it runs at
+    /// once. If the transaction is rolled back, or the inner one in which this was
+    /// called, it never runs; nor does it if the session is dropped first. It runs in the order of the calls, when the session has no transaction any more. If it
     /// panics, the others still run, and the panic goes on from the call that committed.
     ///
     /// In a test transaction nothing is ever committed, so nothing runs there: see
@@ -54,10 +55,9 @@ impl<C: RoutedConnection> Session<C> {
     ///
     /// What waits for a transaction that is still open goes on waiting.
     pub fn run_after_commit(&mut self) -> usize {
-        let (due, waiting) =
-            std::mem::take(&mut self.callbacks).into_iter().partition(|it: &Callback| it.level == 0);
+        let all = std::mem::take(&mut self.callbacks).into_iter();
+        let (due, waiting): (Vec<_>, _) = all.partition(|callback| callback.level == 0);
         self.callbacks = waiting;
-        let due: Vec<_> = due;
         let count = due.len();
         let mut first_panic = None;
         for callback in due {

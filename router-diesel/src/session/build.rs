@@ -162,7 +162,7 @@ impl<C: RoutedConnection> Session<C> {
             return Err(SettingError::NoSuchOption { engine, what }.into());
         }
         if options.access == Some(Access::ReadWrite) && self.state.prevent_writes {
-            let what = "the transaction is to write".to_owned();
+            let what = "this transaction asks for `read_write`".to_owned();
             return Err(RouteError::WritesPrevented { what, tables: Vec::new() }.into());
         }
         Ok(())

@@ -117,8 +117,11 @@ impl fmt::Debug for SessionInstrumentation {
 }
 
 impl<C: RoutedConnection> Session<C> {
-    /// As Diesel's `set_instrumentation`, and tells the closure which database each event comes from: the alias of the node
-    /// on which the statement runs. `None` stands for a statement that was refused before it had one.
+    /// Sets one listener for all connections of the session, which also gets the alias of each event: that of the node, so
+    /// perhaps a replica's, on which the statement runs. `None` stands for a statement that was refused before it had one.
+    ///
+    /// It replaces what `set_instrumentation` has set, and the other way round. Refusals by calls that are no statements,
+    /// such as [`with_connection`](Self::with_connection) or [`using`](Self::using), are not reported.
     ///
     /// ```no_run
     /// # use diesel::connection::InstrumentationEvent;

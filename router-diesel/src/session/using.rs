@@ -32,7 +32,8 @@ impl<C: RoutedConnection> fmt::Debug for Using<'_, C> {
 impl<C: RoutedConnection> Session<C> {
     /// Overrules the routers for the statements made through what this returns.
     ///
-    /// The database's `operations` still hold, and so does an open transaction.
+    /// The database's `operations` still hold, and so does an open transaction. A function that takes `&mut Session` is
+    /// called as `f(&mut *conn.using("archive")?)`, or under [`Scope::using`](crate::Scope::using).
     ///
     /// ```no_run
     /// # use diesel::prelude::*;
