@@ -23,7 +23,7 @@ impl<C: RoutedConnection> Session<C> {
     /// Lends the connection to the database where the tables of a query are written, as Diesel's own type.
     ///
     /// Use it for what only that type can do: COPY, `LISTEN`, `serialize_database_to_buffer`, a `MigrationHarness`, or a
-    /// function that takes `&mut PgConnection`. Its statements are not routed. SQL functions of your own belong into
+    /// function that takes `&mut PgConnection`. Its statements are not routed. SQL functions of your own belong in
     /// `on_connect` of the builder, so that each connection has them. The closure runs within the session's
     /// transaction and test transaction, and its settings hold. A transaction that waits for its first statement begins.
     ///
